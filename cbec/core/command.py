@@ -1,0 +1,212 @@
+"""The declaration of a command: the signature of a step function is all there is.
+
+Table parameters name the inputs (default None = optional), the settings dataclass gives the options,
+the decorator names the output tables. Command line, pipeline, `cbec schema`, reference docs and engine
+read the `Command` made here. Nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cbec.core.errors import UsageFault, did_you_mean
+from cbec.core.money import Headline
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    Table = pl.DataFrame
+else:
+
+    class Table:
+        """At run time only a marker in signatures; to a type checker it is `polars.DataFrame`."""
+
+
+#: The steps and what the root's help says of them. Each is a module `cbec.<step>`.
+STEPS: dict[str, str] = {
+    "ingest": "Raw exports into canonical tables.",
+    "forecast": "Demand as a distribution, orders that follow from it.",
+    "compliance": "Tax, duty and rules, dated and cited.",
+}
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    min: float | None = None,
+    max: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A field of a settings dataclass: an option on the command line and a key in cbec.yaml."""
+    return field(default=default, metadata={"help": help, "min": min, "max": max, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Common:
+    """Settings that every command has; settings classes of commands inherit from it."""
+
+    as_of: date | None = setting(None, "nothing after this date is used; default the latest date of the leading table")
+    seed: int = setting(0, "seed of everything random", min=0)
+    home_currency: str | None = setting(None, "currency of the money in outputs (ISO 4217)")
+    time_zone: str | None = setting(None, "zone of times that carry none, e.g. Asia/Shanghai")
+    language: str = setting("en", "language of reasons", choices=("en", "zh"))
+    encoding: str = setting("auto", "encoding of text inputs: auto, utf-8, utf-16, gb18030, cp1252 ...")
+    date_order: str = setting("auto", "order of dates like 03/01/2025", choices=("auto", "dmy", "mdy", "ymd"))
+    decimal: str = setting("auto", "decimal mark of numbers like 1,234", choices=("auto", "point", "comma"))
+
+
+@dataclass(frozen=True)
+class Input:
+    """One table parameter of a command."""
+
+    table: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should know or act on; `--fail-on LEVEL` turns findings into exit status 1."""
+
+    finding_id: str
+    severity: str  # info | warn | high
+    entity: str
+    rule: str
+    message: str
+    money: float | None = None
+    currency: str | None = None
+
+
+@dataclass
+class Result:
+    """What a step answers.
+
+    tables: output table name -> frame, as declared by the command; checked against the contract when written.
+    money: today's cost or risk, the proposal's, the difference; or the reason (text) why there is none.
+    metrics: named figures for summary.json. notes: lines for a person.
+    """
+
+    tables: dict[str, Table]
+    money: Headline | str = "this command moves no money by itself"
+    metrics: dict[str, float | int | str | None] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A declared command. `function` takes frames by input name, `s=` settings and, if `fit` is given, `state=`."""
+
+    step: str
+    name: str
+    help: str
+    function: Callable[..., Result]
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    settings: type[Common]
+    by: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    fit: Callable[..., Any] | None = None
+
+    @property
+    def path(self) -> str:
+        """`step name`, as typed."""
+        return f"{self.step} {self.name}"
+
+    @property
+    def main(self) -> str:
+        """The table that `-o` writes."""
+        return self.outputs[0]
+
+    @property
+    def leading(self) -> str | None:
+        """The input whose latest date is the default of `--as-of`: the first one."""
+        return self.inputs[0].table if self.inputs else None
+
+    def fields(self) -> Mapping[str, dataclasses.Field[Any]]:
+        """Settings by name, the command's own first, then the common ones."""
+        every = {f.name: f for f in dataclasses.fields(self.settings)}
+        shared = {f.name for f in dataclasses.fields(Common)}
+        return {k: f for k, f in every.items() if k not in shared} | {k: f for k, f in every.items() if k in shared}
+
+
+def command(
+    *outputs: str,
+    name: str | None = None,
+    by: tuple[str, ...] = (),
+    any_of: tuple[str, ...] = (),
+    fit: Callable[..., Any] | None = None,
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Declare a step function as a command.
+
+    outputs: names of output tables, the main one first. by: partition key columns. any_of: inputs of which at
+    least one is needed. name: only where the command's name is a Python keyword.
+    """
+
+    def declare(function: Callable[..., Result]) -> Callable[..., Result]:
+        step = function.__module__.rpartition(".")[2]
+        inputs, settings = _read_signature(function)
+        declared = Command(
+            step=step,
+            name=name or function.__name__.replace("_", "-"),
+            help=inspect.getdoc(function) or "",
+            function=function,
+            inputs=inputs,
+            outputs=outputs,
+            settings=settings,
+            by=by,
+            any_of=any_of,
+            fit=fit,
+        )
+        function.__dict__["__command__"] = declared
+        return function
+
+    return declare
+
+
+def _read_signature(function: Callable[..., Result]) -> tuple[tuple[Input, ...], type[Common]]:
+    # Annotations are read by name, since the marker `Table` and the frame type of a type checker differ.
+    hints = function.__annotations__
+    inputs: list[Input] = []
+    settings: type[Common] = Common
+    for parameter in inspect.signature(function).parameters.values():
+        text = str(hints.get(parameter.name, ""))
+        if parameter.name == "s":
+            found = typing.get_type_hints(function, localns={"Table": Table})["s"]
+            if not issubclass(found, Common):
+                raise TypeError(f"{function.__qualname__}: settings must inherit from Common")
+            settings = found
+        elif "Table" in text:
+            inputs.append(Input(parameter.name, parameter.default is inspect.Parameter.empty))
+    return tuple(inputs), settings
+
+
+@cache
+def commands_of(step: str) -> dict[str, Command]:
+    """Declared commands of a step by name, in the order of the file. Imports the step's module (light)."""
+    if step not in STEPS:
+        raise UsageFault(f'no step "{step}"{did_you_mean(step, STEPS)}', hint="steps: " + ", ".join(STEPS))
+    module = importlib.import_module(f"cbec.{step}")
+    found = [v.__dict__["__command__"] for v in vars(module).values() if inspect.isfunction(v) and "__command__" in v.__dict__]
+    return {c.name: c for c in found if c.function.__module__ == module.__name__}
+
+
+def find(step: str, name: str) -> Command:
+    """The command `step name`, or a usage error with the nearest name."""
+    commands = commands_of(step)
+    if name not in commands:
+        raise UsageFault(f'no command "{step} {name}"{did_you_mean(name, commands)}', hint=f"{step}: " + ", ".join(commands))
+    return commands[name]
+
+
+def every_command() -> list[Command]:
+    """All declared commands of all steps."""
+    return [c for step in STEPS for c in commands_of(step).values()]

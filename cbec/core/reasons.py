@@ -1,0 +1,65 @@
+"""Reasons from one catalogue: a code chooses a sentence, columns of the row fill it, in English or Chinese."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cbec.core import packaged
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FIELD = re.compile(r"\{(\w+)(?::(\d))?\}")
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """reason_code -> {language: sentence}. `{column}` is filled from the row, `{column:1}` with one decimal."""
+    import yaml
+
+    loaded: dict[str, dict[str, str]] = yaml.safe_load((packaged.folder("configs") / "reasons.yaml").read_text("utf-8"))
+    return loaded
+
+
+def render(frame: pl.DataFrame, language: str = "en") -> pl.DataFrame:
+    """Fill the column `reason` from `reason_code` and the columns that its sentence names.
+
+    Columns whose names begin with `_` may serve as parameters; they are dropped when the table is written.
+    Raises KeyError for a code or column that does not exist: that is a mistake of ours, not of the user.
+    """
+    import polars as pl
+
+    codes = frame["reason_code"].unique().drop_nulls().sort().to_list()
+    reason = pl.lit(None, pl.String)
+    for code in codes:
+        sentence = catalogue()[code].get(language) or catalogue()[code]["en"]
+        reason = pl.when(pl.col("reason_code") == code).then(_sentence(sentence, frame)).otherwise(reason)
+    return frame.with_columns(reason.alias("reason"))
+
+
+def _sentence(sentence: str, frame: pl.DataFrame) -> pl.Expr:
+    import polars as pl
+
+    parts: list[pl.Expr] = []
+    at = 0
+    for match in _FIELD.finditer(sentence):
+        if match.start() > at:
+            parts.append(pl.lit(sentence[at : match.start()]))
+        parts.append(_cell(match[1], int(match[2] or 0), frame))
+        at = match.end()
+    if at < len(sentence):
+        parts.append(pl.lit(sentence[at:]))
+    return pl.concat_str(parts, ignore_nulls=True)
+
+
+def _cell(name: str, digits: int, frame: pl.DataFrame) -> pl.Expr:
+    import polars as pl
+
+    kind = frame.schema[name]
+    cell = pl.col(name)
+    if kind.is_float() or kind.is_decimal():
+        number = cell.cast(pl.Float64).round(digits)
+        return (number.cast(pl.Int64).cast(pl.String)) if digits == 0 else number.cast(pl.String)
+    return cell.cast(pl.String)

@@ -1,0 +1,78 @@
+"""Outputs appear whole or not at all: temporaries beside their place, fsync, rename.
+
+Several files of one run are renamed together at the end, so that a failure half-way leaves the old ones.
+`TEMPORARIES` is what the signal watcher removes before it ends the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+TEMPORARIES: set[Path] = set()
+
+
+class Staging:
+    """Collects output files; `commit` puts them in place, leaving the block with an error removes them."""
+
+    def __init__(self) -> None:
+        self._moves: list[tuple[Path, Path]] = []
+
+    def path(self, final: Path) -> Path:
+        """A temporary path in the folder of `final` (made if need be), to be written before `commit`."""
+        final = Path(final)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix is kept last, since writers choose the kind of file by it.
+        temporary = final.with_name(f".{uuid.uuid4().hex[:12]}.tmp-{final.name}")
+        TEMPORARIES.add(temporary)
+        self._moves.append((temporary, final))
+        return temporary
+
+    def write(self, final: Path, data: bytes) -> None:
+        """Stage these bytes for `final`."""
+        self.path(final).write_bytes(data)
+
+    def commit(self) -> None:
+        """fsync every temporary, then rename all of them in the order they were asked for."""
+        for temporary, _ in self._moves:
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        for temporary, final in self._moves:
+            os.replace(temporary, final)
+            TEMPORARIES.discard(temporary)
+        for folder in {final.parent for _, final in self._moves}:
+            _sync_folder(folder)
+        self._moves.clear()
+
+    def abort(self) -> None:
+        """Remove what was staged."""
+        for temporary, _ in self._moves:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+            TEMPORARIES.discard(temporary)
+        self._moves.clear()
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.abort()
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is durable only when its folder is; not every file system allows it.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The algorithms behind the steps, one family per file under its standard name."""

@@ -1,0 +1,1 @@
+"""Dated rules: packs, compilation to interval tables, tax."""

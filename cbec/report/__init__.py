@@ -1,0 +1,1 @@
+"""A result -> terminal, HTML, Markdown; can be drawn again from disk."""

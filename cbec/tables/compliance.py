@@ -1,0 +1,46 @@
+"""Tax, duty, rules."""
+
+from __future__ import annotations
+
+from cbec.core.contract import Column, Contract
+
+tax = Contract(
+    "tax",
+    "Tax and duty per order line, to the cent, with the rules that made each figure.",
+    (
+        Column("order_id", "text"),
+        Column("line", "text"),
+        Column("status", "text", "OK, or UNDETERMINED where no rule is known", one_of=("OK", "UNDETERMINED")),
+        Column("ship_to", "country", null=True),
+        Column("customs_value", "decimal", null=True, digits=2),
+        Column("duty_rate", "decimal", "percent", null=True, digits=4, unit="%"),
+        Column("duty", "decimal", null=True, digits=2),
+        Column("tax_rate", "decimal", "percent", null=True, digits=4, unit="%"),
+        Column("tax_base", "decimal", "what the tax is due on", null=True, digits=2),
+        Column("tax", "decimal", null=True, digits=2),
+        Column("other_charges", "decimal", null=True, digits=2),
+        Column("total", "decimal", "duty + tax + other charges", null=True, digits=2),
+        Column("currency", "currency", null=True),
+        Column("scheme", "text", null=True),
+        Column("collected_by", "text", "seller, marketplace, carrier, customs or nobody", null=True),
+        Column("rule_ids", "text", "rules applied, sorted, joined by |"),
+        Column("citation", "text", "titles of their sources, joined by |"),
+        Column("reason_code", "text"),
+        Column("reason", "text"),
+    ),
+    key=("order_id", "line"),
+)
+
+rule_verdict = Contract(
+    "rule_verdict",
+    "Outcome of the cases that stand beside the rules.",
+    (
+        Column("pack", "text"),
+        Column("case", "text"),
+        Column("field", "text", "order line and column compared, e.g. 1.tax"),
+        Column("expected", "text"),
+        Column("got", "text", null=True),
+        Column("passed", "bool"),
+    ),
+    key=("pack", "case", "field"),
+)

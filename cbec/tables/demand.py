@@ -1,0 +1,253 @@
+"""Demand, stock and orders."""
+
+from __future__ import annotations
+
+from cbec.core.contract import Column, Contract, optional
+
+QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95", "q99")
+LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
+
+_SKU = Column("sku", "text", "stock keeping unit, verbatim", aliases=("商品编码", "商品SKU", "SKU编码", "货号", "stockcode", "product_code", "seller_sku", "msku"))
+_WAREHOUSE = Column("warehouse", "text", "where it lies: UN/LOCODE or your own code", aliases=("仓库", "仓库编码", "warehouse_id"))
+_MARKET = Column("market", "text", "where it sells: a country code or your own", null=True, default="*", aliases=("国家", "目的国", "市场", "站点", "country", "marketplace"))
+
+sales = Contract(
+    "sales",
+    "Units sold per day (or finer) and series, net of nothing: returns are rows of negative units or are left out.",
+    (
+        Column("date", "moment", "day or time of sale", aliases=("日期", "下单日期", "下单时间", "订单日期", "ds", "order_date", "day")),
+        _SKU,
+        Column("market", "text", "where it sells", required=False, null=True, default="*", aliases=_MARKET.aliases),
+        optional("warehouse", "text", "where it shipped from", aliases=_WAREHOUSE.aliases),
+        optional("channel", "text", "shop or marketplace", aliases=("渠道", "平台")),
+        Column("units", "float", "units; negative = returned", unit="pieces", aliases=("数量", "销量", "件数", "qty", "quantity", "y")),
+        optional("price", "float", "price per unit paid", min=0, aliases=("单价", "价格", "unit_price")),
+        optional("currency", "currency", "currency of price", aliases=("币种", "货币")),
+        optional("promo", "bool", "on promotion that day", aliases=("促销", "活动")),
+        optional("in_stock", "bool", "false = could not be bought, so units say nothing of demand", aliases=("有货", "在库")),
+    ),
+    key=("date", "sku", "market", "warehouse", "channel"),
+    time="date",
+)
+
+products = Contract(
+    "products",
+    "The item master.",
+    (
+        _SKU,
+        optional("name", "text", aliases=("商品名称", "品名", "title")),
+        optional("category", "text", aliases=("类目", "品类")),
+        optional("brand", "text", aliases=("品牌",)),
+        optional("weight_kg", "float", unit="kg", min=0, aliases=("重量(kg)", "重量", "单重")),
+        optional("length_cm", "float", unit="cm", min=0, aliases=("长(cm)", "长")),
+        optional("width_cm", "float", unit="cm", min=0, aliases=("宽(cm)", "宽")),
+        optional("height_cm", "float", unit="cm", min=0, aliases=("高(cm)", "高")),
+        optional("unit_cost", "float", "cost of one unit at your door", min=0, aliases=("成本", "采购价", "单位成本")),
+        optional("currency", "currency", "currency of unit_cost and price", aliases=("币种",)),
+        optional("price", "float", "selling price per unit", min=0, aliases=("售价",)),
+        optional("hs_code", "text", "customs code, verbatim", aliases=("HS编码", "海关编码")),
+        optional("origin", "country", "country of origin", aliases=("原产国", "原产地")),
+        optional("supplier_id", "text", aliases=("供应商", "供应商编码")),
+        optional("launch_date", "date", aliases=("上架日期",)),
+        optional("description", "text", aliases=("描述",)),
+        optional("image", "text", aliases=("图片",)),
+    ),
+    key=("sku",),
+)
+
+_FIGURES = (
+    Column("mean", "float", "expected units of the period", unit="pieces", min=0, digits=4),
+    *(Column(q, "float", f"quantile {level:g} of the period's units", unit="pieces", min=0, digits=4) for q, level in zip(QUANTILES, LEVELS, strict=True)),
+    Column("cum_mean", "float", "expected units of periods 1..h together", unit="pieces", min=0, digits=4),
+    *(Column(f"cum_{q}", "float", f"quantile {level:g} of the units of periods 1..h together", unit="pieces", min=0, digits=4) for q, level in zip(QUANTILES, LEVELS, strict=True)),
+)
+
+forecast = Contract(
+    "forecast",
+    "Demand per series and period as a distribution. Quantiles do not add: the cum_ columns hold the total of periods 1..h.",
+    (
+        _SKU,
+        _MARKET,
+        optional("warehouse", "text"),
+        optional("channel", "text"),
+        Column("as_of", "date", "last day known to the forecast"),
+        Column("frequency", "text", "H, D, W, M, Q or Y", one_of=("H", "D", "W", "M", "Q", "Y")),
+        Column("date", "moment", "first day of the period; weeks begin on Monday"),
+        Column("h", "int", "periods ahead", min=1),
+        *_FIGURES,
+        Column("naive", "float", "the seasonal naive method's units of the period", unit="pieces", min=0, digits=4, required=False, null=True),
+        Column("seller_formula", "float", "0.2 x 30-day + 0.3 x 15-day + 0.5 x 7-day mean, per period", unit="pieces", min=0, digits=4, required=False, null=True),
+        Column("model", "text", "method chosen for the series"),
+        Column("flags", "text", "what preparation did, sorted, joined by |", null=True, default=""),
+    ),
+    key=("sku", "market", "warehouse", "channel", "h"),
+    dynamic_key=True,
+)
+
+model_record = Contract(
+    "model_record",
+    "Per series: which method was chosen, on which record, beside the naive methods.",
+    (
+        _SKU,
+        _MARKET,
+        optional("warehouse", "text"),
+        optional("channel", "text"),
+        Column("demand_class", "text", "smooth, erratic, intermittent, lumpy, new, obsolete or empty", one_of=("smooth", "erratic", "intermittent", "lumpy", "new", "obsolete", "empty")),
+        Column("adi", "float", "average demand interval in periods", null=True, digits=4),
+        Column("cv2", "float", "squared coefficient of variation of non-zero demand", null=True, digits=4),
+        Column("periods", "int", "known periods in the series' life"),
+        Column("origins", "int", "rolling origins that the record stands on"),
+        Column("model", "text", "chosen method"),
+        Column("mae", "float", "mean absolute error of the chosen method over the origins", null=True, digits=4),
+        Column("mae_naive", "float", "of the seasonal naive", null=True, digits=4),
+        Column("mae_seller_formula", "float", "of the seller formula", null=True, digits=4),
+        Column("bias", "float", "mean of forecast - actual", null=True, digits=4),
+        Column("value_added", "float", "1 - mae / mae_naive", null=True, digits=4),
+        Column("flags", "text", "what preparation did", null=True, default=""),
+    ),
+    key=("sku", "market", "warehouse", "channel"),
+    dynamic_key=True,
+)
+
+prepared = Contract(
+    "prepared",
+    "Demand per series and period as the methods saw it.",
+    (
+        _SKU,
+        _MARKET,
+        optional("warehouse", "text"),
+        optional("channel", "text"),
+        Column("date", "moment", "first day of the period"),
+        Column("units", "float", "demand used; empty = masked (not known)", null=True, digits=4),
+        Column("returned", "float", "units returned in the period, netted apart", digits=4),
+        Column("flag", "text", "stock_out, gap_filled, promo or nothing", null=True, default=""),
+    ),
+    key=("sku", "market", "warehouse", "channel", "date"),
+    dynamic_key=True,
+)
+
+backtest = Contract(
+    "backtest",
+    "Accuracy over rolling origins per method, demand class and horizon band.",
+    (
+        Column("model", "text"),
+        Column("demand_class", "text", "class of the series at the first origin, or all"),
+        Column("horizon", "text", "1, 2-4, ... or all"),
+        Column("series", "int"),
+        Column("origins", "int"),
+        Column("wape", "float", "sum |error| / sum actual", null=True, digits=4),
+        Column("bias", "float", "sum (forecast - actual) / sum actual", null=True, digits=4),
+        Column("mase", "float", "mean absolute scaled error, scale = seasonal naive in the known part", null=True, digits=4),
+        Column("rmsse", "float", "root mean squared scaled error", null=True, digits=4),
+        Column("smape", "float", "0-200", null=True, digits=4),
+        Column("wql", "float", "weighted quantile loss over the forecast's quantiles; empty for methods without a distribution", null=True, digits=4),
+        Column("coverage_90", "float", "share of actuals between q05 and q95", null=True, digits=4),
+        Column("coverage_95", "float", "share of actuals at or under q95 (one-sided)", null=True, digits=4),
+        Column("value_added", "float", "1 - wape / wape of the seasonal naive", null=True, digits=4),
+        Column("verdict", "text", "chosen, beats naive, or loses to naive"),
+    ),
+    key=("model", "demand_class", "horizon"),
+)
+
+inventory = Contract(
+    "inventory",
+    "Stock on hand per SKU and warehouse.",
+    (
+        _SKU,
+        _WAREHOUSE,
+        Column("on_hand", "float", unit="pieces", aliases=("在库", "库存", "可用库存", "qty")),
+        optional("reserved", "float", "promised to orders already", unit="pieces", min=0, aliases=("预留", "占用")),
+        optional("age_days", "float", unit="days", min=0, aliases=("库龄",)),
+        optional("unit_cost", "float", min=0, aliases=("成本",)),
+        optional("currency", "currency", aliases=("币种",)),
+        optional("snapshot_date", "date", aliases=("快照日期",)),
+    ),
+    key=("sku", "warehouse"),
+)
+
+inbound = Contract(
+    "inbound",
+    "Stock on its way.",
+    (
+        _SKU,
+        _WAREHOUSE,
+        Column("qty", "float", unit="pieces", min=0, aliases=("数量",)),
+        Column("arrival_date", "date", aliases=("到货日期", "预计到货")),
+        optional("status", "text", aliases=("状态",)),
+    ),
+    key=("sku", "warehouse", "arrival_date", "status"),
+)
+
+coverage = Contract(
+    "coverage",
+    "Which warehouse serves which market, and what share of it.",
+    (
+        Column("market", "text", aliases=_MARKET.aliases),
+        _WAREHOUSE,
+        Column("share", "float", "part of the market's demand, 0..1", required=False, null=True, default=1.0, min=0, max=1, aliases=("比例",)),
+    ),
+    key=("market", "warehouse"),
+)
+
+policies = Contract(
+    "policies",
+    "How stock is to be replenished; the most specific row holds (empty = any).",
+    (
+        optional("sku", "text", aliases=_SKU.aliases),
+        optional("warehouse", "text", aliases=_WAREHOUSE.aliases),
+        optional("supplier_id", "text"),
+        Column("lead_time_days", "float", "order to shelf", unit="days", min=0, aliases=("交期", "提前期")),
+        optional("lead_time_sd_days", "float", unit="days", min=0),
+        optional("review_days", "float", "days between two orders", unit="days", above=0),
+        optional("moq", "float", "smallest order", unit="pieces", min=0, aliases=("起订量",)),
+        optional("pack_size", "float", "orders are whole packs", unit="pieces", above=0, aliases=("装箱数",)),
+        optional("service_level", "float", "chance of no stock-out in a cycle", min=0.5, max=0.999),
+        optional("fill_rate", "float", "share of demand served from stock", min=0.5, max=0.999),
+        optional("holding_rate", "float", "cost of holding, per year, as a share of unit cost", min=0),
+        optional("shortage_cost", "float", "cost of a unit short", min=0),
+        optional("order_cost", "float", "cost of placing an order", min=0),
+    ),
+    key=("sku", "warehouse", "supplier_id"),
+)
+
+replenishment = Contract(
+    "replenishment",
+    "What to order, when, and what it costs beside the runner-up.",
+    (
+        _SKU,
+        _WAREHOUSE,
+        Column("order_qty", "float", unit="pieces", min=0, digits=2),
+        Column("order_date", "date", null=True),
+        Column("arrival_date", "date", null=True),
+        Column("reorder_point", "float", unit="pieces", digits=2),
+        Column("order_up_to", "float", unit="pieces", digits=2),
+        Column("safety_stock", "float", "order-up-to level less mean demand of the protection interval", unit="pieces", digits=2),
+        Column("position", "float", "on hand - reserved + on order", unit="pieces", digits=2),
+        Column("stockout_date", "date", "first day on which mean demand empties the shelf without this order", null=True),
+        Column("p_stockout", "float", "chance of a stock-out before this order could arrive", min=0, max=1, digits=4),
+        Column("cost", "float", "expected holding + shortage + order cost over the protection interval", digits=2),
+        Column("currency", "currency", null=True),
+        Column("runner_up", "text", "the alternative: seller_formula or no_order", null=True),
+        Column("runner_up_cost", "float", null=True, digits=2),
+        Column("reason_code", "text"),
+        Column("reason", "text"),
+    ),
+    key=("sku", "warehouse"),
+)
+
+projection = Contract(
+    "projection",
+    "Stock by day with and without the proposed order.",
+    (
+        _SKU,
+        _WAREHOUSE,
+        Column("date", "date"),
+        Column("demand_mean", "float", "mean demand of the day", unit="pieces", digits=4),
+        Column("arrivals", "float", "inbound and the proposed order", unit="pieces", digits=4),
+        Column("stock_mean", "float", "expected stock at the end of the day with the order", unit="pieces", digits=4),
+        Column("stock_low", "float", "stock if demand so far runs at its q95", unit="pieces", digits=4),
+        Column("stock_without_order", "float", unit="pieces", digits=4),
+        Column("p_stockout", "float", "chance that stock with the order is gone by the end of the day", min=0, max=1, digits=4),
+    ),
+    key=("sku", "warehouse", "date"),
+)

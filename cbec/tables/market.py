@@ -1,0 +1,39 @@
+"""Orders as customers placed them."""
+
+from __future__ import annotations
+
+from cbec.core.contract import Column, Contract, optional
+
+order_lines = Contract(
+    "order_lines",
+    "One row per line of a customer's order, with what a tax engine must know of it.",
+    (
+        Column("order_id", "text", "the consignment too, unless the marketplace says otherwise", aliases=("订单号", "订单编号", "order_number")),
+        Column("line", "text", "line within the order", required=False, null=True, default="1", aliases=("行号", "order_line_id")),
+        Column("sku", "text", aliases=("商品编码", "货号", "seller_sku")),
+        Column("qty", "decimal", "pieces; negative = a refund", unit="pieces", aliases=("数量", "件数", "quantity", "units")),
+        optional("date", "date", "day of supply: payment accepted", aliases=("日期", "下单日期", "付款日期", "order_date")),
+        optional("market", "text", aliases=("市场", "站点", "marketplace")),
+        optional("warehouse", "text", aliases=("仓库",)),
+        optional("price", "decimal", "price per unit", min=0, aliases=("单价", "unit_price")),
+        optional("currency", "currency", aliases=("币种", "货币")),
+        optional("customer_id", "text", aliases=("客户编号", "买家")),
+        optional("category", "text", "your category, mapped to reduced rates", aliases=("类目", "品类")),
+        optional("hs_code", "text", "customs code, verbatim", aliases=("HS编码", "海关编码")),
+        optional("origin", "country", aliases=("原产国", "原产地")),
+        optional("ship_from", "country", aliases=("发货国", "始发国")),
+        optional("ship_to", "country", aliases=("目的国", "收货国", "国家")),
+        optional("ship_to_region", "text", "postcode or region", aliases=("邮编", "postcode", "ship_to_postcode")),
+        optional("price_includes_tax", "bool", "prices carry the destination's tax (and duty, if DDP)", aliases=("含税",)),
+        optional("shipping", "decimal", "shipping charged for the line", min=0, aliases=("运费",)),
+        optional("insurance", "decimal", "insurance charged for the line", min=0, aliases=("保险费",)),
+        optional("seller_country", "country", "where the seller is established", aliases=("卖家国家",)),
+        Column("buyer_type", "text", "B2C or B2B", required=False, null=True, default="B2C", one_of=("B2C", "B2B"), aliases=("买家类型",)),
+        optional("buyer_tax_id", "text", aliases=("买家税号",)),
+        optional("marketplace_collects", "bool", "the marketplace is the deemed supplier", aliases=("平台代缴",)),
+        optional("incoterm", "text", "Incoterms 2020", one_of=("EXW", "FCA", "FAS", "FOB", "CFR", "CIF", "CPT", "CIP", "DAP", "DPU", "DDP"), aliases=("贸易术语",)),
+        optional("scheme", "text", "registration used: IOSS, OSS, UK_VAT, local or none", one_of=("IOSS", "OSS", "OSS_NON_UNION", "UK_VAT", "LOCAL", "NONE"), aliases=("申报方式",)),
+    ),
+    key=("order_id", "line"),
+    time="date",
+)

@@ -1,0 +1,1 @@
+"""Shipments, lanes, legs."""

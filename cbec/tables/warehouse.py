@@ -1,0 +1,1 @@
+"""Sites, bins, moves."""
