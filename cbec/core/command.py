@@ -23,11 +23,17 @@ from cbec.core.money import Headline
 if TYPE_CHECKING:
     import polars as pl
 
+    from cbec.core.files import Raw
+
     Table = pl.DataFrame
+    RawTable = Raw
 else:
 
     class Table:
         """At run time only a marker in signatures; to a type checker it is `polars.DataFrame`."""
+
+    class RawTable:
+        """Marks an input without a contract: files of any layout, as `core.files.Raw`."""
 
 
 #: The steps and what the root's help says of them. Each is a module `cbec.<step>`.
@@ -70,6 +76,7 @@ class Input:
 
     table: str
     required: bool
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,12 +187,12 @@ def _read_signature(function: Callable[..., Result]) -> tuple[tuple[Input, ...],
     for parameter in inspect.signature(function).parameters.values():
         text = str(hints.get(parameter.name, ""))
         if parameter.name == "s":
-            found = typing.get_type_hints(function, localns={"Table": Table})["s"]
+            found = typing.get_type_hints(function, localns={"Table": Table, "RawTable": RawTable})["s"]
             if not issubclass(found, Common):
                 raise TypeError(f"{function.__qualname__}: settings must inherit from Common")
             settings = found
         elif "Table" in text:
-            inputs.append(Input(parameter.name, parameter.default is inspect.Parameter.empty))
+            inputs.append(Input(parameter.name, parameter.default is inspect.Parameter.empty, raw="RawTable" in text))
     return tuple(inputs), settings
 
 

@@ -30,3 +30,74 @@ class Headline:
     def difference(self) -> float:
         """proposed - today (negative = saved)."""
         return self.proposed - self.today
+
+
+MAX_FIXING_AGE_DAYS = 10
+"""A fixing older than this is no rate of that day (the longest gap of the ECB series is 5 days)."""
+
+
+def rate_to(frame: pl.DataFrame, currency: str, day: str, rates: pl.DataFrame | None, home: str) -> pl.Series:
+    """Units of `home` per unit of each row's currency: the last fixing at or before the row's day.
+
+    frame: rows with a column `currency` (ISO 4217, null = already home) and a Date column `day`.
+    rates: table `rates`; pairs are taken as they stand, inverted, or crossed through one third currency.
+    Raises InputRejected naming the first missing pair and day, UsageFault if there are no rates at all.
+    Returns Float64 in the order of the rows.
+    """
+    import polars as pl
+
+    need = frame.select(
+        pl.col(currency).fill_null(home).alias("currency"), pl.col(day).alias("day")
+    ).with_row_index("row")
+    foreign = sorted(set(need["currency"].unique().to_list()) - {home})
+    if not foreign:
+        return pl.Series("rate", [1.0] * frame.height, dtype=pl.Float64)
+    if rates is None:
+        raise UsageFault(
+            f"amounts in {', '.join(foreign)} cannot be told in {home} without exchange rates", hint="give --rates FILE"
+        )
+    # The last source in order of name settles a day that several sources fixed.
+    fixings = rates.sort("date", "base", "quote", "source").unique(["date", "base", "quote"], keep="last", maintain_order=True)
+    pairs = set(fixings.select("base", "quote").unique().iter_rows())
+    parts = []
+    for code in foreign:
+        rows = need.filter(pl.col("currency") == code).sort("day")
+        parts.append(_along(rows, _path(code, home, pairs), fixings))
+    parts.append(need.filter(pl.col("currency") == home).select("row", pl.lit(1.0).alias("rate")))
+    return pl.concat(parts).sort("row")["rate"]
+
+
+def _path(code: str, home: str, pairs: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Legs from `code` to `home`: direct or inverse, else through the first third currency that joins them."""
+
+    def linked(a: str, b: str) -> bool:
+        return (a, b) in pairs or (b, a) in pairs
+
+    if linked(code, home):
+        return [(code, home)]
+    for third in sorted({c for pair in pairs for c in pair}):
+        if linked(code, third) and linked(third, home):
+            return [(code, third), (third, home)]
+    raise InputRejected(f"rates: no pair joins {code} and {home}", hint=f"add rows with base {code} and quote {home}")
+
+
+def _along(rows: pl.DataFrame, legs: list[tuple[str, str]], fixings: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    rate = pl.lit(1.0)
+    for i, (a, b) in enumerate(legs):
+        direct = fixings.filter((pl.col("base") == a) & (pl.col("quote") == b))
+        leg = direct if direct.height else fixings.filter((pl.col("base") == b) & (pl.col("quote") == a))
+        value = pl.col("rate") if direct.height else 1 / pl.col("rate")
+        table = leg.select(pl.col("date").alias("day"), pl.col("date").alias(f"fixed{i}"), value.alias(f"rate{i}")).sort("day")
+        rows = rows.join_asof(table, on="day", strategy="backward")
+        stale = rows.filter(
+            pl.col(f"rate{i}").is_null() | ((pl.col("day") - pl.col(f"fixed{i}")).dt.total_days() > MAX_FIXING_AGE_DAYS)
+        )
+        if stale.height:
+            raise InputRejected(
+                f"rates: no fixing of {a}/{b} at or within {MAX_FIXING_AGE_DAYS} days before {stale['day'].min()}",
+                hint="give rates that reach back and forward over the dates of the rows",
+            )
+        rate = rate * pl.col(f"rate{i}")
+    return rows.select("row", rate.alias("rate"))

@@ -81,6 +81,7 @@ forecast = Contract(
         Column("flags", "text", "what preparation did, sorted, joined by |", null=True, default=""),
     ),
     key=("sku", "market", "warehouse", "channel", "h"),
+    time="as_of",
     dynamic_key=True,
 )
 

@@ -1,0 +1,45 @@
+"""What a person hears: everything on standard error, colour and progress on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TextIO
+
+
+@dataclass
+class Console:
+    """Narration of a run. level: 0 quiet (errors only), 1 normal, 2 verbose."""
+
+    level: int = 1
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def say(self, text: str) -> None:
+        """A line of the story."""
+        if self.level >= 1:
+            self._line(text)
+
+    def detail(self, text: str) -> None:
+        """A line that only `-v` shows."""
+        if self.level >= 2:
+            self._line(text)
+
+    def warn(self, text: str) -> None:
+        """Something that may be wrong."""
+        if self.level >= 1:
+            self._line(self._mark("warning: ", "33") + text)
+
+    def error(self, text: str, hint: str | None = None) -> None:
+        """Why there is no answer; always shown."""
+        self._line(self._mark("error: ", "31") + text)
+        if hint:
+            self._line(self._mark("hint: ", "36") + hint)
+
+    def _mark(self, word: str, colour: str) -> str:
+        plain = not self.stream.isatty() or "NO_COLOR" in os.environ
+        return word if plain else f"\x1b[1;{colour}m{word}\x1b[0m"
+
+    def _line(self, text: str) -> None:
+        self.stream.write(text + "\n")
+        self.stream.flush()
