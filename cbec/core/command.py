@@ -11,19 +11,20 @@ import dataclasses
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cbec.core.errors import UsageFault, did_you_mean
-from cbec.core.money import Headline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
     import polars as pl
 
     from cbec.core.files import Raw
+    from cbec.core.money import Headline
 
     Table = pl.DataFrame
     RawTable = Raw
@@ -202,7 +203,11 @@ def commands_of(step: str) -> dict[str, Command]:
     if step not in STEPS:
         raise UsageFault(f'no step "{step}"{did_you_mean(step, STEPS)}', hint="steps: " + ", ".join(STEPS))
     module = importlib.import_module(f"cbec.{step}")
-    found = [v.__dict__["__command__"] for v in vars(module).values() if inspect.isfunction(v) and "__command__" in v.__dict__]
+    found = [
+        v.__dict__["__command__"]
+        for v in vars(module).values()
+        if inspect.isfunction(v) and "__command__" in v.__dict__
+    ]
     return {c.name: c for c in found if c.function.__module__ == module.__name__}
 
 
@@ -210,7 +215,9 @@ def find(step: str, name: str) -> Command:
     """The command `step name`, or a usage error with the nearest name."""
     commands = commands_of(step)
     if name not in commands:
-        raise UsageFault(f'no command "{step} {name}"{did_you_mean(name, commands)}', hint=f"{step}: " + ", ".join(commands))
+        raise UsageFault(
+            f'no command "{step} {name}"{did_you_mean(name, commands)}', hint=f"{step}: " + ", ".join(commands)
+        )
     return commands[name]
 
 

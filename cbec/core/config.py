@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cbec.core.command import STEPS, Command, Common, commands_of
 from cbec.core.errors import UsageFault, did_you_mean
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FILE = "cbec.yaml"
 DEFAULT = "default"
@@ -27,7 +28,11 @@ class Settled:
 
 
 def resolve(
-    command: Command, options: Mapping[str, Any], sets: Sequence[str] = (), config: str | None = None, folder: Path | None = None
+    command: Command,
+    options: Mapping[str, Any],
+    sets: Sequence[str] = (),
+    config: str | None = None,
+    folder: Path | None = None,
 ) -> Settled:
     """Settle every field of the command's settings.
 
@@ -48,7 +53,7 @@ def resolve(
     layers.append(("option", {k: v for k, v in options.items() if v is not None}))
     values: dict[str, Any] = {}
     origins = dict.fromkeys(command.fields(), DEFAULT)
-    kinds = _kinds(command.settings)
+    kinds = kinds_of(command.settings)
     for origin, layer in layers:
         for name, value in layer.items():
             values[name] = _coerce(name, value, command.fields()[name], kinds[name], origin)
@@ -63,11 +68,6 @@ def describe(kind: Any) -> str:
 
 def kinds_of(settings: type[Common]) -> Mapping[str, Any]:
     """Type of each field by name."""
-    return _kinds(settings)
-
-
-@cache
-def _kinds(settings: type[Common]) -> Mapping[str, Any]:
     return typing.get_type_hints(settings)
 
 
@@ -120,7 +120,7 @@ def _read_sets(command: Command, sets: Sequence[str]) -> dict[str, Any]:
     for text in sets:
         key, sign, value = text.partition("=")
         if not sign:
-            raise UsageFault(f'--set {text}: write KEY=VALUE')
+            raise UsageFault(f"--set {text}: write KEY=VALUE")
         name = key.removeprefix(f"{command.step}.{command.name}.").removeprefix("common.").replace("-", "_")
         if name not in command.fields():
             raise UsageFault(f'--set: unknown key "{key}"{did_you_mean(name, command.fields())}')

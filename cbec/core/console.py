@@ -18,28 +18,33 @@ class Console:
     def say(self, text: str) -> None:
         """A line of the story."""
         if self.level >= 1:
-            self._line(text)
+            self.line(text)
 
     def detail(self, text: str) -> None:
         """A line that only `-v` shows."""
         if self.level >= 2:
-            self._line(text)
+            self.line(text)
 
     def warn(self, text: str) -> None:
         """Something that may be wrong."""
         if self.level >= 1:
-            self._line(self._mark("warning: ", "33") + text)
+            self.line(self._mark("warning: ", "33") + text)
 
     def error(self, text: str, hint: str | None = None) -> None:
         """Why there is no answer; always shown."""
-        self._line(self._mark("error: ", "31") + text)
+        self.line(self._mark("error: ", "31") + text)
         if hint:
-            self._line(self._mark("hint: ", "36") + hint)
+            self.hint(hint)
+
+    def hint(self, text: str) -> None:
+        """What to do about an error; always shown."""
+        self.line(self._mark("hint: ", "36") + text)
+
+    def line(self, text: str) -> None:
+        """A line as it stands, whatever the level."""
+        self.stream.write(text + "\n")
+        self.stream.flush()
 
     def _mark(self, word: str, colour: str) -> str:
         plain = not self.stream.isatty() or "NO_COLOR" in os.environ
         return word if plain else f"\x1b[1;{colour}m{word}\x1b[0m"
-
-    def _line(self, text: str) -> None:
-        self.stream.write(text + "\n")
-        self.stream.flush()

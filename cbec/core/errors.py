@@ -7,9 +7,12 @@ command line is a bug (status 70).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 class ExitStatus(IntEnum):
@@ -71,7 +74,9 @@ class InputRejected(CbecError):
 
     status = ExitStatus.INPUT
 
-    def __init__(self, message: str, faults: Sequence[Fault] = (), hint: str | None = None, total: int | None = None) -> None:
+    def __init__(
+        self, message: str, faults: Sequence[Fault] = (), hint: str | None = None, total: int | None = None
+    ) -> None:
         super().__init__(message, hint)
         self.faults = list(faults)
         self.total = len(self.faults) if total is None else total

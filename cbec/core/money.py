@@ -46,9 +46,9 @@ def rate_to(frame: pl.DataFrame, currency: str, day: str, rates: pl.DataFrame | 
     """
     import polars as pl
 
-    need = frame.select(
-        pl.col(currency).fill_null(home).alias("currency"), pl.col(day).alias("day")
-    ).with_row_index("row")
+    need = frame.select(pl.col(currency).fill_null(home).alias("currency"), pl.col(day).alias("day")).with_row_index(
+        "row"
+    )
     foreign = sorted(set(need["currency"].unique().to_list()) - {home})
     if not foreign:
         return pl.Series("rate", [1.0] * frame.height, dtype=pl.Float64)
@@ -57,7 +57,9 @@ def rate_to(frame: pl.DataFrame, currency: str, day: str, rates: pl.DataFrame | 
             f"amounts in {', '.join(foreign)} cannot be told in {home} without exchange rates", hint="give --rates FILE"
         )
     # The last source in order of name settles a day that several sources fixed.
-    fixings = rates.sort("date", "base", "quote", "source").unique(["date", "base", "quote"], keep="last", maintain_order=True)
+    fixings = rates.sort("date", "base", "quote", "source").unique(
+        ["date", "base", "quote"], keep="last", maintain_order=True
+    )
     pairs = set(fixings.select("base", "quote").unique().iter_rows())
     parts = []
     for code in foreign:
@@ -89,14 +91,16 @@ def _along(rows: pl.DataFrame, legs: list[tuple[str, str]], fixings: pl.DataFram
         direct = fixings.filter((pl.col("base") == a) & (pl.col("quote") == b))
         leg = direct if direct.height else fixings.filter((pl.col("base") == b) & (pl.col("quote") == a))
         value = pl.col("rate") if direct.height else 1 / pl.col("rate")
-        table = leg.select(pl.col("date").alias("day"), pl.col("date").alias(f"fixed{i}"), value.alias(f"rate{i}")).sort("day")
+        table = leg.select(
+            pl.col("date").alias("day"), pl.col("date").alias(f"fixed{i}"), value.alias(f"rate{i}")
+        ).sort("day")
         rows = rows.join_asof(table, on="day", strategy="backward")
         stale = rows.filter(
             pl.col(f"rate{i}").is_null() | ((pl.col("day") - pl.col(f"fixed{i}")).dt.total_days() > MAX_FIXING_AGE_DAYS)
         )
         if stale.height:
             raise InputRejected(
-                f"rates: no fixing of {a}/{b} at or within {MAX_FIXING_AGE_DAYS} days before {stale['day'].min()}",
+                f"rates: no fixing of {a}/{b} at or within {MAX_FIXING_AGE_DAYS} days before {stale['day'].min()!s}",
                 hint="give rates that reach back and forward over the dates of the rows",
             )
         rate = rate * pl.col(f"rate{i}")

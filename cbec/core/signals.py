@@ -12,10 +12,13 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cbec.core.errors import ExitStatus
 from cbec.core.staging import TEMPORARIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PARENT = "CBEC_PARENT_FD"
 _before_exit: list[Callable[[], None]] = []

@@ -1,0 +1,243 @@
+"""What a run leaves behind: tables, report, summary.json, run.json, and standard output last."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cbec import __version__
+from cbec.core.errors import CbecError, ExitStatus, UsageFault
+from cbec.core.staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from cbec.core.command import Command, Common, Result
+    from cbec.core.console import Console
+    from cbec.core.files import Source
+    from cbec.core.money import Headline
+
+SEVERITIES = ("info", "warn", "high")
+
+
+@dataclass
+class Request:
+    """What a person asked for, before anything is read."""
+
+    inputs: Mapping[str, Sequence[str]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sets: Sequence[str] = ()
+    config: str | None = None
+    output: str | None = None
+    format: str | None = None
+    writes: Mapping[str, str] = field(default_factory=dict)
+    report: str | None = None
+    max_bad: float = 0.0
+    rejects: str | None = None
+    fail_on: str | None = None
+    as_json: bool = False
+    wait: float = 0.0
+    argv: Sequence[str] = ()
+
+
+@dataclass
+class Record:
+    """What run.json tells: filled while the run goes on, written on failure too."""
+
+    started: float = field(default_factory=time.time)
+    settings: dict[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    sources: dict[str, list[Source]] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Job:
+    """One run of one command: what was asked for, who listens, what is known so far."""
+
+    command: Command
+    request: Request
+    console: Console
+    record: Record = field(default_factory=Record)
+
+
+def summarise(
+    command: Command,
+    settings: Common,
+    result: Result,
+    tables: Mapping[str, pl.DataFrame],
+    inputs: Mapping[str, int],
+    status: ExitStatus,
+) -> dict[str, Any]:
+    """summary.json: the result in figures, without clock times, so that equal runs give equal bytes.
+
+    inputs: rows used per input table.
+    """
+    by_weight = sorted(result.findings, key=lambda f: (-SEVERITIES.index(f.severity), -(f.money or 0.0), f.finding_id))
+    return {
+        "schema_version": 1,
+        "step": command.step,
+        "command": command.name,
+        "title": command.help.splitlines()[0] if command.help else command.path,
+        "as_of": None if settings.as_of is None else settings.as_of.isoformat(),
+        "seed": settings.seed,
+        "status": int(status),
+        "headline": headline(command, result, tables),
+        "money": _money(result.money),
+        "metrics": {k: _round(v) for k, v in result.metrics.items()},
+        "findings": {level: sum(f.severity == level for f in result.findings) for level in SEVERITIES},
+        "top_findings": [dataclasses.asdict(f) for f in by_weight[:20]],
+        "notes": list(result.notes),
+        "tables": {name: frame.height for name, frame in tables.items()},
+        "inputs": dict(inputs),
+    }
+
+
+def headline(command: Command, result: Result, tables: Mapping[str, pl.DataFrame]) -> str:
+    """The outcome in one sentence, money first."""
+    rows = f"{tables[command.main].height:,} rows of {command.main}" if command.main in tables else command.path
+    if isinstance(result.money, str):
+        return rows
+    m = result.money
+    word = "saved" if m.difference <= 0 else "dearer"
+    return f"{abs(m.difference):,.2f} {m.currency} {word} ({m.today:,.2f} today, {m.proposed:,.2f} proposed); {rows}"
+
+
+def _money(money: Headline | str) -> dict[str, Any]:
+    if isinstance(money, str):
+        return {"reason": money}
+    parts = dataclasses.asdict(money) | {"difference": money.difference}
+    return {k: round(v, 2) if isinstance(v, float) else v for k, v in parts.items()}
+
+
+def _round(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def plain(settings: Common) -> dict[str, Any]:
+    """Settings as JSON can hold them."""
+    return {k: v.isoformat() if isinstance(v, date) else v for k, v in dataclasses.asdict(settings).items()}
+
+
+def deliver(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any]) -> None:
+    """Write everything asked for, whole or not at all; a table or summary for standard output goes last."""
+    from cbec.core import files
+
+    request = job.request
+    silent = request.output is None and request.report is None and not request.as_json
+    to_stdout = request.output == "-" or (silent and not sys.stdout.isatty())
+    if to_stdout and request.as_json:
+        raise UsageFault("--json and a table cannot share standard output", hint="write the table with -o FILE")
+    with Staging() as staging:
+        for name, place in _places(job, tables).items():
+            files.write(tables[name], Path(place), staging)
+            job.record.outputs[name] = {"path": place, "rows": tables[name].height}
+        if request.report is not None:
+            _write_report(job, tables, summary, staging)
+    if silent and not to_stdout:
+        from cbec import report
+
+        report.terminal(summary, dict(tables))
+    _close(job, summary)
+    if request.as_json:
+        _to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
+    elif to_stdout:
+        _to_stdout(files.to_bytes(_main(job, tables), request.format or "csv"))
+
+
+def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """Where each asked-for table goes."""
+    output, places = job.request.output, dict(job.request.writes)
+    for name in places:
+        if name not in tables:
+            raise UsageFault(f"--write-{name.replace('_', '-')}: this run made no table {name}")
+    if output is None or output == "-":
+        return places
+    if output.endswith("/") or not Path(output).suffix:
+        # A place without a suffix is a folder: every table of the result, as Parquet.
+        return {name: str(Path(output) / f"{name}.parquet") for name in tables if name != "findings"} | places
+    _main(job, tables)
+    return {job.command.main: output} | places
+
+
+def _main(job: Job, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    if job.command.main not in tables:
+        made = ", ".join(name for name in tables if name != "findings")
+        raise UsageFault(f"this run made no table {job.command.main}", hint=f"it made {made}: give -o a folder")
+    return tables[job.command.main]
+
+
+def _write_report(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any], staging: Staging) -> None:
+    from cbec import report
+    from cbec.core import files
+
+    folder = Path(str(job.request.report))
+    for name, frame in tables.items():
+        files.write(frame, folder / f"{name}.parquet", staging)
+        files.write(files.neutralise(frame), folder / f"{name}.csv", staging)
+    staging.write(folder / "summary.json", (json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
+    report.build(summary, dict(tables), folder, staging)
+    staging.write(folder / "run.json", _run_json(job, ExitStatus(summary["status"]), None))
+
+
+def _run_json(job: Job, status: ExitStatus, error: CbecError | None) -> bytes:
+    from importlib import metadata
+
+    record = job.record
+    told = {
+        "schema_version": 1,
+        "command": job.command.path,
+        "argv": list(job.request.argv),
+        "versions": {"cbec": __version__, "python": platform.python_version(), "polars": metadata.version("polars")},
+        "settings": {k: {"value": v, "from": record.origins.get(k)} for k, v in record.settings.items()},
+        "inputs": {k: [dataclasses.asdict(s) for s in v] for k, v in record.sources.items()},
+        "rows": record.counts,
+        "outputs": record.outputs,
+        "started": round(record.started, 3),
+        "seconds": round(time.time() - record.started, 3),
+        "status": int(status),
+        "error": None if error is None else error.message,
+    }
+    return (json.dumps(told, ensure_ascii=False, indent=2, default=str) + "\n").encode()
+
+
+def record_failure(job: Job, status: ExitStatus, error: CbecError) -> None:
+    """run.json of a run that failed, where a report was asked for and no other run holds its folder."""
+    if job.request.report is None or status is ExitStatus.BUSY:
+        return
+    # The first error has been told; a second one about its record would help nobody.
+    with contextlib.suppress(OSError), Staging() as staging:
+        staging.write(Path(job.request.report) / "run.json", _run_json(job, status, error))
+
+
+def _close(job: Job, summary: Mapping[str, Any]) -> None:
+    request, counts = job.request, summary["findings"]
+    told = ", ".join(f"{counts[level]} {level}" for level in reversed(SEVERITIES) if counts[level])
+    output = request.output if request.output != "-" else None
+    where = [w for w in (output, f"{request.report}/report.html" if request.report else None) if w]
+    line = f"{job.command.path}: {summary['headline']}"
+    line += f"; findings: {told}" if told else ""
+    job.console.say(line + (f" -> {', '.join(where)}" if where else ""))
+
+
+def _to_stdout(data: bytes) -> None:
+    """Write what goes to standard output; a reader that left ends us silently (status 141)."""
+    # Only here, since the default action would also end a process whose socket breaks.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.stdout.flush()
+    view = memoryview(data)
+    while view:
+        view = view[os.write(sys.stdout.fileno(), view) :]

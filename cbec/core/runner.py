@@ -1,0 +1,262 @@
+"""Runs one command: with `core.delivery`, the only place with side effects.
+
+files -> contract -> step -> contract -> files -> report -> run.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import traceback
+from contextlib import ExitStack
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cbec.core import config, lock
+from cbec.core.delivery import SEVERITIES, Job, Request, deliver, plain, record_failure, summarise
+from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, UsageFault
+from cbec.core.staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from cbec.core.check import Checked
+    from cbec.core.command import Command, Common, Finding, Result
+    from cbec.core.console import Console
+    from cbec.core.files import Raw
+
+    Frames = Mapping[str, "pl.DataFrame | Raw | None"]
+
+
+def run(command: Command, request: Request, console: Console) -> ExitStatus:
+    """Run a command to its end and say how it went. Never raises: every error becomes its exit status."""
+    job = Job(command, request, console)
+    error: CbecError
+    try:
+        return _run(job)
+    except CbecError as caught:
+        error = caught
+        tell(error, console)
+    except (MemoryError, OSError) as caught:
+        error = EnvironmentFailed(str(caught) or type(caught).__name__)
+        tell(error, console)
+    except Exception as caught:  # whatever else comes here is a bug of ours
+        error = CbecError(f"{type(caught).__name__}: {caught}")
+        tell_bug(caught, console)
+    record_failure(job, error.status, error)
+    return error.status
+
+
+def tell(error: CbecError, console: Console) -> None:
+    """An error as a person reads it, with the first faults of a rejected input."""
+    faults = error.faults if isinstance(error, InputRejected) else []
+    console.error(error.message, None if faults else error.hint)
+    for fault in faults:
+        console.line(f"  {fault}")
+    if isinstance(error, InputRejected) and faults:
+        if error.total > len(faults):
+            console.line(f"  ... and {error.total - len(faults)} more")
+        if error.hint:
+            console.hint(error.hint)
+
+
+def tell_bug(error: BaseException, console: Console) -> None:
+    """One line for a person, the traceback into a log file."""
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    log = home / "cbec" / f"bug-{os.getpid()}.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), "utf-8")
+        place = f"traceback in {log}"
+    except OSError:
+        place = "no place for a traceback"
+    first = str(error).splitlines()[0] if str(error) else ""
+    console.error(f"this is a bug in cbec: {type(error).__name__}: {first} ({place})")
+
+
+def _run(job: Job) -> ExitStatus:
+    command, request = job.command, job.request
+    settled = config.resolve(command, request.options, request.sets, request.config)
+    job.record.origins, job.record.settings = settled.origins, plain(settled.settings)
+    _check_request(command, request)
+    with ExitStack() as held:
+        if request.report is not None:
+            held.enter_context(lock.hold(Path(request.report) / ".lock", request.wait, f"cbec {command.path}"))
+        frames = _read_inputs(job, settled.settings)
+        settings = _settle_as_of(job, settled.settings, frames)
+        job.record.settings = plain(settings)
+        frames = _cut(job, frames, settings)
+        result = _answer(command, frames, settings)
+        tables = _conform(command, result, settings)
+        status = _status(result, request.fail_on)
+        rows = {name: _height(frame) for name, frame in frames.items() if frame is not None}
+        deliver(job, tables, summarise(command, settings, result, tables, rows, status))
+    return status
+
+
+def _height(frame: pl.DataFrame | Raw) -> int:
+    import polars as pl
+
+    return frame.height if isinstance(frame, pl.DataFrame) else frame.frame.height
+
+
+def _check_request(command: Command, request: Request) -> None:
+    def flags(names: Sequence[str]) -> str:
+        return ", ".join(f"--{name.replace('_', '-')}" for name in names)
+
+    missing = [i.table for i in command.inputs if i.required and not request.inputs.get(i.table)]
+    if missing:
+        raise UsageFault(f"{command.path} needs {flags(missing)}", hint=f"cbec {command.path} --help")
+    if command.any_of and not any(request.inputs.get(name) for name in command.any_of):
+        raise UsageFault(f"{command.path} needs one of {flags(command.any_of)}")
+    piped = [name for name, paths in request.inputs.items() for path in paths if path == "-"]
+    if len(piped) > 1:
+        raise UsageFault(f"only one table can come from standard input, not {', '.join(piped)}")
+    if request.fail_on not in (None, *SEVERITIES):
+        raise UsageFault(f"--fail-on: {request.fail_on} is none of {', '.join(SEVERITIES)}")
+    if not 0 <= request.max_bad <= 1:
+        raise UsageFault(f"--max-bad: {request.max_bad:g} is no share between 0 and 1")
+
+
+def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | None]:
+    from cbec import tables
+    from cbec.core import check, files
+
+    frames: dict[str, pl.DataFrame | Raw | None] = {}
+    checked: list[Checked] = []
+    for declared in job.command.inputs:
+        name, paths = declared.table, job.request.inputs.get(declared.table)
+        if not paths:
+            frames[name] = None
+            continue
+        contract = None if declared.raw else tables.get(name)
+        raw = files.read(contract, paths, settings)
+        job.record.sources[name] = raw.sources
+        if contract is None:
+            frames[name] = raw
+            job.record.counts[name] = {"good": raw.frame.height, "rejected": 0}
+            continue
+        outcome = check.check(contract, raw, settings)
+        for note in outcome.notes:
+            job.console.say(f"note: {name}: {note}")
+        checked.append(outcome)
+        frames[name] = outcome.good
+        job.record.counts[name] = {"good": outcome.good.height, "rejected": outcome.rows - outcome.good.height}
+    _judge_rejects([c for c in checked if c.total], job.request, job.console)
+    return frames
+
+
+def _judge_rejects(bad: Sequence[Checked], request: Request, console: Console) -> None:
+    """Bad rows stop the run unless their share is allowed; either way `--rejects` gets them all."""
+    import polars as pl
+
+    from cbec import tables
+    from cbec.core import check, files
+
+    if not bad:
+        return
+    if request.rejects is not None:
+        with Staging() as staging:
+            every = check.conform(tables.get("rejects"), pl.concat([c.rejects for c in bad]))
+            files.write(every, Path(request.rejects), staging)
+    over = [c for c in bad if c.whole or (c.rows - c.good.height) > request.max_bad * c.rows]
+    if over:
+        total = sum(c.total for c in bad)
+        hint = "mend them, or let the good rows go on with --max-bad SHARE (--rejects FILE keeps the bad ones)"
+        raise InputRejected(
+            f"{', '.join(c.table for c in over)}: {total} fault{'s' if total != 1 else ''} in the input; nothing was written",
+            [fault for c in over for fault in c.faults][:20],
+            hint=None if any(c.whole for c in over) else hint,
+            total=total,
+        )
+    for c in bad:
+        console.warn(f"{c.table}: {c.rows - c.good.height} of {c.rows} rows left out (--max-bad {request.max_bad:g})")
+
+
+def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
+    """The default of `as_of` is the latest date of the leading table, never the clock."""
+    import polars as pl
+
+    from cbec import tables
+
+    leading = job.command.leading
+    frame = None if leading is None else frames.get(leading)
+    if settings.as_of is not None or leading is None or not isinstance(frame, pl.DataFrame):
+        return settings
+    column = tables.get(leading).time
+    latest = None if column is None else frame[column].max()
+    if not isinstance(latest, date):
+        return settings
+    day = latest.date() if isinstance(latest, datetime) else latest
+    job.console.say(f"as of {day}, the latest {column} of {leading} ({_age((date.today() - day).days)})")
+    return dataclasses.replace(settings, as_of=day)
+
+
+def _age(days: int) -> str:
+    if days < 0:
+        return f"{-days} days in the future"
+    return "today" if days == 0 else f"{days} day{'s' if days != 1 else ''} old"
+
+
+def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame | Raw | None]:
+    """Nothing after `as_of` reaches a step, except in tables that tell of the future by design."""
+    import polars as pl
+
+    from cbec import tables
+
+    kept = dict(frames)
+    for declared in job.command.inputs:
+        name, frame = declared.table, frames[declared.table]
+        column = None if declared.raw else tables.get(name).time
+        if settings.as_of is None or column is None or not isinstance(frame, pl.DataFrame):
+            continue
+        known = frame.filter(pl.col(column).cast(pl.Date).le(settings.as_of).fill_null(True))
+        if known.height < frame.height:
+            job.console.say(f"note: {name}: {frame.height - known.height} rows after {settings.as_of} are not used")
+        if frame.height and not known.height and declared.required:
+            first = frame[column].min()
+            raise InputRejected(
+                f"{name}: no row at or before --as-of {settings.as_of}", hint=f"the first is of {first}"
+            )
+        kept[name] = known
+    return kept
+
+
+def _answer(command: Command, frames: Frames, settings: Common) -> Result:
+    extra = {} if command.fit is None else {"state": command.fit(frames, settings)}
+    return command.function(**frames, s=settings, **extra)
+
+
+def _conform(command: Command, result: Result, settings: Common) -> dict[str, pl.DataFrame]:
+    from cbec import tables
+    from cbec.core import check, reasons
+
+    out: dict[str, pl.DataFrame] = {}
+    for name in command.outputs:
+        if name not in result.tables:
+            continue
+        frame, contract = result.tables[name], tables.get(name)
+        if "reason" in contract.names and "reason" not in frame.columns:
+            frame = reasons.render(frame, settings.language)
+        out[name] = check.conform(contract, frame)
+    out["findings"] = check.conform(tables.get("findings"), _findings_frame(result.findings))
+    return out
+
+
+def _findings_frame(findings: Sequence[Finding]) -> pl.DataFrame:
+    import polars as pl
+
+    names = ("finding_id", "severity", "entity", "rule", "message", "money", "currency")
+    schema = {name: pl.Float64 if name == "money" else pl.String for name in names}
+    return pl.DataFrame([dataclasses.asdict(f) for f in findings], schema=schema)
+
+
+def _status(result: Result, fail_on: str | None) -> ExitStatus:
+    if fail_on is None:
+        return ExitStatus.DONE
+    level = SEVERITIES.index(fail_on)
+    met = any(SEVERITIES.index(f.severity) >= level for f in result.findings)
+    return ExitStatus.FINDINGS if met else ExitStatus.DONE

@@ -1,0 +1,117 @@
+"""The reference documents, written from the declarations: docs/reference/commands.md and tables.md.
+
+`python -m cbec.reference docs/reference` writes them; a test holds that they are current.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cbec import tables
+from cbec.core.command import STEPS, Command, commands_of
+from cbec.core.config import describe, kinds_of
+
+if TYPE_CHECKING:
+    from cbec.core.contract import Contract
+
+
+def commands() -> str:
+    """Markdown of every command: tables in and out, settings."""
+    parts = [
+        "# Commands\n\nWritten from the declarations by `python -m cbec.reference`. Options that every command has stand at the end.\n"
+    ]
+    for step, help in STEPS.items():
+        parts.append(f"## {step}\n\n{help}\n")
+        parts.extend(_command(c) for c in commands_of(step).values())
+    parts.append(_COMMON_TEXT)
+    return "\n".join(parts)
+
+
+_COMMON_TEXT = """## Options of every command
+
+| option | meaning |
+|---|---|
+| `-o PATH` | the main table; kind by suffix (`.csv .csv.gz .tsv .parquet .ndjson .arrow .xlsx`), `-` = standard output, a name without suffix = a folder with every table as Parquet |
+| `--write-TABLE PATH` | a further table |
+| `--report DIR` | report.html, report.md, summary.json, run.json, every table as Parquet and CSV |
+| `--json` | summary.json on standard output |
+| `--config FILE`, `--set KEY=VALUE` | settings; option > --set > --config > ./cbec.yaml > default |
+| `--max-bad SHARE`, `--rejects FILE` | let good rows go on; keep the bad ones as they stood |
+| `--fail-on info\\|warn\\|high` | exit 1 when a finding is at least that |
+| `-q`, `-v`, `--wait SECONDS` | less, more; wait for another run that holds the report folder |
+
+Exit status: 0 done · 1 done, and `--fail-on` was met · 2 wrong usage or settings · 3 input rejected · 4 no answer · 5 busy · 6 the environment failed · 70 a bug · 130, 141, 143 on SIGINT, SIGPIPE, SIGTERM.
+"""
+
+
+def _command(command: Command) -> str:
+    ins = ", ".join(
+        ("files" if i.raw else f"[{i.table}](tables.md#{i.table})") + ("" if i.required else "?")
+        for i in command.inputs
+    )
+    outs = ", ".join(f"[{t}](tables.md#{t})" for t in command.outputs)
+    lines = [
+        f"### cbec {command.path}\n",
+        command.help,
+        "",
+        f"In: {ins or 'none'}. Out: {outs}.",
+        "",
+        "| setting | kind | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    kinds = kinds_of(command.settings)
+    for name, field in command.fields().items():
+        choices = field.metadata.get("choices")
+        help = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else "")
+        default = "" if field.default is None else field.default
+        lines.append(f"| `--{name.replace('_', '-')}` | {describe(kinds[name])} | {default} | {_cell(help)} |")
+    return "\n".join(lines) + "\n"
+
+
+def table_reference() -> str:
+    """Markdown of every table contract."""
+    parts = ["# Tables\n\nWritten from the contracts by `python -m cbec.reference`. Columns marked * are needed.\n"]
+    parts.extend(_table(c) for c in tables.every().values())
+    return "\n".join(parts)
+
+
+def _table(contract: Contract) -> str:
+    lines = [
+        f"## {contract.name}\n",
+        contract.description,
+        "",
+        f"Key: {', '.join(contract.key)}.",
+        "",
+        "| column | kind | unit | meaning | also accepted |",
+        "|---|---|---|---|---|",
+    ]
+    for c in contract.columns:
+        bounds = [
+            f">= {c.min:g}" if c.min is not None else "",
+            f"> {c.above:g}" if c.above is not None else "",
+            f"<= {c.max:g}" if c.max is not None else "",
+        ]
+        meaning = "; ".join(
+            p for p in (c.description, ", ".join(c.one_of or ()), " ".join(b for b in bounds if b)) if p
+        )
+        lines.append(
+            f"| {c.name}{'*' if c.required else ''} | {c.kind} | {c.unit or ''} | {_cell(meaning)} | {', '.join(c.aliases)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def write(folder: Path) -> None:
+    """Write both documents."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "commands.md").write_text(commands(), "utf-8")
+    (folder / "tables.md").write_text(table_reference(), "utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/reference"))
