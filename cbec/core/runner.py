@@ -219,7 +219,7 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
         if frame.height and not known.height and declared.required:
             first = frame[column].min()
             raise InputRejected(
-                f"{name}: no row at or before --as-of {settings.as_of}", hint=f"the first is of {first}"
+                f"{name}: no row at or before --as-of {settings.as_of}", hint="the first is of " + str(first)
             )
         kept[name] = known
     return kept
