@@ -11,16 +11,15 @@ import dataclasses
 import importlib
 import inspect
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cbec.core.errors import UsageFault, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import date
-
     import polars as pl
 
     from cbec.core.files import Raw

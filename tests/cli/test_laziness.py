@@ -20,7 +20,9 @@ print(json.dumps(sorted(set(m.split(".")[0] for m in sys.modules))))
 
 
 def modules(*words: str) -> set[str]:
-    done = subprocess.run([sys.executable, "-c", PROBE.format(words=list(words))], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(words=list(words))], capture_output=True, text=True, check=True
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -43,6 +45,11 @@ def test_help_loads_nothing_heavy(words):
 
 
 def test_the_root_help_imports_no_step():
-    done = subprocess.run([sys.executable, "-c", PROBE.format(words=["--help"]).replace('m.split(".")[0]', "m")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(words=["--help"]).replace('m.split(".")[0]', "m")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert not loaded & {"cbec.forecast", "cbec.compliance", "cbec.ingest"}

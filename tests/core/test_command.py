@@ -18,13 +18,31 @@ from cbec.core.errors import UsageFault
 def test_every_name_on_a_command_line_has_one_meaning():
     # Typer takes duplicate options silently, the later one wins.
     for declared in every_command():
-        flags = [flag for p in options_of(declared) for info in p.annotation.__metadata__ for flag in (info.default, *info.param_decls)]
+        flags = [
+            flag
+            for p in options_of(declared)
+            for info in p.annotation.__metadata__
+            for flag in (info.default, *info.param_decls)
+        ]
         flags = [f for joined in flags if isinstance(joined, str) for f in joined.split("/")]
         assert len(flags) == len(set(flags)), f"{declared.path}: {sorted(f for f in flags if flags.count(f) > 1)}"
 
 
 def test_tables_settings_and_run_options_do_not_share_names():
-    run_words = {"output", "format", "report", "config", "set", "max_bad", "rejects", "fail_on", "json", "wait", "quiet", "verbose"}
+    run_words = {
+        "output",
+        "format",
+        "report",
+        "config",
+        "set",
+        "max_bad",
+        "rejects",
+        "fail_on",
+        "json",
+        "wait",
+        "quiet",
+        "verbose",
+    }
     table_names = set(tables.every())
     for declared in every_command():
         names = set(declared.fields())
@@ -84,14 +102,17 @@ def test_the_signature_is_the_declaration():
     try:
 
         @command("forecast", "prepared", by=("sku",), name="toy-one")
-        def toy(sales: Table, products: Table = None, *, s: Toy) -> Result:  # noqa: RUF013
+        def toy(sales: Table, products: Table = None, *, s: Toy) -> Result:
             """A toy."""
             return Result({})
 
     finally:
         del globals()["Toy"]
     declared = toy.__dict__["__command__"]
-    assert [(i.table, i.required, i.raw) for i in declared.inputs] == [("sales", True, False), ("products", False, False)]
+    assert [(i.table, i.required, i.raw) for i in declared.inputs] == [
+        ("sales", True, False),
+        ("products", False, False),
+    ]
     assert declared.outputs == ("forecast", "prepared")
     assert declared.main == "forecast"
     assert declared.leading == "sales"

@@ -25,11 +25,20 @@ RATES = pl.DataFrame(
 
 
 def rows(*pairs):
-    return pl.DataFrame({"currency": [c for c, _ in pairs], "day": [d for _, d in pairs]}, schema={"currency": pl.String, "day": pl.Date})
+    return pl.DataFrame(
+        {"currency": [c for c, _ in pairs], "day": [d for _, d in pairs]},
+        schema={"currency": pl.String, "day": pl.Date},
+    )
 
 
 def test_the_last_fixing_at_or_before_the_day_counts():
-    frame = rows(("EUR", date(2026, 1, 2)), ("EUR", date(2026, 1, 4)), ("EUR", date(2026, 1, 5)), ("CNY", date(2020, 1, 1)), (None, date(2026, 1, 3)))
+    frame = rows(
+        ("EUR", date(2026, 1, 2)),
+        ("EUR", date(2026, 1, 4)),
+        ("EUR", date(2026, 1, 5)),
+        ("CNY", date(2020, 1, 1)),
+        (None, date(2026, 1, 3)),
+    )
     assert rate_to(frame, "currency", "day", RATES, "CNY").to_list() == [8.0, 8.0, 8.2, 1.0, 1.0]
 
 

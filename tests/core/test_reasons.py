@@ -17,7 +17,14 @@ def test_every_reason_is_told_in_english_and_chinese():
 
 
 def test_sentences_are_filled_from_the_row(monkeypatch):
-    monkeypatch.setattr(reasons, "catalogue", lambda: {"a": {"en": "Order {qty:0} of {sku} at {price:2}.", "zh": "订购{qty:0}件{sku}，{price:2}。"}, "b": {"en": "Enough.", "zh": "够了。"}})
+    monkeypatch.setattr(
+        reasons,
+        "catalogue",
+        lambda: {
+            "a": {"en": "Order {qty:0} of {sku} at {price:2}.", "zh": "订购{qty:0}件{sku}，{price:2}。"},
+            "b": {"en": "Enough.", "zh": "够了。"},
+        },
+    )
     frame = pl.DataFrame({"reason_code": ["a", "b"], "sku": ["007", "8"], "qty": [12.0, 3.0], "price": [1.256, 2.0]})
     assert reasons.render(frame)["reason"].to_list() == ["Order 12 of 007 at 1.26.", "Enough."]
     assert reasons.render(frame, "zh")["reason"].to_list() == ["订购12件007，1.26。", "够了。"]

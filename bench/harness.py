@@ -1,0 +1,92 @@
+"""The benchmark harness: cbec and a peer in the same run, a table out as Markdown and JSON.
+
+Seconds depend on the machine, so every time is CPU time (user + system) and stands beside the peer's of the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "bench" / "out"
+
+
+def data_folder(name: str) -> Path:
+    """The folder of a public data set: $CBEC_SHARED_DATA/<name>, else ../shared/data/<name>. Exits when it is absent."""
+    folder = Path(os.environ.get("CBEC_SHARED_DATA", ROOT.parent / "shared" / "data")) / name
+    if not folder.exists():
+        sys.exit(f"data set {name} is absent: set CBEC_SHARED_DATA to the folder that holds it")
+    return folder
+
+
+def cpu_here() -> float:
+    """CPU seconds of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """The result of `work` and its CPU seconds in this process."""
+    begin = cpu_here()
+    result = work()
+    return result, cpu_here() - begin
+
+
+def cpu_of(command: Sequence[str], expect: int | None = 0) -> float:
+    """CPU seconds of a child process; raises when its exit status is not as expected."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if expect is not None and done.returncode != expect:
+        raise RuntimeError(f"{command}: status {done.returncode}\n{done.stderr.decode(errors='replace')[-2000:]}")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def medians(commands: dict[str, Sequence[str]], runs: int) -> dict[str, float]:
+    """Median CPU seconds of each command, the commands in turn, so that a drift of the machine meets all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, command in commands.items():
+            seconds[name].append(cpu_of(command))
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+@dataclass
+class Table:
+    """What a benchmark prints and writes."""
+
+    name: str
+    title: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """The table as Markdown."""
+        heads = list(dict.fromkeys(key for row in self.rows for key in row))
+        lines = [f"## {self.title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        lines += ["| " + " | ".join(_cell(row.get(head)) for head in heads) + " |" for row in self.rows]
+        return "\n".join([*lines, *([""] if self.notes else []), *(f"- {note}" for note in self.notes), ""])
+
+    def finish(self) -> None:
+        """Print, and write bench/out/<name>.md and .json."""
+        OUT.mkdir(parents=True, exist_ok=True)
+        (OUT / f"{self.name}.md").write_text(self.markdown(), "utf-8")
+        (OUT / f"{self.name}.json").write_text(
+            json.dumps({"title": self.title, "rows": self.rows, "notes": self.notes}, indent=2), "utf-8"
+        )
+        print(self.markdown())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
