@@ -1,0 +1,325 @@
+"""Sales rows into one panel: series x periods, with what could not be known masked and everything done flagged.
+
+One function for all methods, so that each sees the same demand:
+- gaps are zero sales only between the first sale and the end (or the delisting); before the first sale nothing is known;
+- periods out of stock are masked, not zero (partly out of stock: mean of the days in stock, scaled up);
+- returns (negative units) are netted apart;
+- a last period that is not over, and a first one that began before the data, are dropped.
+Every series ends at `as_of`; rows after it do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from cbec.core.errors import InputRejected, UsageFault, did_you_mean
+from cbec.methods.forecast import periods
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+
+KEYS = ("sku", "market", "warehouse", "channel")
+#: A period needs this share of its days in stock before their mean is scaled up to the whole.
+MIN_IN_STOCK = 0.25
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Demand of n series over T periods that end together.
+
+    keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
+    gap: n x T marks. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
+    so long that the series counts as delisted. adi, cv2, demand_class: see `classify`. dropped: flags that hold for
+    every series.
+    """
+
+    keys: pl.DataFrame
+    frequency: str
+    start: int
+    as_of: date
+    units: Floats
+    returned: Floats
+    stock_out: Flags
+    promo: Flags
+    gap: Flags
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    obsolete: Flags
+    adi: Floats
+    cv2: Floats
+    demand_class: NDArray[np.str_]
+    dropped: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def season(self) -> int:
+        """Periods of one season."""
+        return periods.SEASON[self.frequency]
+
+    @property
+    def ordinals(self) -> NDArray[np.int64]:
+        """Period numbers of the columns."""
+        return self.start + np.arange(self.units.shape[1])
+
+    def ahead(self, horizon: int) -> NDArray[np.int64]:
+        """Period numbers of the next `horizon` periods."""
+        return self.start + self.units.shape[1] + np.arange(horizon)
+
+    @property
+    def life(self) -> NDArray[np.int64]:
+        """Periods from the first sale on, masked ones included."""
+        return self.units.shape[1] - self.first
+
+    def flags(self) -> list[str]:
+        """What preparation did per series, sorted, joined by `|`."""
+        alive = np.arange(self.units.shape[1]) >= self.first[:, None]
+        marks = {
+            "gap_filled": (self.gap & alive).any(1),
+            "new": self.demand_class == "new",
+            "no_sales": self.demand_class == "empty",
+            "obsolete": self.obsolete,
+            "promo": (self.promo & alive).any(1),
+            "returns": (self.returned > 0).any(1),
+            "stock_out": (self.stock_out & alive).any(1),
+            **{name: np.ones(len(self.first), bool) for name in self.dropped},
+        }
+        names = sorted(marks)
+        table = np.stack([marks[n] for n in names], 1)
+        return ["|".join(n for n, on in zip(names, row, strict=True) if on) for row in table.tolist()]
+
+
+def series_keys(by: str) -> list[str]:
+    """Columns of the setting `by`, checked, in the order of the contract's key."""
+    wanted = [w.strip() for w in by.split(",") if w.strip()]
+    for word in wanted:
+        if word not in KEYS:
+            raise UsageFault(
+                f'by: no series column "{word}"{did_you_mean(word, KEYS)}', hint="choose from: " + ", ".join(KEYS)
+            )
+    if not wanted:
+        raise UsageFault("by: at least one column is needed", hint="choose from: " + ", ".join(KEYS))
+    return [k for k in KEYS if k in wanted]
+
+
+def panel(sales: pl.DataFrame, *, as_of: date, frequency: str = "auto", by: str = "sku,market") -> Panel:
+    """The panel of a typed sales table.
+
+    sales: contract `sales`; optional columns may be all null or absent. as_of: nothing later is used.
+    frequency: auto (from the spacing of the dates) or one of H, D, W, M, Q, Y. by: series columns.
+    Raises InputRejected where no row is left, UsageFault for unknown settings.
+    """
+    keys = series_keys(by)
+    rows = _rows(sales, keys, as_of)
+    if rows.is_empty():
+        raise InputRejected(f"sales: no row on or before {as_of}", hint="see --as-of")
+    notes: list[str] = []
+    spacing = periods.native(rows["date"])
+    chosen = spacing if frequency == "auto" else frequency
+    if chosen not in periods.FREQUENCIES:
+        raise UsageFault(f'frequency: "{frequency}" is not one of auto, H, D, W, M, Q, Y')
+    if periods.FREQUENCIES.index(chosen) < periods.FREQUENCIES.index(spacing):
+        notes.append(
+            f"dates look like frequency {spacing}, forecast at {chosen}: periods between them count as zero sales"
+        )
+        spacing = chosen
+    rows = rows.with_columns(
+        periods.ordinal("date", spacing).alias("slot"), periods.ordinal("date", chosen).alias("period")
+    )
+
+    names = rows.select(keys).unique().sort(keys)
+    rows = rows.join(names.with_row_index("series"), on=keys, how="left", nulls_equal=True)
+    first_slot, last_slot = int(rows["slot"].min()), int(rows["slot"].max())  # type: ignore[arg-type]
+    start, end, dropped = _span(first_slot, last_slot, as_of, spacing, chosen)
+    start = max(start, end + 1 - periods.MEMORY[chosen])
+    rows = rows.filter(pl.col("period").is_between(start, end))
+    if end < start or rows.is_empty():
+        raise InputRejected(
+            f"sales: no whole period of frequency {chosen} on or before {as_of}", hint="choose a finer --frequency"
+        )
+
+    shape = (len(names), end - start + 1)
+    units, returned = _totals(rows, shape, start)
+    stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
+    promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
+    gap = ~_marks(rows, shape, start) & ~stock_out
+    sold = np.nan_to_num(units) > 0
+    any_sold = sold.any(1)
+    first = np.where(any_sold, sold.argmax(1), shape[1])
+    last = np.where(any_sold, shape[1] - 1 - sold[:, ::-1].argmax(1), -1)
+    units[np.arange(shape[1]) < first[:, None]] = np.nan
+    obsolete = _obsolete(units, first, last, periods.SILENCE[chosen])
+    adi, cv2, demand_class = classify(units, obsolete, periods.YOUNG[chosen])
+    return Panel(
+        names,
+        chosen,
+        start,
+        as_of,
+        units,
+        returned,
+        stock_out,
+        promo,
+        gap,
+        first,
+        last,
+        obsolete,
+        adi,
+        cv2,
+        demand_class,
+        dropped,
+        notes,
+    )
+
+
+def _rows(sales: pl.DataFrame, keys: Sequence[str], as_of: date) -> pl.DataFrame:
+    """Rows up to as_of with the series columns filled and the optional columns present."""
+    absent = [k for k in (*KEYS, "promo", "in_stock") if k not in sales.columns]
+    sales = sales.with_columns(
+        *[pl.lit(None, pl.Boolean if a in ("promo", "in_stock") else pl.String).alias(a) for a in absent]
+    )
+    return sales.filter(pl.col("date").cast(pl.Date) <= as_of, pl.col("units").is_finite()).select(
+        "date", *[pl.col(k).fill_null("*") for k in keys], "units", "promo", "in_stock"
+    )
+
+
+def _span(first_slot: int, last_slot: int, as_of: date, spacing: str, chosen: str) -> tuple[int, int, tuple[str, ...]]:
+    """First and last whole period, and the flags of what was dropped.
+
+    A slot is a period of the data's own spacing. A dated row stands for its whole slot, so that the slot of the
+    last row is over; a later slot is over when as_of is its last day.
+    """
+    frame = pl.DataFrame({"date": [as_of]}).select(
+        periods.ordinal("date", spacing).alias("at"),
+        (periods.ordinal("date", spacing) if spacing != "H" else periods.ordinal("date", "H") + 23).alias("slot"),
+    )
+    slot = int(frame["slot"][0])
+    if slot > last_slot and spacing not in ("H", "D"):
+        over = periods.starts(np.array([slot + 1]), spacing)[0] - np.timedelta64(1, "D") <= np.datetime64(as_of)
+        slot = slot if over else slot - 1
+    slot = max(slot, last_slot)
+    if spacing == chosen:
+        return first_slot, slot, ()
+    opening = periods.starts(np.array([first_slot, first_slot - 1, slot, slot + 1]), spacing)
+    as_dates = pl.DataFrame({"date": pl.Series(opening)})
+    before = as_dates.select(periods.ordinal("date", chosen))["date"].to_list()
+    start, end = before[0], before[2]
+    dropped: list[str] = []
+    if before[1] == before[0]:  # the slot before the first row lies in the same period: it began before the data
+        start += 1
+        dropped.append("partial_first_dropped")
+    if before[3] == before[2]:
+        end -= 1
+        dropped.append("partial_last_dropped")
+    return start, end, tuple(dropped)
+
+
+def _cells(rows: pl.DataFrame, width: int, start: int) -> NDArray[np.int64]:
+    cells: NDArray[np.int64] = (
+        rows.select(pl.col("series").cast(pl.Int64) * width + (pl.col("period") - start)).to_series().to_numpy()
+    )
+    return cells
+
+
+def _marks(rows: pl.DataFrame, shape: tuple[int, int], start: int) -> Flags:
+    out = np.zeros(shape[0] * shape[1], bool)
+    out[_cells(rows, shape[1], start)] = True
+    return out.reshape(shape)
+
+
+def _sum(rows: pl.DataFrame, shape: tuple[int, int], start: int, value: str) -> Floats:
+    """Sums per cell whose bytes do not depend on the order of rows: whole numbers add exactly, others are sorted first."""
+    whole = rows.select(((pl.col(value) == pl.col(value).floor()) & (pl.col(value).abs() < 2**40)).all()).item()
+    if not whole:
+        rows = rows.sort("series", "period", value)
+    cells = _cells(rows, shape[1], start)
+    return np.bincount(cells, weights=rows[value].to_numpy(), minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _totals(rows: pl.DataFrame, shape: tuple[int, int], start: int) -> tuple[Floats, Floats]:
+    sold = rows.select("series", "period", pl.col("units").clip(lower_bound=0).alias("value"))
+    back = rows.filter(pl.col("units") < 0).select("series", "period", (-pl.col("units")).alias("value"))
+    return _sum(sold, shape, start, "value"), _sum(back, shape, start, "value")
+
+
+def _mask(
+    rows: pl.DataFrame, units: Floats, shape: tuple[int, int], start: int, spacing: str, chosen: str
+) -> tuple[Flags, Floats]:
+    """Periods out of stock: NaN, or the mean of the slots in stock times the slots of the period.
+
+    A slot is out of stock where in_stock is false in its rows and true (or empty) in none.
+    """
+    out = rows.filter(pl.col("in_stock").eq_missing(False)).select("series", "slot").unique()
+    if out.is_empty():
+        return np.zeros(shape, bool), units
+    there = rows.filter(pl.col("in_stock").ne_missing(False) & (pl.col("units") > 0)).select("series", "slot").unique()
+    out = out.join(there, on=["series", "slot"], how="anti")
+    hidden = rows.join(out, on=["series", "slot"], how="semi")
+    once = hidden.unique(["series", "slot"]).with_columns(pl.lit(1.0).alias("value"))
+    lost = _sum(once, shape, start, "value")
+    sold = _sum(hidden.with_columns(pl.col("units").clip(lower_bound=0).alias("value")), shape, start, "value")
+    slots = _slots(start + np.arange(shape[1]), spacing, chosen)
+    known = slots - lost
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(known >= MIN_IN_STOCK * slots, (units - sold) * slots / known, np.nan)
+    mark = lost > 0
+    return mark, np.where(mark, scaled, units)
+
+
+def _slots(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:
+    """Slots of the spacing in each period."""
+    if spacing == chosen:
+        return np.ones(len(ordinals))
+    edges = periods.starts(np.append(ordinals, ordinals[-1] + 1), chosen)
+    inside = pl.DataFrame({"date": pl.Series(edges)}).select(periods.ordinal("date", spacing)).to_series().to_numpy()
+    return np.diff(inside).astype(np.float64)
+
+
+def _obsolete(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: int) -> Flags:
+    """No sale over a long tail of known periods: half a year, and three times the usual interval of the series."""
+    width = units.shape[1]
+    columns = np.arange(width)
+    known = ~np.isnan(units)
+    quiet = (known & (columns > last[:, None])).sum(1)
+    sales = (np.nan_to_num(units) > 0).sum(1)
+    interval = (last - first + 1) / np.maximum(sales, 1)
+    return (last >= 0) & (quiet >= np.maximum(silence, 3 * interval))
+
+
+def classify(units: Floats, obsolete: Flags | None = None, young: int = 0) -> tuple[Floats, Floats, NDArray[np.str_]]:
+    """ADI, CV2 and class per series (Syntetos, Boylan & Croston 2005: cuts 1.32 and 0.49).
+
+    ADI = known periods since the first sale / periods with a sale. CV2 = (sd / mean)^2 of the sizes that are not
+    zero, with the sample sd (0 for a single size). Fewer than `young` known periods: new.
+    """
+    known = ~np.isnan(units)
+    size = np.where(known & (units > 0), units, 0.0)
+    n, k = known.sum(1), (size > 0).sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        adi = np.where(k > 0, n / k, np.nan)
+        mean = size.sum(1) / k
+        spread = np.where(size > 0, (size - mean[:, None]) ** 2, 0.0).sum(1) / (k - 1)
+        cv2 = np.where(k > 1, spread / mean**2, np.where(k == 1, 0.0, np.nan))
+    often, steady = adi < 1.32, cv2 < 0.49
+    classes = np.where(often, np.where(steady, "smooth", "erratic"), np.where(steady, "intermittent", "lumpy"))
+    classes = np.where(n < young, "new", classes)
+    if obsolete is not None:
+        classes = np.where(obsolete, "obsolete", classes)
+    return adi, cv2, np.where(k == 0, "empty", classes).astype(np.str_)
+
+
+def latest(sales: pl.DataFrame) -> date:
+    """The latest date of a sales table; InputRejected where it has no row."""
+    found = sales.select(pl.col("date").cast(pl.Date).max()).item()
+    if found is None:
+        raise InputRejected("sales: no row")
+    day: date = found
+    return day

@@ -1,0 +1,140 @@
+"""Theta models over all series at once.
+
+The dynamic optimised Theta model (Fiorucci, Pellegrini, Louzada, Petropoulos & Koehler 2016): a level smoothed with
+alpha, plus omega = 1 - 1/theta times a regression line that is updated with every value. Given alpha, one-step errors
+are linear in omega, so that its least-squares value has a closed form and only alpha needs a grid. Forecasts of the
+grid are averaged with Akaike weights instead of taking the best alpha alone. theta = 2 (omega = 1/2) is the standard
+Theta method of Assimakopoulos & Nikolopoulos 2000.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cbec.methods.forecast.local import born, carried
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+ALPHAS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+#: Damping of the forecasts' slope per period: trends of demand fade (Gardner & McKenzie 1985).
+DAMPING = 0.97
+
+
+def theta(
+    y: Floats,
+    h: int,
+    *,
+    omega: float | None = None,
+    alphas: tuple[float, ...] = ALPHAS,
+    damping: float = DAMPING,
+    average: bool = True,
+) -> tuple[Floats, Floats]:
+    """Forecast N x h of seasonally adjusted histories y (N x T, right-aligned, NaN = masked or not yet born).
+
+    omega: None = least squares within 0..1 per series; 0.5 = the standard Theta method; 0 = simple smoothing.
+    average: Akaike weights over the alphas, else the best alpha alone. The level starts at half the first value
+    (as in the authors' program). Not clipped at 0.
+    Returns the forecast and the mean squared one-step error (N; NaN with fewer than two known periods).
+    """
+    count, width = y.shape
+    order = np.argsort(-born(y), kind="stable")[::-1]  # oldest first: the living ones are a leading slice
+    first = born(y)[order]
+    known = ~np.isnan(y[order].T)
+    filled = np.ascontiguousarray(np.nan_to_num(carried(y)[order].T))
+    a = np.array(alphas)[:, None]
+    grid = len(alphas)
+    level, decay = np.zeros((grid, count)), np.ones((grid, count))
+    line_a, line_b, mean = np.zeros(count), np.zeros(count), np.zeros(count)
+    ee, ed, dd = np.zeros((grid, count)), np.zeros((grid, count)), np.zeros((grid, count))
+    seen = np.zeros(count)
+    begin = int(first.min(initial=width))
+    for t in range(begin, width):
+        live = int(np.searchsorted(first, t, side="right"))
+        now = filled[t, :live]
+        newborn = first[:live] == t
+        if newborn.any():
+            level[:, :live][:, newborn] = now[newborn] / 2
+        masked = not known[t, :live].all()
+        use = (known[t, :live] & ~newborn).astype(np.float64) if masked or newborn.any() else None
+        lev, dec = level[:, :live], decay[:, :live]
+        line = dec * line_a[:live] + (1 - dec * (1 - a)) / a * line_b[:live]
+        error = now - lev
+        if use is not None:
+            line, error_used = line * use, error * use
+        else:
+            error_used = error
+        ee[:, :live] += error_used * error_used
+        ed[:, :live] += error_used * line
+        dd[:, :live] += line * line
+        if use is not None:
+            seen[:live] += use
+        else:
+            seen[:live] += 1
+        lev += a * (error * known[t, :live] if masked else error)
+        dec *= 1 - a
+        _regress(line_a[:live], line_b[:live], mean[:live], now, (t - first[:live] + 1).astype(np.float64))
+    weight = np.full((grid, count), omega if omega is not None else 0.0)
+    if omega is None:
+        weight = np.clip(ed / np.where(dd > 0, dd, 1.0), 0.0, 1.0)
+    loss = np.maximum(ee - 2 * weight * ed + weight * weight * dd, 0.0)
+    share = _akaike(loss, seen) if average else (np.arange(grid)[:, None] == loss.argmin(0)).astype(np.float64)
+    sorted_out = _ahead(level, decay, weight, share, a, line_a, line_b, mean, width - first, h, damping)
+    out, mse = np.empty((count, h)), np.empty(count)
+    out[order] = sorted_out
+    mse[order] = np.where(seen > 0, (share * loss).sum(0) / np.maximum(seen, 1), np.nan)
+    return out, mse
+
+
+def _regress(line_a: Floats, line_b: Floats, mean: Floats, now: Floats, t: Floats) -> None:
+    """Update the regression line of the values 1..t in place: intercept, slope, mean."""
+    slope = ((t - 2) * line_b + 6 * (now - mean) / t) / (t + 1)
+    slope[t == 1] = 0.0
+    mean += (now - mean) / t
+    line_b[:] = slope
+    line_a[:] = mean - slope * (t + 1) / 2
+
+
+def _akaike(loss: Floats, seen: Floats) -> Floats:
+    """Weights exp(-AIC/2) of models that differ in alpha alone."""
+    floor = 1e-12 * loss.max(0) + 1e-300
+    fit = np.log(np.maximum(loss, floor)) * (seen / 2)
+    share = np.exp(fit.min(0) - fit)
+    return np.asarray(share / share.sum(0))
+
+
+def _ahead(
+    level: Floats,
+    decay: Floats,
+    weight: Floats,
+    share: Floats,
+    a: Floats,
+    line_a: Floats,
+    line_b: Floats,
+    mean: Floats,
+    life: NDArray[np.int64],
+    h: int,
+    damping: float,
+) -> Floats:
+    """h steps: each forecast stands in for the value that is not there yet; the slope is damped."""
+    grid, count = level.shape
+    line_a, line_b, mean = (np.repeat(x[None, :], grid, 0) for x in (line_a, line_b, mean))
+    t = life.astype(np.float64)
+    out = np.empty((count, h))
+    before = total = np.zeros(count)
+    fade = 1.0
+    for k in range(h):
+        step = level + weight * (decay * line_a + (1 - decay * (1 - a)) / a * line_b)
+        now = (share * step).sum(0)
+        total = now if k == 0 else total + fade * (now - before)
+        out[:, k], before, fade = total, now, fade * damping
+        level = level + a * (step - level)
+        decay = decay * (1 - a)
+        t = t + 1
+        for g in range(grid):
+            _regress(line_a[g], line_b[g], mean[g], step[g], t)
+    return out
