@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from cbec.core.command import STEPS, Command, Common, commands_of
 from cbec.core.config import describe, kinds_of
@@ -23,7 +23,36 @@ if TYPE_CHECKING:
 _TABLES, _SETTINGS, _COMMON, _RUN = "Tables", "Settings", "Common settings", "Run"
 
 
-class StepGroup(TyperGroup):
+class DeclaredCommand(TyperCommand):
+    """Help in plain sections: cheap to print (no Rich), the same bytes on a terminal and in a pipe."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Options by section: tables, settings, common settings, how to run."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(parameter, "rich_help_panel", None) or _RUN, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class LazyGroup(TyperGroup):
+    """A group that does not parse options it was not given.
+
+    Typer passes the default of each option, `--help` included, through Pydantic, whose import costs more CPU than all
+    else that `cbec STEP COMMAND --help` does.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words before the command's name."""
+        if args and not args[0].startswith("-"):
+            self.params, self.add_help_option = [], False
+        return super().parse_args(ctx, args)
+
+
+class StepGroup(LazyGroup):
     """The commands of one step, declared in `cbec.<step>`, loaded when they are asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -36,32 +65,41 @@ class StepGroup(TyperGroup):
 
     def _load(self) -> Any:
         if not self.commands:
-            step = typer.Typer(add_completion=False)
+            step = typer.Typer(add_completion=False, rich_markup_mode=None)
             step.callback()(lambda: None)
             for declared in commands_of(str(self.name)).values():
-                step.command(declared.name, help=declared.help)(_function(declared))
+                step.command(declared.name, cls=DeclaredCommand, help=declared.help)(_function(declared))
             group: Any = typer.main.get_command(step)
             self.commands = group.commands
         return self.commands
 
 
-class RootGroup(TyperGroup):
+class RootGroup(LazyGroup):
     """The root, steps first."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Steps in the order of the table, then the commands of the house."""
         return [*STEPS, *(name for name in self.commands if name not in STEPS)]
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Steps and the commands of the house in two sections."""
+        named = [(name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]
+        for title, steps in (("Steps", True), ("House", False)):
+            rows = [(n, c.get_short_help_str(limit=100)) for n, c in named if (n in STEPS) is steps]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
 
 app = typer.Typer(
     cls=RootGroup,
     help="Decisions with their money effect from the exports of a cross-border seller.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 for _name, _help in STEPS.items():
-    app.add_typer(typer.Typer(cls=StepGroup, no_args_is_help=True), name=_name, help=_help, rich_help_panel="Steps")
+    app.add_typer(typer.Typer(cls=StepGroup, no_args_is_help=True, rich_markup_mode=None), name=_name, help=_help)
 
 
 def _option(
@@ -205,7 +243,7 @@ def _guarded(work: Callable[[Console], int | None], console: Console | None = No
         raise typer.Exit(ExitStatus.BUG) from None
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def demo(
     folder: Annotated[str, typer.Argument(help="where to, made if need be")] = "cbec-demo",
 ) -> None:
@@ -215,7 +253,7 @@ def demo(
     _guarded(lambda console: house.demo(folder, console))
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def run(
     pipeline: Annotated[str, typer.Argument(help="YAML of stages")] = "pipeline.yaml",
     select: Annotated[
@@ -235,7 +273,7 @@ def run(
     )
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def init(folder: Annotated[str, typer.Argument(help="where to, made if need be")] = ".") -> None:
     """Start a project: cbec.yaml, pipeline.yaml and an empty exports/ with the headers to fill."""
     from cbec import house
@@ -243,7 +281,7 @@ def init(folder: Annotated[str, typer.Argument(help="where to, made if need be")
     _guarded(lambda console: house.init(folder, console))
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def schema(
     table: Annotated[str | None, typer.Argument(help="a table; without one, all are listed")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
@@ -255,7 +293,7 @@ def schema(
     _guarded(lambda _: house.schema(table, as_json, as_csv))
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def check(
     table: Annotated[str, typer.Argument(help="the table's name")],
     paths: Annotated[
@@ -273,8 +311,8 @@ def check(
     _guarded(lambda console: house.check(table, paths, rejects, sets or [], console))
 
 
-_config = typer.Typer(no_args_is_help=True)
-app.add_typer(_config, name="config", help="Settings.", rich_help_panel="House")
+_config = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(_config, name="config", help="Settings.")
 
 
 @_config.command("show")
@@ -290,7 +328,7 @@ def config_show(
     _guarded(lambda _: house.config_show(step, command, config, sets or []))
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def report(folder: Annotated[str, typer.Argument(help="a folder that --report wrote", metavar="DIR")]) -> None:
     """Draw a report again from the tables in its folder."""
     from cbec import house
@@ -298,7 +336,7 @@ def report(folder: Annotated[str, typer.Argument(help="a folder that --report wr
     _guarded(lambda console: house.redraw(folder, console))
 
 
-@app.command(rich_help_panel="House")
+@app.command()
 def doctor() -> None:
     """What this installation has: versions, extras, packaged files, a trial run."""
     from cbec import house

@@ -64,7 +64,7 @@ def test_mistakes_in_the_file_are_named(demand, tmp_path, house, word):
     [
         ({"horizon": "abc"}, "not a integer"),
         ({"horizon": "2.5"}, "not a integer"),
-        ({"horizon": "0"}, "below"),
+        ({"horizon": "-1"}, "below"),
         ({"language": "de"}, "none of en, zh"),
         ({"as_of": "01.02.2026"}, "not a date"),
     ],
