@@ -1,0 +1,1 @@
+"""The sample company, one file per family of tables."""
