@@ -54,7 +54,10 @@ class Says(Protocol):
 
 @dataclass
 class Outcome:
-    """How a stage went. state: run, unchanged, failed, not run, not selected."""
+    """How a stage went.
+
+    state: run, unchanged, failed, not run, not selected. reason: why it ran, or why it failed or did not run.
+    """
 
     state: str
     reason: str
@@ -176,8 +179,11 @@ class _Run:
         except OSError as error:
             failed = Entry(int(ExitStatus.ENVIRONMENT), Parts("", {}, {}))
             return Outcome("failed", str(error), failed, [str(error)])
-        state = "run" if status in _DONE else "failed"
-        return Outcome(state, reason, Entry(status, now, outputs, seconds), notes)
+        entry = Entry(status, now, outputs, seconds)
+        if status in _DONE:
+            return Outcome("run", reason, entry)
+        errors = [line.removeprefix("error: ") for line in notes if line.startswith("error: ")]
+        return Outcome("failed", (errors or notes[-1:] or [f"status {status}"])[0], entry, notes)
 
     def _child(self, stage: Stage) -> tuple[int, list[str]]:
         """Run the stage's command; its status, and what to tell when that is no success."""

@@ -426,6 +426,7 @@ def test_one_failure_stops_only_what_depends_on_it(company: Company) -> None:
     told = next(line for line in company.heard if line.startswith("demand: failed with status 4"))
     assert "story of demand" in told
     assert company.heard[-1].startswith("1 run, 0 unchanged, 1 failed, 1 not run")
+    assert [s["reason"] for s in company.indexed[-1]["stages"]] == ["story of demand", "demand failed", "never ran"]
     company.act()
     assert company.run() == 0
     assert company.ran() == ["demand", "orders"]
