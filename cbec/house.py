@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cbec.core import packaged
 from cbec.core.command import Common, commands_of, find
+from cbec.core.delivery import to_stdout
 from cbec.core.errors import ExitStatus, InputRejected, UsageFault
 from cbec.core.staging import Staging
 
@@ -31,7 +32,7 @@ def demo(folder: str, console: Console) -> int:
     sample.write(place / "data")
     shutil.copyfile(packaged.folder("configs") / "pipeline.yaml", place / "pipeline.yaml")
     status = pipeline.run(place / "pipeline.yaml", console=console)
-    print(place / "report" / "index.html", file=sys.stdout)  # noqa: T201  the answer of this command
+    _out(str(place / "report" / "index.html"))
     return status
 
 
@@ -111,11 +112,14 @@ def schema(table: str | None, as_json: bool, as_csv: bool) -> None:
         return
     if as_csv:
         import csv
+        import io
 
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["table", "column", "kind", "unit", "required", "key", "range", "description", "also accepted"])
         for contract in chosen:
             writer.writerows([contract.name, *_column_cells(contract, c)] for c in contract.columns)
+        _out(text.getvalue().rstrip("\n"))
         return
     if table is None:
         _out("\n".join(f"{c.name:16} {c.description}" for c in chosen) + "\n\ncbec schema TABLE tells its columns")
@@ -124,18 +128,21 @@ def schema(table: str | None, as_json: bool, as_csv: bool) -> None:
 
 
 def _schema_text(contract: Contract) -> None:
-    from rich.console import Console as Rich
-    from rich.table import Table
-
-    rich = Rich()
-    grid = Table(title=f"{contract.name}: {contract.description}", title_justify="left")
-    for heading in ("column", "kind", "unit", "needed", "key", "range", "description", "also accepted"):
-        grid.add_column(heading, overflow="fold")
+    keyed = ", ".join(contract.key) + ("" if not contract.dynamic_key else " (those that make the series)")
+    _out(f"{contract.name}: {contract.description}\nkey: {keyed}\n")
+    heads = ("column", "kind", "unit", "needed", "range", "description")
+    rows = [heads]
     for column in contract.columns:
-        grid.add_row(*_column_cells(contract, column))
-    rich.print(grid)
+        name, kind, unit, needed, _, allowed, description, _ = _column_cells(contract, column)
+        rows.append((name, kind, unit, needed, allowed, description))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    for row in rows:
+        _out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for rule in contract.rules:
-        rich.print(f"rule {rule.name}: {rule.message}", markup=False)
+        _out(f"rule {rule.name}: {rule.message}")
+    also = [f"  {c.name}: {', '.join(c.aliases)}" for c in contract.columns if c.aliases]
+    if also:
+        _out("\nheaders also accepted:\n" + "\n".join(also))
 
 
 def _column_cells(contract: Contract, column: Column) -> list[str]:
@@ -249,4 +256,4 @@ def _installed(name: str) -> bool:
 
 
 def _out(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    to_stdout((text + "\n").encode())

@@ -153,9 +153,9 @@ def deliver(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any
         report.terminal(summary, dict(tables))
     _close(job, summary)
     if request.as_json:
-        _to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
+        to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
     elif to_stdout:
-        _to_stdout(files.to_bytes(_main(job, tables), request.format or "csv"))
+        to_stdout(files.to_bytes(_main(job, tables), request.format or "csv"))
 
 
 def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
@@ -233,7 +233,7 @@ def _close(job: Job, summary: Mapping[str, Any]) -> None:
     job.console.say(line + (f" -> {', '.join(where)}" if where else ""))
 
 
-def _to_stdout(data: bytes) -> None:
+def to_stdout(data: bytes) -> None:
     """Write what goes to standard output; a reader that left ends us silently (status 141)."""
     # Only here, since the default action would also end a process whose socket breaks.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
