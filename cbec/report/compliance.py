@@ -1,0 +1,198 @@
+"""Pages of compliance: who collects which tax, and whether the rule packs pass their own cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cbec.report import svg
+from cbec.report.format import NOTHING, figure, money, number, of, percent
+from cbec.report.page import Chart, Figure
+from cbec.report.parts import STACK
+
+if TYPE_CHECKING:
+    from cbec.report.page import Page, View
+
+_COUNTRIES = 15
+_CURRENCIES = 6
+_COLLECTORS = ("seller", "marketplace", "carrier", "customs", "nobody")
+_UNTOLD = "not told"
+_AMOUNTS = ("customs_value", "duty", "tax", "other_charges", "total")
+_PLACE = ("ship_to", "currency", "scheme", "collected_by")
+
+
+def tax(page: Page, view: View) -> None:
+    """What is due per country and who collects it; lines without a known rule apart. Currencies are never added."""
+    lines = view.table("tax", "status", "currency", "total", "collected_by")
+    page.section("At a glance")
+    if lines is None:
+        page.text("No order line was given.")
+        return
+    if "ship_to" not in lines.columns:
+        lines = lines.with_columns(pl.lit(None, pl.String).alias("ship_to"))
+    known, unknown = lines.filter(pl.col("status") == "OK"), lines.filter(pl.col("status") != "OK")
+    currencies = known["currency"].drop_nulls().unique().sort().to_list()
+    page.figures(_tiles(lines, known, unknown, currencies))
+    if len(currencies) > 1:
+        page.text(
+            f"Amounts stand in {len(currencies)} currencies ({', '.join(currencies)}), each by itself: they are never added up."
+        )
+    if known.height:
+        page.section("Who collects what")
+        _collectors(page, known, currencies)
+        page.section("By scheme")
+        formats: Any = dict.fromkeys(_AMOUNTS, "money") | {"effective": "percent"}
+        page.table(
+            _summed(known), "Tax and duty by country, scheme and collector", columns=[*_PLACE, "lines", *_AMOUNTS, "effective"], formats=formats,
+            labels={"effective": "duty + tax / value", "other_charges": "other", "ship_to": "country", "collected_by": "collected by"},
+            note="Value: the customs value, or what the tax is due on where there is none.",
+        )  # fmt: skip
+    page.section("Lines without an answer", "No rule, or not enough known of the line: neither taxed nor called free.")
+    if unknown.height:
+        reasons = unknown.group_by("reason_code").len().sort(["len", "reason_code"], descending=[True, False])
+        page.table(reasons, "Why", labels={"len": "lines", "reason_code": "reason"})
+    page.table(
+        unknown,
+        "" if not unknown.height else "The lines",
+        columns=["order_id", "line", "ship_to", "reason_code", "reason", "rule_ids", "citation"],
+        contract="tax",
+    )
+    page.section("Rows")
+    columns = [
+        "order_id", "line", "ship_to", "currency", "customs_value", "duty_rate", "duty", "tax_rate", "tax_base", "tax", "other_charges", "total",
+        "scheme", "collected_by", "reason", "rule_ids", "citation",
+    ]  # fmt: skip
+    page.table(known, "Tax per order line", columns=columns, contract="tax")
+
+
+def _tiles(
+    lines: pl.DataFrame, known: pl.DataFrame, unknown: pl.DataFrame, currencies: list[str]
+) -> list[Figure | None]:
+    share = unknown.height / lines.height
+    tiles: list[Figure | None] = [
+        Figure(
+            "Order lines", number(lines.height), f"{known['ship_to'].n_unique() if known.height else 0:,} countries"
+        ),
+        Figure(
+            "Without an answer",
+            number(unknown.height),
+            f"{percent(share)} of the lines",
+            "bad" if unknown.height else "good",
+        ),
+    ]
+    for currency in currencies[:4]:
+        part = known.filter(pl.col("currency") == currency)
+        due, base = _sum(part, "total"), _sum(part, "_value" if "_value" in part.columns else "customs_value")
+        note = f"{percent(due / base)} of the customs value" if base else of(part.height, "line")
+        tiles.append(Figure(f"Duty, tax and charges in {currency}", money(due, currency), note))
+    return tiles
+
+
+def _sum(frame: pl.DataFrame, column: str) -> float:
+    return (figure(frame[column].sum()) or 0.0) if column in frame.columns else 0.0
+
+
+def _collectors(page: Page, known: pl.DataFrame, currencies: list[str]) -> None:
+    """One chart per currency, the currency of most lines first; a collector looks the same in all of them."""
+    by_lines = (
+        known.drop_nulls("currency").group_by("currency").len().sort(["len", "currency"], descending=[True, False])
+    )
+    told = sorted({str(c or _UNTOLD) for c in known["collected_by"].to_list()}, key=lambda c: (c not in _COLLECTORS, c))
+    order = [c for c in _COLLECTORS if c in told] + [c for c in told if c not in _COLLECTORS]
+    chosen = [str(c) for c in by_lines["currency"].to_list()][:_CURRENCIES]
+    small = len(chosen) > 1
+    charts = [_collected(known.filter(pl.col("currency") == c), c, order, 340 if small else 720) for c in chosen]
+    few = f" Drawn: {len(chosen)} of {len(currencies)} currencies." if len(currencies) > len(chosen) else ""
+    page.charts(
+        charts,
+        "Duty, tax and other charges due, by country and collector",
+        f"Each chart has the scale of its own currency.{few}" if small else "",
+    )
+
+
+def _collected(part: pl.DataFrame, currency: str, collectors: list[str], size: float) -> Chart:
+    """Countries by what is due, the bar cut by who collects it."""
+    sums = part.group_by("ship_to", pl.col("collected_by").fill_null(_UNTOLD)).agg(pl.col("total").sum())
+    totals = (
+        sums.group_by("ship_to")
+        .agg(pl.col("total").sum())
+        .sort(["total", "ship_to"], descending=[True, False], nulls_last=True)
+    )
+    top = totals.head(_COUNTRIES)["ship_to"].to_list()
+    values = {(c, w): figure(t) for c, w, t in sums.iter_rows()}
+    there = {w for _, w in values}
+    stacks = {w: [values.get((c, w)) for c in top] for w in collectors if w in there}
+    looks = [(STACK[i % len(STACK)], i and (i - 1) % 3 + 1) for i, w in enumerate(collectors) if w in there]
+    one = len(stacks) == 1
+    drawn = svg.bars(
+        f"Due in {currency}", [c or NOTHING for c in top], stacks, write=_bare, size=size, axis=currency,
+        tones=[looks[0][0]] * len(top) if one else [t for t, _ in looks], hatched=[looks[0][1]] * len(top) if one else [h for _, h in looks],
+    )  # fmt: skip
+    words = [of(part.height, "order line")]
+    words += [f"all collected by {next(iter(stacks))}"] if one else []
+    words += [f"the first {len(top)} of {totals.height} countries"] if totals.height > len(top) else []
+    return Chart(drawn, f"Due in {currency}", ", ".join(words))
+
+
+def _bare(value: float) -> str:
+    return money(value, None)
+
+
+def _summed(known: pl.DataFrame) -> pl.DataFrame:
+    amounts = [c for c in _AMOUNTS if c in known.columns]
+    place = [c for c in _PLACE if c in known.columns]
+    value = pl.coalesce(*(pl.col(c) for c in ("customs_value", "tax_base") if c in known.columns), pl.lit(None))
+    summed = (
+        known.with_columns(value.alias("_value"))
+        .group_by(place)
+        .agg(pl.len().alias("lines"), pl.col("_value", *amounts).sum())
+    )
+    due = pl.sum_horizontal(*(pl.col(c).cast(pl.Float64).fill_null(0) for c in ("duty", "tax") if c in amounts))
+    base = pl.col("_value").cast(pl.Float64)
+    rate = pl.when(base != 0).then(due / base).round(6).alias("effective")
+    return summed.with_columns(rate).sort(
+        ["currency", "total", *place], descending=[False, True, *[False] * len(place)], nulls_last=True
+    )
+
+
+def test(page: Page, view: View) -> None:
+    """Passed and failed cases per rule pack, every failure with what was expected and what came."""
+    verdicts = view.table("rule_verdict", "pack", "case", "field", "passed")
+    page.section("At a glance")
+    if verdicts is None:
+        page.text("The packs carry no cases.")
+        return
+    cases = verdicts.group_by("pack", "case").agg(pl.col("passed").all())
+    packs = cases.group_by("pack").agg(
+        pl.len().alias("cases"), pl.col("passed").sum(), (~pl.col("passed")).sum().alias("failed")
+    )
+    packs = packs.sort(["failed", "pack"], descending=[True, False])
+    failed = int(packs["failed"].sum())
+    page.figures(
+        [
+            Figure("Packs", number(packs.height)),
+            Figure("Cases", number(cases.height), f"{of(verdicts.height, 'figure')} compared"),
+            Figure(
+                "Failed",
+                number(failed),
+                "every case passed" if not failed else f"{percent(failed / cases.height)} of the cases",
+                "bad" if failed else "good",
+            ),
+        ]
+    )
+    top = packs.head(40)
+    drawn = svg.bars(
+        "Cases per pack", top["pack"].to_list(), {"passed": top["passed"].to_list(), "failed": top["failed"].to_list()},
+        tones=["blue", "orange"], hatched=[False, True],
+    )  # fmt: skip
+    page.chart(drawn, "Cases per pack", "Hatched: failed.")
+    page.section("Failures")
+    wrong = verdicts.filter(~pl.col("passed")).with_columns(pl.col("got").fill_null("nothing"))
+    page.table(wrong, "", columns=["pack", "case", "field", "expected", "got"], contract="rule_verdict")
+    page.section("Rows")
+    page.table(packs, "Packs")
+    page.table(verdicts, "Every comparison", contract="rule_verdict")
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # the command's name; pytest would take it for a test

@@ -1,0 +1,50 @@
+"""What the pages of forecast share: the keys and names of series, and the largest among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cbec.report.format import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+KEYS = ("sku", "market", "warehouse", "channel")
+PERIOD = {"H": "hour", "D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
+NAIVE = ("seasonal_naive", "naive", "snaive", "random_walk")
+SELLER = ("seller_formula",)
+
+
+def keys(frame: pl.DataFrame) -> list[str]:
+    """Key columns that name the series of this frame (those with any value)."""
+    return [k for k in KEYS if k in frame.columns and frame[k].null_count() < frame.height]
+
+
+def name(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """`SKU · market`; the market `*` (all) says nothing and is left out."""
+    parts = [plain(row[n]) for n in names if row.get(n) is not None and not (n == "market" and row[n] == "*")]
+    return " · ".join(parts) or "all"
+
+
+def last_period(forecast: pl.DataFrame) -> pl.DataFrame:
+    """Per series the row of its last period, where the cumulative columns hold the whole horizon; largest first."""
+    import polars as pl
+
+    names = keys(forecast)
+    last = forecast.filter(pl.col("h") == (pl.col("h").max().over(names) if names else pl.col("h").max()))
+    return last.sort(["cum_mean", *names], descending=[True, *[False] * len(names)], nulls_last=True)
+
+
+def rows_of(
+    frame: pl.DataFrame | None, chosen: pl.DataFrame, names: Sequence[str], by: str
+) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """Rows of the chosen series, per series key, in the order of `by`."""
+    if frame is None or not set(names) <= set(frame.columns):
+        return {}
+    found = frame.join(chosen.select(names), on=list(names), how="semi", nulls_equal=True).sort([*names, by])
+    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in found.iter_rows(named=True):
+        grouped.setdefault(tuple(row[n] for n in names), []).append(row)
+    return grouped

@@ -1,0 +1,216 @@
+"""The page of forecast replenish: what to order, what it saves, and the stock that follows."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cbec.report import svg
+from cbec.report.format import day, figure, money, number, of, short, short_day
+from cbec.report.page import Chart, Figure
+from cbec.report.series import keys, name, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cbec.report.page import Page, View
+
+_STOCKS = 12
+_BARS = 15
+_SMALL = (340.0, 190.0)
+_COLUMNS = (
+    "order_qty", "order_date", "arrival_date", "stockout_date", "p_stockout", "position", "reorder_point", "order_up_to",
+    "safety_stock", "cost", "currency", "runner_up", "runner_up_cost", "reason",
+)  # fmt: skip
+
+
+def replenish(page: Page, view: View) -> None:
+    """Orders by what they save, the stock of the most urgent items, and what runs out before an order can arrive."""
+    plan = view.table("replenishment", "sku", "warehouse", "order_qty")
+    page.section("At a glance")
+    if plan is None:
+        page.text("No item was planned.")
+        return
+    names = keys(plan)
+    orders = plan.filter(pl.col("order_qty") > 0)
+    late = _late(plan, names)
+    page.figures(_tiles(plan, orders, late))
+    _savings(page, plan, names)
+    _stocks(page, view, plan, names)
+    page.section("Orders to place")
+    page.table(
+        _urgent(orders, names), "Orders, most urgent first", columns=[*names, *_COLUMNS], contract="replenishment", formats={"p_stockout": "percent"},
+    )  # fmt: skip
+    page.section(
+        "Gone before an order can arrive",
+        "Their stock ends before the order's arrival: hurry the shipment, move stock, or slow the sale.",
+    )
+    page.table(
+        late, "", columns=[*names, "stockout_date", "arrival_date", "days_short", "p_stockout", "position", "order_qty", "reason"],
+        contract="replenishment", formats={"p_stockout": "percent"}, labels={"days_short": "days without stock"},
+    )  # fmt: skip
+    page.section("Every item")
+    page.table(plan, "", columns=[*names, *_COLUMNS], contract="replenishment", formats={"p_stockout": "percent"})
+
+
+def _amount(currency: str | None, value: float) -> str:
+    return money(value, currency)
+
+
+def _saving(saved: float, currency: str | None) -> str:
+    return f"{money(abs(saved), currency)} {'saved' if saved > 0 else 'dearer' if saved < 0 else 'either way'}"
+
+
+def _late(plan: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Items whose shelf is empty before the proposed (or earliest possible) order arrives."""
+    if not {"stockout_date", "arrival_date"} <= set(plan.columns):
+        return plan.clear()
+    short_of = (pl.col("arrival_date") - pl.col("stockout_date")).dt.total_days()
+    late = plan.with_columns(short_of.alias("days_short")).filter(pl.col("days_short") > 0)
+    return late.sort(["days_short", *names], descending=[True, *[False] * len(names)])
+
+
+def _urgent(orders: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    by = [c for c in ("stockout_date", "order_date") if c in orders.columns]
+    return orders.sort([*by, *names], nulls_last=True)
+
+
+def _tiles(plan: pl.DataFrame, orders: pl.DataFrame, late: pl.DataFrame) -> list[Figure | None]:
+    units = float(orders["order_qty"].round(2).sum() or 0.0)
+    first = orders["order_date"].min() if "order_date" in orders.columns else None
+    return [
+        Figure("Items planned", number(plan.height)),
+        Figure(
+            "Orders to place",
+            number(orders.height),
+            f"{short(round(units))} units together" if orders.height else "stock is enough",
+        ),
+        None if first is None else Figure("First order", day(first)),
+        Figure(
+            "Gone before an order can arrive",
+            number(late.height),
+            f"of {of(plan.height, 'item')}",
+            "bad" if late.height else "good",
+        ),
+    ]
+
+
+def _savings(page: Page, plan: pl.DataFrame, names: Sequence[str]) -> None:
+    """The largest savings against the runner-up, one chart per currency: currencies are never compared by size."""
+    if not {"cost", "runner_up_cost"} <= set(plan.columns):
+        return
+    known = plan.drop_nulls(["cost", "runner_up_cost"]).with_columns(
+        (pl.col("runner_up_cost") - pl.col("cost")).round(2).alias("_saved")
+    )
+    known = known.filter((pl.col("cost") > 0) | (pl.col("runner_up_cost") > 0))
+    if not known.height:
+        return
+    page.section("What the orders save")
+    currencies = known["currency"].unique().sort().to_list() if "currency" in known.columns else [None]
+    for currency in currencies[:4]:
+        part = known.filter(pl.col("currency").eq_missing(pl.lit(currency))) if "currency" in known.columns else known
+        top = part.sort(["_saved", *names], descending=[True, *[False] * len(names)]).head(_BARS)
+        rows = list(top.iter_rows(named=True))
+        drawn = svg.bars(
+            "Cost with the order beside the runner-up", [name(r, names) for r in rows], {"cost": [r["cost"] for r in rows]},
+            write=partial(_amount, currency), texts=[_saving(r["_saved"], currency) for r in rows], ticks=("cost of the runner-up", [r["runner_up_cost"] for r in rows]),
+            axis="expected holding, shortage and order cost over the protection interval",
+        )  # fmt: skip
+        unit = f" in {currency}" if currency else ""
+        page.chart(
+            drawn,
+            f"Expected cost{unit}: the order, and the runner-up",
+            f"The {of(len(rows), 'item')} with the largest saving of {part.height:,}.",
+        )
+
+
+def _stocks(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) -> None:
+    projection = view.table("projection", "sku", "warehouse", "date", "stock_mean")
+    if projection is None:
+        return
+    by = [c for c in ("stockout_date",) if c in plan.columns]
+    risk = [c for c in ("p_stockout",) if c in plan.columns]
+    ranked = plan.with_columns((pl.col("order_qty") <= 0).alias("_idle"))
+    ranked = ranked.sort(
+        ["_idle", *by, *risk, *names],
+        descending=[False, *[False] * len(by), *[True] * len(risk), *[False] * len(names)],
+        nulls_last=True,
+    )
+    ranked = (
+        ranked.join(projection.select(names).unique(), on=names, how="semi", nulls_equal=True, maintain_order="left")
+        if names
+        else ranked
+    )
+    top = ranked.head(_STOCKS)
+    ahead = rows_of(projection, top, names, "date")
+    charts: list[Chart] = []
+    lines: list[svg.Line] = []
+    bands: list[svg.Band] = []
+    for item in top.iter_rows(named=True):
+        rows = ahead.get(tuple(item[n] for n in names), [])
+        rows = rows[: _window(rows, item)]
+        lines = [
+            svg.Line(
+                "expected stock with the order", [(r["date"], r["stock_mean"]) for r in rows], "blue", "", step=True
+            ),
+            svg.Line(
+                "without the order",
+                [(r["date"], r.get("stock_without_order")) for r in rows],
+                "orange",
+                "4 2",
+                step=True,
+            ),
+        ]
+        bands = [
+            svg.Band(
+                "down to demand at its 95 % quantile",
+                [(r["date"], r.get("stock_low"), r["stock_mean"]) for r in rows],
+                "blue",
+                0.15,
+            )
+        ]
+        title = name(item, names)
+        drawn = svg.lines(title, lines, bands, _events(item, rows), y_title="units in stock", size=_SMALL, legend=False)
+        charts.append(Chart(drawn, title, _words(item)))
+    if not charts:
+        return
+    page.section("Stock ahead")
+    marks = [
+        svg.Mark(0, "order arrives", "up", 0, "green"),
+        svg.Mark(0, "shelf empty without the order", "cross", 0, "orange"),
+    ]
+    caption = f"{len(charts)} of {plan.height:,} items, orders first, the earliest stock-out first."
+    page.charts(charts, "The most urgent items", caption, svg.legend([*lines, *bands, *marks]))
+
+
+def _window(rows: Sequence[dict[str, Any]], item: dict[str, Any]) -> int:
+    """How many days to draw: a while beyond the arrival, since a horizon of a year would hide it."""
+    arrival = item.get("arrival_date") or item.get("stockout_date")
+    if not isinstance(arrival, date) or not rows:
+        return 120
+    until = arrival + timedelta(days=45)
+    return max(60, sum(1 for r in rows if r["date"] <= until))
+
+
+def _events(item: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[svg.Mark]:
+    stock = {r["date"]: figure(r["stock_mean"]) or 0.0 for r in rows}
+    arrival, gone = item.get("arrival_date"), item.get("stockout_date")
+    marks: list[svg.Mark] = []
+    if isinstance(arrival, date) and arrival in stock and (item.get("order_qty") or 0) > 0:
+        marks.append(svg.Mark(arrival, "order arrives", "up", stock[arrival], "green"))
+    if isinstance(gone, date) and gone in stock:
+        marks.append(svg.Mark(gone, "shelf empty without the order", "cross", 0.0, "orange"))
+    return marks
+
+
+def _words(item: dict[str, Any]) -> str:
+    quantity = item.get("order_qty") or 0
+    parts = [f"order {short(quantity)}" if quantity > 0 else "no order"]
+    if item.get("arrival_date") is not None and quantity > 0:
+        parts.append(f"arrives {short_day(item['arrival_date'])}")
+    if item.get("stockout_date") is not None:
+        parts.append(f"else empty {short_day(item['stockout_date'])}")
+    return " · ".join(parts)
