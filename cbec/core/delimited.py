@@ -1,0 +1,171 @@
+"""Delimited text into a frame of text cells, each with the number of its record.
+
+Polars reads it. What Polars would pass over in silence (short rows) or stumbles at (a quote inside a
+field) is read again by the csv module, which either makes sense of it or names the row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cbec.core import dialect
+from cbec.core.errors import Fault, InputRejected
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROW = "__row"
+SHOWN = 20
+
+
+class Delimited:
+    """A table in delimited UTF-8 text. `source` is a path, so that Polars maps it, or the bytes themselves."""
+
+    def __init__(
+        self, name: str, table: str, source: Path | bytes, data: bytes | memoryview, survey: dialect.Survey
+    ) -> None:
+        self.name = name
+        self.table = table
+        self.source = source
+        self.data = data
+        self.survey = survey
+        head = bytes(memoryview(data)[: 1 << 16]).decode("utf-8", errors="ignore").removeprefix("\ufeff")
+        self.delimiter = dialect.delimiter(head)
+        self.header = self._read_header(head)
+        self.blank = 0
+
+    def _read_header(self, head: str) -> list[str]:
+        for record in csv.reader(io.StringIO(head, newline=""), delimiter=self.delimiter):
+            if not record:
+                continue
+            names = [cell.strip() for cell in record]
+            # A trailing delimiter or a column without a heading is no reason to refuse the others.
+            names = [cell or f"column {at}" for at, cell in enumerate(names, 1)]
+            twice = [n for at, n in enumerate(names) if n in names[:at]]
+            if twice:
+                faults = [
+                    self._fault(1, n, n, "header", f'"{n}" stands twice in the header') for n in dict.fromkeys(twice)
+                ]
+                raise InputRejected(str(faults[0]), faults)
+            return names
+        raise InputRejected(f"{self.name}: no header, the file is empty")
+
+    def _fault(self, row: int | None, column: str | None, value: str | None, rule: str, message: str) -> Fault:
+        return Fault(self.table, self.name, row, column, value, rule, message)
+
+    def frame(self, wanted: Callable[[str], bool] = lambda _: True) -> pl.DataFrame:
+        """The wanted columns as text with `__row` (the header is record 1); rows without any cell are left out.
+
+        `blank` tells how many those were. InputRejected names rows that are too long or too short.
+        """
+        import polars as pl
+
+        if self.survey.returns_only or bytes(memoryview(self.data)[:1]) in {b"\n", b"\r"}:
+            return self._by_hand(wanted)
+        try:
+            scan = pl.scan_csv(
+                self.source,
+                separator=self.delimiter,
+                infer_schema=False,
+                quote_char='"',
+                glob=False,
+                row_index_name=ROW,
+                row_index_offset=2,
+            )
+            names = scan.collect_schema().names()[1:]
+            if len(names) != len(self.header):
+                return self._by_hand(wanted)
+            mine = dict(zip(self.header, names, strict=True))
+            last = self.header[-1]
+            keep = [n for n in self.header if wanted(n)]
+            read = [n for n in self.header if n in keep or n == last]
+            frame = scan.select(ROW, *(pl.col(mine[n]).alias(n) for n in read)).collect()
+        except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.SchemaError):
+            return self._by_hand(wanted)
+        if frame.is_empty():
+            raise InputRejected(f"{self.name}: no rows, only a header")
+        if frame[last].null_count() and len(self.header) > 1 and not self._full(frame, last):
+            return self._by_hand(wanted)
+        if all(frame[n].null_count() for n in read):
+            # Only now is it worth the look at every column whether a whole row is empty.
+            empty = scan.select(pl.all_horizontal(pl.all().exclude(ROW).is_null())).collect().to_series()
+            self.blank = int(empty.sum())
+            frame = frame.filter(~empty)
+        return frame.select(ROW, *keep)
+
+    def _full(self, frame: pl.DataFrame, last: str) -> bool:
+        # Polars pads a short row with nulls; it can only have happened where the last cell is null.
+        # Every full row has the same number of delimiters, so that their sum tells.
+        wanted = (len(self.header) - 1) * (frame.height + 1)
+        return self._delimiters() == wanted
+
+    def _delimiters(self) -> int:
+        mark = self.delimiter.encode()
+        if not self.survey.quotes:
+            return sum(chunk.count(mark) for chunk in dialect.chunks(self.data))
+        import numpy as np
+
+        total, inside = 0, 0
+        for chunk in dialect.chunks(self.data):
+            cells = np.frombuffer(chunk, np.uint8)
+            # A delimiter counts where the number of quotes before it is even.
+            parity = np.bitwise_xor.accumulate((cells == 34).view(np.uint8)) ^ inside
+            total += int(np.count_nonzero((cells == ord(mark)) & (parity == 0)))
+            inside = int(parity[-1])
+        return total
+
+    def _by_hand(self, wanted: Callable[[str], bool]) -> pl.DataFrame:
+        import polars as pl
+
+        text = bytes(self.data).decode().removeprefix("\ufeff")
+        keep = [at for at, n in enumerate(self.header) if wanted(n)]
+        cells: list[list[str | None]] = [[] for _ in keep]
+        rows: list[int] = []
+        faults: list[Fault] = []
+        total = 0
+        record, headed = 0, False
+        width = len(self.header)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
+        try:
+            for record, row in enumerate(reader, 1):
+                if not headed:
+                    headed = bool(row)
+                elif not any(row):
+                    self.blank += 1
+                elif len(row) != width:
+                    total += 1
+                    if len(faults) < SHOWN:
+                        what = "too long" if len(row) > width else "too short"
+                        value = self.delimiter.join(row)[:200]
+                        faults.append(
+                            self._fault(
+                                record,
+                                None,
+                                value,
+                                "fields",
+                                f"the row is {what}: {len(row)} cells, the header has {width}",
+                            )
+                        )
+                else:
+                    rows.append(record)
+                    for column, at in zip(cells, keep, strict=True):
+                        column.append(row[at] or None)
+        except csv.Error as error:
+            total += 1
+            faults.append(
+                self._fault(record + 1, None, None, "quotes", f"the quotes of the row do not match ({error})")
+            )
+        if faults:
+            raise InputRejected(str(faults[0]), faults[:SHOWN], total=total)
+        if not rows:
+            raise InputRejected(f"{self.name}: no rows, only a header")
+        data = {ROW: pl.Series(ROW, rows, pl.UInt32)}
+        data |= {
+            self.header[at]: pl.Series(self.header[at], column, pl.String)
+            for column, at in zip(cells, keep, strict=True)
+        }
+        return pl.DataFrame(data)

@@ -1,0 +1,341 @@
+"""Files into raw frames. A table is read as it comes: its kind is told by its first bytes, never by its suffix.
+
+Text cells stay text (ids keep their zeros); Parquet and Arrow cells keep their type. Every row carries where
+it stood: `__file` as the user named it and `__row`, the number of its record (the header is record 1, so that
+it is the line of a spreadsheet; of lines too, unless quoted cells hold line breaks).
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import hashlib
+import io
+import mmap
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from cbec.core import dialect, selfdescribed
+from cbec.core.delimited import ROW, Delimited
+from cbec.core.errors import Fault, InputRejected, UsageFault, did_you_mean
+from cbec.core.writing import neutralise, to_bytes, write
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cbec.core.command import Common
+    from cbec.core.contract import Contract
+
+__all__ = ["FILE", "ROW", "Raw", "Source", "neutralise", "read", "to_bytes", "write"]
+
+FILE = "__file"
+CLOUD = ("s3://", "s3a://", "gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that was read. `sha256` is of its bytes as they lie on disk; None where Polars read them from an object store."""
+
+    name: str
+    bytes: int
+    sha256: str | None
+    rows: int
+    encoding: str
+    kind: str
+    delimiter: str | None = None
+
+
+@dataclass
+class Raw:
+    """What was read, before any contract: the rows of all files one after the other, joined by column name.
+
+    frame: text cells (String) of CSV, TSV and xlsx; typed cells of Parquet, Arrow and NDJSON; `__file`, `__row`.
+    headers: per file every column name that stood in it, also of columns that were not read.
+    """
+
+    frame: pl.DataFrame
+    sources: list[Source]
+    headers: dict[str, list[str]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def header(self) -> list[str]:
+        """Every column name of every file, in order."""
+        return list(dict.fromkeys(name for names in self.headers.values() for name in names))
+
+    @property
+    def delimiter(self) -> str | None:
+        """The delimiter of the first text file, if there is one."""
+        return next((s.delimiter for s in self.sources if s.delimiter), None)
+
+
+@dataclass
+class _Part:
+    frame: pl.DataFrame
+    source: Source
+    header: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One file to read: its name in messages, its path (None: standard input), its hive columns."""
+
+    name: str
+    path: Path | None
+    hive: tuple[tuple[str, str | None], ...] = ()
+
+
+def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw:
+    """Read the files of one table and join them by column name.
+
+    paths: files, quoted globs, folders of Parquet (key=value folders become columns), object store addresses,
+    or `-` for standard input. common.encoding overrides what is told from the bytes.
+    With a contract that is not open, columns it does not know are not read, only named in `headers`.
+    Raises InputRejected with file and row for anything that cannot be a table, EnvironmentFailed where an
+    extra is not installed or an object store does not answer.
+    """
+    table = contract.name if contract else "table"
+    wanted = _wanted(contract)
+    parts: list[_Part] = []
+    for path in paths:
+        if path.startswith(CLOUD):
+            parts.append(_read_cloud(path, wanted))
+        else:
+            parts.extend(_read_place(place, table, wanted, common) for place in _places(path))
+    if not parts:
+        raise InputRejected(f"{table}: no file was named")
+    names = [part.source.name for part in parts]
+    twice = next((n for at, n in enumerate(names) if n in names[:at]), None)
+    if twice is not None:
+        raise UsageFault(f"{table}: {twice} is named twice")
+    return _join(parts)
+
+
+def _wanted(contract: Contract | None) -> Callable[[str], bool]:
+    if contract is None or contract.open:
+        return lambda _: True
+    from cbec.core.header import plain
+
+    known = {plain(word) for column in contract.columns for word in (column.name, *column.aliases)}
+    return lambda name: plain(name) in known
+
+
+def _places(path: str) -> list[_Place]:
+    if path == "-":
+        return [_Place("-", None)]
+    here = Path(path)
+    if here.is_dir():
+        inside = sorted(
+            p
+            for p in here.rglob("*.parquet")
+            if not any(part.startswith((".", "_")) for part in p.relative_to(here).parts[:-1])
+        )
+        inside = [p for p in inside if not p.name.startswith((".", "_")) and p.is_file()]
+        if not inside:
+            raise InputRejected(
+                f"{path}: the folder holds no .parquet file",
+                hint=f"for other files quote a pattern: '{path.rstrip('/')}/*.csv'",
+            )
+        return [_Place(str(p), p, _hive(p.relative_to(here))) for p in inside]
+    if here.exists():
+        return [_Place(path, here)]
+    if glob.has_magic(path):
+        found = sorted(p for p in glob.glob(path, recursive=True) if not Path(p).is_dir())
+        if not found:
+            raise InputRejected(f"{path}: no file matches")
+        return [_Place(p, Path(p)) for p in found]
+    near = _near(here)
+    raise InputRejected(f"{path}: no such file{near}")
+
+
+def _near(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, [p.name for p in path.parent.iterdir()])
+    except OSError:
+        return f" (there is no folder {path.parent})"
+
+
+def _hive(inside: Path) -> tuple[tuple[str, str | None], ...]:
+    pairs = [part.partition("=") for part in inside.parts[:-1] if "=" in part]
+    return tuple((unquote(k), None if v == "__HIVE_DEFAULT_PARTITION__" else unquote(v)) for k, _, v in pairs)
+
+
+def _bytes(place: _Place) -> bytes | memoryview:
+    if place.path is None:
+        return sys.stdin.buffer.read()
+    try:
+        with place.path.open("rb") as file:
+            if not place.path.is_file() or place.path.stat().st_size == 0:  # a pipe, or nothing
+                return file.read()
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise InputRejected(f"{place.name}: cannot be read ({error.strerror})") from None
+
+
+def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common: Common) -> _Part:
+    stored = _bytes(place)
+    digest = hashlib.sha256()
+    for chunk in dialect.chunks(stored):
+        digest.update(chunk)
+    data = _gunzip(stored, place.name) if bytes(stored[:2]) == b"\x1f\x8b" else stored
+    if not len(data):
+        raise InputRejected(f"{place.name}: the file is empty")
+    kind = _kind(bytes(data[:64]))
+    if kind in {"csv", "ndjson"}:
+        part = _read_text(place, table, data, wanted, common)
+    else:
+        at = place.path if data is stored else None
+        frame = selfdescribed.READERS[kind](data, at, place.name)
+        part = _Part(
+            frame, Source(place.name, 0, None, frame.height, "binary", kind), [n for n in frame.columns if n != ROW]
+        )
+    if part.frame.is_empty():
+        raise InputRejected(f"{place.name}: no rows")
+    part.source = replace(part.source, bytes=len(stored), sha256=digest.hexdigest())
+    _select(part, wanted)
+    _add_hive(part, place, wanted)
+    return part
+
+
+def _read_text(
+    place: _Place, table: str, data: bytes | memoryview, wanted: Callable[[str], bool], common: Common
+) -> _Part:
+    encoding, moved = _encoding(data, common.encoding, place.name)
+    # A file that is UTF-8 already is read from where it lies; anything else from its bytes in memory.
+    source: Path | bytes = bytes(data) if place.path is None or isinstance(data, bytes) else place.path
+    if moved is not None:
+        data = source = moved
+    survey = dialect.survey(data)
+    if not survey.utf8:  # --encoding utf-8 for bytes that are not
+        dialect.transcode(data, "utf-8", place.name)
+    _no_nul(survey, data, place.name, table)
+    if _kind(bytes(data[:64])) == "ndjson":
+        frame = selfdescribed.ndjson(data, place.name, table)
+        header = [n for n in frame.columns if n != ROW]
+        return _Part(frame, Source(place.name, 0, None, frame.height, encoding, "ndjson"), header)
+    text = Delimited(place.name, table, source, data, survey)
+    frame = text.frame(wanted)
+    notes = [f"{place.name}: {text.blank} empty rows were passed over"] if text.blank else []
+    return _Part(frame, Source(place.name, 0, None, frame.height, encoding, "csv", text.delimiter), text.header, notes)
+
+
+def _select(part: _Part, wanted: Callable[[str], bool]) -> None:
+    names = [n for n in part.header if n in part.frame.columns and wanted(n)]
+    if ROW in part.frame.columns:
+        part.frame = part.frame.select(ROW, *names)
+    else:
+        part.frame = part.frame.select(names).with_row_index(ROW, offset=2)
+
+
+def _add_hive(part: _Part, place: _Place, wanted: Callable[[str], bool]) -> None:
+    import polars as pl
+
+    # As text, or a partition sku=007 would lose its zeros and market=NA its meaning.
+    for key, value in place.hive:
+        if key not in part.header:
+            part.header.append(key)
+            if wanted(key):
+                part.frame = part.frame.with_columns(pl.lit(value, pl.String).alias(key))
+    part.frame = part.frame.with_columns(pl.lit(place.name).alias(FILE))
+
+
+def _kind(head: bytes) -> str:
+    for mark, kind in (
+        (b"PAR1", "parquet"),
+        (b"ARROW1", "arrow"),
+        (b"\xff\xff\xff\xff", "arrow stream"),
+        (b"PK\x03\x04", "xlsx"),
+    ):
+        if head.startswith(mark):
+            return kind
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        return "xlsx"  # its predecessor, which the same reader reads
+    return "ndjson" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else "csv"
+
+
+def _encoding(data: bytes | memoryview, asked: str, name: str) -> tuple[str, bytes | None]:
+    """The name of the encoding, and the bytes as UTF-8 where they are not that already."""
+    mark = dialect.encoding_by_mark(bytes(data[:4]))
+    if asked == "auto":
+        if mark in {None, "utf-8-sig"} and dialect.survey(data).utf8:
+            return "utf-8", None
+        encoding = mark or dialect.guess_encoding(data, name)
+    else:
+        encoding = dialect.check_encoding_name(asked)
+        if encoding.lower().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}:
+            return "utf-8", None
+    return encoding, dialect.transcode(data, encoding, name)
+
+
+def _no_nul(survey: dialect.Survey, data: bytes | memoryview, name: str, table: str) -> None:
+    if survey.nul is None:
+        return
+    row = bytes(data[: survey.nul]).count(b"\n") + 1
+    fault = Fault(
+        table, name, row, None, "\\0", "nul", "the row holds a NUL byte: this is no text, or UTF-16 without its mark"
+    )
+    raise InputRejected(str(fault), [fault], hint="for UTF-16 without a byte order mark give --encoding utf-16-le")
+
+
+def _gunzip(data: bytes | memoryview, name: str) -> bytes:
+    target = io.BytesIO()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            while piece := file.read(dialect.CHUNK):
+                target.write(piece)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputRejected(f"{name}: broken gzip ({error})") from None
+    return target.getvalue()
+
+
+def _read_cloud(address: str, wanted: Callable[[str], bool]) -> _Part:
+    import polars as pl
+
+    frame, kind = selfdescribed.cloud(address, FILE)
+    if frame.is_empty():
+        raise InputRejected(f"{address}: no rows")
+    if FILE in frame.columns:
+        files = frame[FILE].unique().sort().to_list()
+        root = address.split("*", maxsplit=1)[0].rstrip("/")
+        pairs = {file: dict(_hive(Path(file.removeprefix(root)))) for file in files}
+        keys = dict.fromkeys(k for found in pairs.values() for k in found if k not in frame.columns)
+        frame = frame.with_columns(
+            pl.col(FILE).replace_strict(files, [pairs[f].get(k) for f in files], return_dtype=pl.String).alias(k)
+            for k in keys
+        ).with_columns((pl.int_range(pl.len(), dtype=pl.UInt32).over(FILE) + 2).alias(ROW))
+    else:
+        frame = frame.with_row_index(ROW, offset=2).with_columns(pl.lit(address).alias(FILE))
+    header = [n for n in frame.columns if n not in {FILE, ROW}]
+    frame = frame.select(ROW, *(n for n in header if wanted(n)), FILE)
+    return _Part(
+        frame, Source(address, 0, None, frame.height, "utf-8" if kind in {"csv", "ndjson"} else "binary", kind), header
+    )
+
+
+def _join(parts: list[_Part]) -> Raw:
+    import polars as pl
+
+    headers = {part.source.name: part.header for part in parts}
+    sources = [part.source for part in parts]
+    notes = [note for part in parts for note in part.notes]
+    if len(parts) == 1:
+        return Raw(parts[0].frame, sources, headers, notes)
+    frames = [part.frame for part in parts]
+    kinds: dict[str, set[pl.DataType]] = {}
+    for frame in frames:
+        for name, kind in frame.schema.items():
+            kinds.setdefault(name, set()).add(kind)
+    # A column that is text in one file and numbers in another is text: no number loses anything by that.
+    mixed = [name for name, found in kinds.items() if len(found) > 1 and pl.String in found]
+    frames = [f.with_columns(pl.col(n).cast(pl.String) for n in mixed if n in f.columns) for f in frames]
+    try:
+        frame = pl.concat(frames, how="diagonal_relaxed", rechunk=False)
+    except pl.exceptions.PolarsError as error:
+        raise InputRejected(f"the files do not fit together ({str(error).splitlines()[0]})") from None
+    return Raw(frame, sources, headers, notes)

@@ -1,0 +1,121 @@
+"""Frames into files and bytes: the same frame gives the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+from cbec.core.errors import EnvironmentFailed, UsageFault
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cbec.core.staging import Staging
+
+#: Kind of file by suffix, longest first.
+SUFFIXES = {
+    ".csv.gz": "csv.gz",
+    ".tsv.gz": "tsv.gz",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".feather": "arrow",
+    ".xlsx": "xlsx",
+}
+
+
+def kind_of(path: Path | str) -> str:
+    """The kind of file that a suffix asks for; UsageFault if none is known."""
+    name = Path(path).name.lower()
+    for suffix, kind in SUFFIXES.items():
+        if name.endswith(suffix):
+            return kind
+    raise UsageFault(f"{path}: the suffix tells no kind of table", hint="one of " + " ".join(SUFFIXES))
+
+
+def write(frame: pl.DataFrame, final: Path | str, staging: Staging, kind: str | None = None) -> None:
+    """Write the frame beside its place; `staging` puts it there. The kind is told by the suffix unless given."""
+    chosen = kind or kind_of(final)
+    with staging.path(Path(final)).open("wb") as file:
+        _writer(chosen)(frame, file)
+
+
+def to_bytes(frame: pl.DataFrame, kind: str) -> bytes:
+    """The bytes that `write` would put into a file of that kind."""
+    target = io.BytesIO()
+    _writer(kind)(frame, target)
+    return target.getvalue()
+
+
+def neutralise(frame: pl.DataFrame) -> pl.DataFrame:
+    """An apostrophe before every text cell that a spreadsheet would run as a formula (= + - @ tab CR). Numbers stay."""
+    import polars as pl
+
+    text = [name for name, kind in frame.schema.items() if kind == pl.String]
+    return frame.with_columns(
+        pl.when(pl.col(n).str.contains(r"^[=+\-@\t\r]"))
+        .then(pl.concat_str(pl.lit("'"), pl.col(n)))
+        .otherwise(pl.col(n))
+        .alias(n)
+        for n in text
+    )
+
+
+def _writer(kind: str) -> Callable[[pl.DataFrame, IO[bytes]], None]:
+    writers: dict[str, Callable[[pl.DataFrame, IO[bytes]], None]] = {
+        "csv": lambda f, t: _text(f, t, ","),
+        "tsv": lambda f, t: _text(f, t, "\t"),
+        "csv.gz": lambda f, t: _packed(f, t, ","),
+        "tsv.gz": lambda f, t: _packed(f, t, "\t"),
+        "parquet": lambda f, t: f.write_parquet(
+            t, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000
+        ),
+        "ndjson": lambda f, t: f.write_ndjson(t),
+        "arrow": lambda f, t: f.write_ipc(t, compression="uncompressed"),
+        "xlsx": _workbook,
+    }
+    if kind not in writers:
+        raise UsageFault(f'unknown kind of table "{kind}"', hint="one of " + ", ".join(writers))
+    return writers[kind]
+
+
+def _text(frame: pl.DataFrame, target: IO[bytes], delimiter: str) -> None:
+    _moments(frame).write_csv(target, separator=delimiter, line_terminator="\n")
+
+
+def _packed(frame: pl.DataFrame, target: IO[bytes], delimiter: str) -> None:
+    # No name and no time in the gzip header, or equal tables would differ.
+    with gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=6, mtime=0) as packed:
+        _text(frame, cast("IO[bytes]", packed), delimiter)
+
+
+def _moments(frame: pl.DataFrame) -> pl.DataFrame:
+    """Times as ISO text without a fraction that is nothing but zeros."""
+    import polars as pl
+
+    times = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
+    whole = [n for n in times if not frame[n].dt.microsecond().any()]
+    return frame.with_columns(
+        pl.col(n).dt.to_string("%Y-%m-%dT%H:%M:%S" if n in whole else "%Y-%m-%dT%H:%M:%S%.6f") for n in times
+    )
+
+
+def _workbook(frame: pl.DataFrame, target: IO[bytes]) -> None:
+    try:
+        import xlsxwriter  # type: ignore[import-untyped]
+    except ImportError:
+        raise EnvironmentFailed("writing a workbook needs an extra package", hint="pip install cbec[excel]") from None
+    # Text stays text: nothing is taken for a formula, a number or a link.
+    options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(target, options) as book:
+        book.set_properties({"created": datetime(2000, 1, 1)})  # the clock would make equal tables differ
+        frame.write_excel(book, worksheet="table", autofit=False)
