@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cbec.report import svg
-from cbec.report.format import NOTHING, figure, number, of, percent, short
+from cbec.report.format import NOTHING, figure, number, of, percent, short, units
 from cbec.report.page import Chart, Figure
 from cbec.report.series import NAIVE, PERIOD, SELLER, keys, last_period, name, rows_of
 from cbec.report.stock import replenish
@@ -170,17 +170,12 @@ def _fans(page: Page, view: View, forecast: pl.DataFrame, names: Sequence[str]) 
         words = [
             str(last.get("model")),
             *([str(about)] if about else []),
-            f"{_units(last['cum_mean'])} ({_units(last.get('cum_q05'))} – {_units(last.get('cum_q95'))})",
+            f"{units(last['cum_mean'])} ({units(last.get('cum_q05'))} – {units(last.get('cum_q95'))})",
         ]
         charts.append(Chart(drawn, title, " · ".join(words)))
     caption = f"{len(charts)} of {every.height:,} series, by expected units of the next {of(periods, unit)}. Beside each name: method, class, expected total (its 90 % range)."
     marks = [svg.Mark(0, "out of stock or not known: left out of the model", "cross", 0, "orange")] if masked else []
     page.charts(charts, "Known demand and what is expected", caption, svg.legend([*lines, *bands, *marks]))
-
-
-def _units(value: float | None) -> str:
-    """Whole units where there are many of them."""
-    return short(value if value is None or value < 100 else round(value))
 
 
 def _record_pictures(page: Page, record: pl.DataFrame, names: Sequence[str]) -> None:

@@ -67,6 +67,11 @@ def short(value: object) -> str:
     return f"{known / size:,.3g} {word}" if abs(known) / size < 1000 else f"{known / size:,.0f} {word}"
 
 
+def units(value: float | None) -> str:
+    """Units of demand: whole where there are many of them."""
+    return short(value if value is None or abs(value) < 100 else round(value))
+
+
 def percent(share: object, digits: int = 1) -> str:
     """`12.3 %` of a share 0..1."""
     known = figure(share)
@@ -128,7 +133,7 @@ def of(count: int, noun: str) -> str:
 
 
 def verdict(headline: Mapping[str, Any]) -> tuple[str, str]:
-    """(tone, words) of a money headline's difference: saved, dearer or even."""
+    """(tone, words) of a money headline's difference: `saved`, `EUR 1,200 saved (8.0 % of today's)`."""
     difference = figure(headline.get("difference")) or 0.0
     today, currency = figure(headline.get("today")), headline.get("currency")
     share = "" if not today else f" ({percent(abs(difference / today))} of today's)"

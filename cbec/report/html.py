@@ -65,9 +65,8 @@ def _block(block: p.Block) -> str:
         case p.Charts():
             head = f"<h3>{_e(block.title)}</h3>" if block.title else ""
             caption = f'<p class="note">{_e(block.caption)}</p>' if block.caption else ""
-            return (
-                f'{head}{caption}{block.legend}<div class="multiples">{"".join(_figure(c) for c in block.charts)}</div>'
-            )
+            legend = f"<figure>{block.legend}</figure>" if block.legend else ""
+            return f'{head}{caption}{legend}<div class="multiples">{"".join(_figure(c) for c in block.charts)}</div>'
         case p.TableBlock():
             return _table(block)
         case p.Findings():
@@ -128,9 +127,11 @@ def _table(block: p.TableBlock) -> str:
     if not grid.rows:
         return f'{title}{note}<p class="calm">No rows.</p>'
     heads = "".join(_head(h) for h in grid.heads)
-    classes = [" ".join(w for w, on in (("n", h.right), ("long", h.long)) if on) for h in grid.heads]
+    classes = [" ".join(w for w, on in (("n", h.right), ("long", h.long), ("d", h.dated)) if on) for h in grid.heads]
     openings = [f'<td class="{c}">' if c else "<td>" for c in classes]
-    rows = "\n".join("<tr>" + "".join(o + _e(c) for o, c in zip(openings, row, strict=True)) for row in grid.rows)
+    rows = "\n".join(
+        f"<tr>{''.join(f'{o}{_e(c)}</td>' for o, c in zip(openings, row, strict=True))}</tr>" for row in grid.rows
+    )
     return (
         f'{title}{note}<div class="scroll" tabindex="0" role="region" aria-label="{_e(block.title or "table")}">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table></div>"
@@ -162,12 +163,14 @@ def _finding(told: Mapping[str, Any], with_money: bool) -> str:
     badge = f'<span class="badge {_e(level)}">{SEVERITY.get(level, "")} {_e(level)}</span>'
     amount = figure(told.get("money"))
     worth = (
-        f'<td class="n">{_e(NOTHING if amount is None else money(amount, told.get("currency")))}' if with_money else ""
+        f'<td class="n">{_e(NOTHING if amount is None else money(amount, told.get("currency")))}</td>'
+        if with_money
+        else ""
     )
     stage = f'<span class="soft">{_e(str(told["stage"]))} · </span>' if told.get("stage") else ""
     return (
-        f"<tr><td>{badge}<td>{stage}{_e(str(told.get('entity', '')))}"
-        f'<td class="long">{_e(str(told.get("message", "")))} <span class="soft">{_e(str(told.get("rule", "")))}</span>{worth}'
+        f"<tr><td>{badge}</td><td>{stage}{_e(str(told.get('entity', '')))}</td>"
+        f'<td class="long">{_e(str(told.get("message", "")))} <span class="soft">{_e(str(told.get("rule", "")))}</span></td>{worth}</tr>'
     )
 
 

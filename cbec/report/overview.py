@@ -134,11 +134,13 @@ def _money(page: Page, stages: list[Stage]) -> None:
         sums = {k: math.fsum(figure(m.get(k)) or 0.0 for m in part) for k in ("today", "proposed")}
         sums["difference"] = sums["proposed"] - sums["today"]
         tone, words = verdict({**sums, "currency": currency})
+        amount, _, share = words.partition(" (")
+        told_sums = f"{share.rstrip(')')}: {_sums(sums, currency)}" if share else _sums(sums, currency)
         tiles.append(
             Figure(
                 f"{of(len(part), 'stage')} in {currency}" if currency else of(len(part), "stage"),
-                words,
-                _sums(sums, currency),
+                amount,
+                told_sums,
                 tone,
             )
         )

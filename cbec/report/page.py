@@ -37,6 +37,7 @@ class Head:
     hint: str = ""
     right: bool = False
     long: bool = False
+    dated: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,7 @@ def grid(
     formats: Mapping[str, Format] | None = None,
     contract: str | None = None,
     cap: int = ROWS,
+    units: bool = True,
 ) -> Grid:
     """A frame as text: numbers with the decimals their column deserves, ids verbatim, columns without values left out."""
     labels, formats = labels or {}, formats or {}
@@ -241,11 +243,11 @@ def grid(
         values = top[name].to_list()
         numeric = frame.schema[name].is_numeric() and formats.get(name) != "text"
         written = _cells(values, numeric, formats.get(name), column)
-        unit = f" ({column.unit})" if column and column.unit and name not in labels else ""
+        unit = f" ({column.unit})" if units and column and column.unit and name not in labels else ""
         long = not numeric and max((len(t) for t in written), default=0) > _LONG
-        heads.append(
-            Head((labels.get(name) or label(name)) + unit, column.description if column else "", numeric, long)
-        )
+        hint = column.description if column else ""
+        dated = frame.schema[name].is_temporal()
+        heads.append(Head((labels.get(name) or label(name)) + unit, hint, numeric, long, dated))
         cells.append(written)
     return Grid(heads, [list(row) for row in zip(*cells, strict=True)], frame.height, hidden)
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 TONES = {
     "blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "purple": "#cc79a7",
-    "sky": "#56b4e9", "ochre": "#e69f00", "grey": "#8b95a1", "ink": "#24292f", "soft": "#5b6570", "rule": "#e3e7eb",
+    "sky": "#56b4e9", "ochre": "#e69f00", "grey": "#8b95a1", "ink": "#24292f", "soft": "#5b6570", "rule": "#e3e7eb", "on": "#ffffff",
 }  # fmt: skip
 STACK = ("blue", "ochre", "green", "purple", "sky", "orange", "grey")
+_WIDE = 500.0  # width from which a chart is scrolled, not shrunk, on a telephone
 SIZE = 11.0  # of the lettering, in pixels
 
 
@@ -133,7 +134,7 @@ def empty(title: str, size: float) -> str:
 def opening(title: str, desc: str, w: float, h: float) -> str:
     """The start of a chart: size, title and description for those who do not see it."""
     return (
-        f'<svg class="chart" role="img" viewBox="0 0 {px(w)} {px(h)}" width="{px(w)}" height="{px(h)}" font-size="11"'
+        f'<svg class="{"chart wide" if w > _WIDE else "chart"}" role="img" viewBox="0 0 {px(w)} {px(h)}" width="{px(w)}" height="{px(h)}" font-size="11"'
         f' font-family="inherit"><title>{safe(title)}</title><desc>{safe(desc)}</desc>'
     )
 

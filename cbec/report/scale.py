@@ -50,7 +50,7 @@ def span(values: Iterable[float | None], zero: bool = True) -> tuple[float, floa
     if not known:
         return 0.0, 1.0
     low, high = min(known), max(known)
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
+    if high - low <= 1e-8 * max(abs(low), abs(high)):
         pad = abs(low) / 2 or 1.0
         return (low, high + pad) if zero and low >= 0 else (low - pad, high + pad)
     return low, high
@@ -111,7 +111,7 @@ def _months(low: float, high: float) -> Iterable[list[Tick]]:
     start, end = date.fromordinal(max(1, math.ceil(low))), date.fromordinal(max(1, math.floor(high)))
     first = start.year * 12 + start.month - 1 + (start.day > 1)
     last = end.year * 12 + end.month - 1
-    for step in (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 6000):
+    for step in (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 6000):
         ticks: list[Tick] = []
         before = ""
         for month in range(max(_FIRST_MONTH, -(-first // step) * step), min(last, _LAST_MONTH) + 1, step):

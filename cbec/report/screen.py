@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cbec.report.format import certainty, figure, money, of, percent, plain, short, verdict
+from cbec.report.format import NOTHING, certainty, figure, money, of, percent, plain, units, verdict
 from cbec.report.html import SEVERITY
-from cbec.report.page import Grid, Head, View, grid
+from cbec.report.page import Format, Grid, Head, View, grid
 from cbec.report.series import keys, last_period, name, rows_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,28 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ROWS = 10
+_PAST, _AHEAD = 14, 12  # periods of a sparkline
+_GAP, _WORDS = 2, 28  # cells between columns; width from which words are cut
+#: What a person wants first of a wide table; the reason is kept longest.
+_COLUMNS = {
+    "replenishment": (
+        "sku",
+        "warehouse",
+        "order_qty",
+        "order_date",
+        "arrival_date",
+        "stockout_date",
+        "cost",
+        "currency",
+        "reason",
+    ),
+    "tax": ("order_id", "line", "ship_to", "status", "total", "currency", "collected_by", "scheme", "reason"),
+    "backtest": ("model", "series", "origins", "wape", "bias", "mase", "coverage_90", "value_added", "verdict"),
+}
+_FORMATS: dict[str, Format] = {
+    **dict.fromkeys(("wape", "bias", "coverage_90", "value_added"), "percent"),
+    **dict.fromkeys(("cost", "total"), "money"),
+}
 _FINDINGS = 5
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STYLE = {"high": "bold red", "warn": "yellow", "info": "dim", "saved": "green", "dearer": "red", "even": ""}
@@ -39,10 +62,12 @@ def show(summary: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], console
     if main is None:
         return
     if main == "forecast" and view.table("forecast", "h", "cum_mean", "mean") is not None:
-        _print(out, _forecast(view), tables[main].height, main, "series")
+        _print(out, _forecast(view), main, "series", 0)
     else:
         frame = _first(main, view.tables[main])
-        _print(out, grid(frame, contract=main, cap=_ROWS), tables[main].height, main, "row")
+        columns = [c for c in _COLUMNS.get(main, ()) if c in frame.columns] or frame.columns
+        told = grid(frame, columns, formats=_FORMATS, contract=main, cap=_ROWS, units=False)
+        _print(out, told, main, "row", len(frame.columns) - len(told.heads))
 
 
 def sparkline(values: Sequence[float | None]) -> str:
@@ -67,7 +92,8 @@ def _money(out: Console, told: Mapping[str, Any]) -> None:
     )
     line.append(words, style=f"bold {_STYLE[tone]}".strip())
     out.print(line)
-    out.print(Text(plain(f"       {certainty(told)} Basis: {told.get('basis', 'not told')}"), style="dim"))
+    for words in (certainty(told), f"Basis: {told.get('basis', 'not told')}"):
+        out.print(Padding(Text(plain(words), style="dim"), (0, 0, 0, 2)))
 
 
 def _findings(out: Console, summary: Mapping[str, Any]) -> None:
@@ -89,7 +115,9 @@ def _first(table: str, frame: pl.DataFrame) -> pl.DataFrame:
         order = [c for c in ("stockout_date", "sku", "warehouse") if c in frame.columns]
         return frame.with_columns(idle.alias("_idle")).sort(["_idle", *order], nulls_last=True).drop("_idle")
     if table == "tax" and "status" in frame.columns:
-        return frame.sort("status", descending=True, maintain_order=True)
+        known = frame["status"] == "OK"
+        without = frame.filter(~known)
+        return without.head(_ROWS // 2).vstack(frame.filter(known)).vstack(without.slice(_ROWS // 2))
     if table == "rule_verdict" and "passed" in frame.columns:
         return frame.sort("passed", maintain_order=True)
     if table == "backtest" and {"demand_class", "horizon", "wape"} <= set(frame.columns):
@@ -102,85 +130,72 @@ def _forecast(view: View) -> Grid:
     """Largest series: what is expected over the whole horizon, and the shape of past and future."""
     forecast = view.tables["forecast"]
     names = keys(forecast)
-    top = last_period(forecast).head(_ROWS)
-    ahead, before = (
-        rows_of(forecast, top, names, "date"),
-        rows_of(view.table("prepared", "date", "units"), top, names, "date"),
-    )
-    added = {
-        key: rows[0].get("value_added")
-        for key, rows in rows_of(view.table("model_record", "model"), top, names, "model").items()
-    }
+    every = last_period(forecast)
+    top = every.head(_ROWS)
+    ahead = rows_of(forecast, top, names, "date")
+    before = rows_of(view.table("prepared", "date", "units"), top, names, "date")
+    record = rows_of(view.table("model_record", "model"), top, names, "model")
     rows: list[list[str]] = []
     for last in top.iter_rows(named=True):
         key = tuple(last[n] for n in names)
-        past = [r["units"] for r in before.get(key, [])][-16:]
-        shape = [*past, *[r["mean"] for r in ahead.get(key, [])][:12]]
-        drawn = sparkline(shape)
-        spread = f"{short(last.get('cum_q05'))} – {short(last.get('cum_q95'))}"
-        rows.append(
-            [
-                name(last, names),
-                f"{drawn[: len(past)]}│{drawn[len(past) :]}",
-                short(last["cum_mean"]),
-                spread,
-                str(last.get("model")),
-                percent(added.get(key)),
-            ]
-        )
+        past = [r["units"] for r in before.get(key, [])][-_PAST:]
+        drawn = sparkline([*past, *(r["mean"] for r in ahead.get(key, [])[:_AHEAD])])
+        spread = f"{units(last.get('cum_q05'))} – {units(last.get('cum_q95'))}"
+        saved = percent(record[key][0].get("value_added")) if key in record else NOTHING
+        shape = f"{drawn[: len(past)]}│{drawn[len(past) :]}"
+        rows.append([name(last, names), units(last["cum_mean"]), spread, shape, str(last.get("model")), saved])
     heads = [
-        Head("series"),
-        Head("past│expected"),
-        Head("total", right=True),
-        Head("90 % range", right=True),
-        Head("model"),
-        Head("error saved", right=True),
-    ]
-    return Grid(heads, rows, last_period(forecast).height)
+        Head("series"), Head("total", right=True), Head("90 % range", right=True), Head("past│expected"), Head("model"), Head("error saved", right=True),
+    ]  # fmt: skip
+    return Grid(heads, rows, every.height)
 
 
-def _print(out: Console, told: Grid, rows: int, table: str, noun: str) -> None:
+def _print(out: Console, told: Grid, table: str, noun: str, rest: int) -> None:
     if not told.rows:
         out.print(Text(f"{table}: no rows", style="dim"))
         return
     shown = _fitting(told, out.width)
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
-    for j, size in shown:
+    for j, size in shown.items():
         head = told.heads[j]
-        made.add_column(
-            Text(head.label),
-            justify="right" if head.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            max_width=size,
-        )
+        title = Text("\n".join(_broken(head.label, size)))
+        made.add_column(title, justify="right" if head.right else "left", no_wrap=True, overflow="ellipsis", width=size)
     for row in told.rows:
-        made.add_row(*(Text(plain(row[j])) for j, _ in shown))
+        made.add_row(*(Text(plain(row[j])) for j in shown))
     out.print()
     out.print(made)
-    left = [h.label for j, h in enumerate(told.heads) if j not in {j for j, _ in shown}]
+    rest += len(told.heads) - len(shown)
     more = [f"{len(told.rows):,} of {of(told.total, noun)} of {table}"] if told.total > len(told.rows) else []
-    more += [f"not shown for want of width: {', '.join(left)}"] if left else []
+    more += [f"{of(rest, 'column')} more in the table"] if rest else []
     if more:
         out.print(Text("; ".join(more), style="dim"))
 
 
-def _fitting(told: Grid, width: int) -> list[tuple[int, int]]:
-    """Columns that fit, with their widths. Wide texts give way first; then columns from the right are left out."""
-    natural = [max(cell_len(h.label), *(cell_len(row[j]) for row in told.rows)) for j, h in enumerate(told.heads)]
-    last = len(natural) - 1 if told.heads[-1].label == "reason" else None
-    chosen: list[tuple[int, int]] = []
+def _fitting(told: Grid, width: int) -> dict[int, int]:
+    """Columns that fit and their widths: words are cut, figures never; what has no room is left out from the right."""
+    longest = [max((cell_len(w) for w in h.label.split()), default=1) for h in told.heads]
+    natural = [max(longest[j], *(cell_len(row[j]) for row in told.rows)) for j in range(len(told.heads))]
+    last = len(natural) - 1
     # The reason is what a person reads first, so it keeps a place where there is room for it.
-    kept = min(natural[last], max(24, width // 4)) if last is not None and width >= 80 else 0
-    used = kept + 1 if kept else 0
+    kept = min(natural[last], max(24, width // 4)) if told.heads[last].label == "reason" and width >= 80 else 0
+    chosen: dict[int, int] = {}
+    used = kept + _GAP if kept else 0
     for j, size in enumerate(natural):
+        need = size if told.heads[j].right else min(size, _WORDS)
         if kept and j == last:
-            continue
-        need = min(size, 28)
-        if chosen and used + need + 1 > width:
-            break
-        chosen.append((j, need))
-        used += need + 1
-    if kept and last is not None:
-        chosen.append((last, kept + max(0, width - used)))
+            chosen[j] = min(natural[last], kept + max(0, width - used + _GAP))
+        elif not chosen or used + need <= width:
+            chosen[j] = min(need, width)
+            used += need + _GAP
     return chosen
+
+
+def _broken(text: str, size: int) -> list[str]:
+    """Words of a heading in lines of that width."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= size:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

@@ -196,8 +196,9 @@ def heatmap(
             paint = fill("rule") if value is None else f'{fill("blue")} fill-opacity="{0.08 + 0.84 * share:.2f}"'
             out.append(f"<rect {box} {paint}>{tip(cell_tip)}</rect>")
             if value is not None:
-                middle = lettering(left + (j + 0.5) * cell, y + 16, write(value), "middle")
-                out.append(middle.replace("<text", '<text class="on" fill="#fff"', 1) if share > 0.62 else middle)
+                out.append(
+                    lettering(left + (j + 0.5) * cell, y + 16, write(value), "middle", "on" if share > 0.62 else "ink")
+                )
     return "".join(out) + lettering(size, 34 + tall * len(rows), note, "end", tone="soft") + "</svg>"
 
 

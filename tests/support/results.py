@@ -1,0 +1,287 @@
+"""Plausible results of each command, made by small seeded generators that follow the table contracts."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from cbec import tables
+
+AS_OF = date(2025, 6, 29)
+DANGEROUS = '<script>alert("x")</script>|[a](b)&amp;`*'
+CHINESE = "便携式蓝牙音箱（黑色）"
+TYPES = {
+    "text": pl.String, "country": pl.String, "currency": pl.String, "int": pl.Int64, "float": pl.Float64,
+    "decimal": pl.Decimal(38, 6), "date": pl.Date, "moment": pl.Date, "bool": pl.Boolean,
+}  # fmt: skip
+
+
+def frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """A frame with every column of the contract; keys missing in a row are null."""
+    schema = {c.name: TYPES[c.kind] for c in tables.get(table).columns}
+    return pl.DataFrame([{n: row.get(n) for n in schema} for row in rows], schema=schema)
+
+
+def summary(step: str, command: str, made: dict[str, pl.DataFrame], **more: Any) -> dict[str, Any]:
+    told = {
+        "schema_version": 1, "step": step, "command": command, "title": f"The title of {step} {command}.", "as_of": AS_OF.isoformat(),
+        "seed": 0, "status": 0, "headline": f"{step} {command} said something", "money": {"reason": "this command moves no money by itself"},
+        "metrics": {"rows": 3, "share": 0.25, "kind": "W", "unknown": None}, "findings": {"info": 0, "warn": 0, "high": 0}, "top_findings": [],
+        "notes": ["2 series were cut at the first sale"], "tables": {n: f.height for n, f in made.items()}, "inputs": {"sales": 12345},
+    }  # fmt: skip
+    return told | more
+
+
+def finding(i: int, severity: str, entity: str, message: str, money: float | None = None) -> dict[str, Any]:
+    return {
+        "finding_id": f"F{i:03d}", "severity": severity, "entity": entity, "rule": "late", "message": message,
+        "money": money, "currency": "EUR" if money is not None else None,
+    }  # fmt: skip
+
+
+def demand(
+    series: int = 40, horizon: int = 13, history: int = 110, seed: int = 1
+) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    r = random.Random(seed)
+    ahead, record, before = [], [], []
+    start = date(2025, 6, 30)
+    for i in range(series):
+        sku = CHINESE if i == 1 else DANGEROUS if i == 2 else f"SKU-{i:04d}"
+        keys = {"sku": sku, "market": ("DE", "US", "JP", "*")[i % 4]}
+        level = 2000 / (i + 1)
+        kind = "smooth" if i % 3 == 0 else ("erratic", "lumpy", "intermittent", "new")[i % 4]
+        for t in range(history):
+            day = start - timedelta(weeks=history - t)
+            units = max(0.0, level * (1 + 0.3 * math.sin(t / 8)) * r.uniform(0.6, 1.4))
+            if kind in ("lumpy", "intermittent") and r.random() < 0.6:
+                units = 0.0
+            out = i % 5 == 0 and 80 < t < 85
+            before.append(
+                {
+                    **keys,
+                    "date": day,
+                    "units": None if out else round(units, 2),
+                    "returned": 0.0,
+                    "flag": "stock_out" if out else "",
+                }
+            )
+        model = ("theta", "ets", "croston_sba", "seasonal_naive")[i % 4]
+        total = 0.0
+        for h in range(1, horizon + 1):
+            mean = level * (1 + 0.3 * math.sin((history + h) / 8))
+            total += mean
+            spread = {
+                q: mean * f * (1 + h / 40) for q, f in zip(("q05", "q10", "q25"), (0.55, 0.65, 0.82), strict=True)
+            }
+            spread |= {
+                q: mean * f * (1 + h / 40)
+                for q, f in zip(("q50", "q75", "q90", "q95", "q99"), (0.98, 1.15, 1.35, 1.5, 1.8), strict=True)
+            }
+            cum = {f"cum_{q}": v * h for q, v in spread.items()}
+            ahead.append(
+                {**keys, "as_of": AS_OF, "frequency": "W", "date": start + timedelta(weeks=h - 1), "h": h, "mean": mean, **spread,
+                 "cum_mean": total, **cum, "naive": mean * 1.1, "seller_formula": mean * 0.9, "model": model, "flags": "stock_out" if i % 5 == 0 else ""}
+            )  # fmt: skip
+        naive = level * r.uniform(0.2, 0.5)
+        mae = naive * r.uniform(0.6, 1.08)
+        record.append(
+            {**keys, "demand_class": kind, "adi": r.uniform(1, 4) if kind in ("lumpy", "intermittent") else r.uniform(1, 1.3), "cv2": r.uniform(0.05, 1.2),
+             "periods": history, "origins": 6, "model": model, "mae": mae, "mae_naive": naive, "mae_seller_formula": naive * 1.2, "bias": r.uniform(-1, 1),
+             "value_added": None if i == 7 else 1 - mae / naive, "flags": ""}
+        )  # fmt: skip
+    made = {
+        "forecast": frame("forecast", ahead),
+        "model_record": frame("model_record", record),
+        "prepared": frame("prepared", before),
+    }
+    findings = [
+        finding(1, "high", "SKU-0003@DE", "Obsolete: no sale for 26 weeks", 1234.5),
+        finding(2, "warn", CHINESE, "缺货 4 周，未计入模型"),
+    ]
+    told = summary("forecast", "demand", made, findings={"info": 0, "warn": 1, "high": 1}, top_findings=findings)
+    return told, made
+
+
+def backtest() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    r = random.Random(2)
+    rows = []
+    for model, base in (
+        ("portfolio", 0.31),
+        ("theta", 0.33),
+        ("ets", 0.34),
+        ("croston_sba", 0.42),
+        ("seasonal_naive", 0.39),
+        ("seller_formula", 0.45),
+    ):
+        for kind in ("all", "smooth", "erratic", "intermittent", "lumpy"):
+            for horizon in ("all",) if kind != "all" else ("all", "1", "2-4", "5-8", "9-13"):
+                wape = (
+                    base
+                    * {"all": 1, "smooth": 0.7, "erratic": 1.1, "intermittent": 1.8, "lumpy": 2.2}[kind]
+                    * r.uniform(0.95, 1.05)
+                )
+                wape *= {"all": 1, "1": 0.8, "2-4": 0.95, "5-8": 1.05, "9-13": 1.2}[horizon]
+                rows.append(
+                    {"model": model, "demand_class": kind, "horizon": horizon, "series": 40, "origins": 6, "wape": wape, "bias": r.uniform(-0.1, 0.1),
+                     "mase": wape * 2.4, "rmsse": wape * 2, "smape": wape * 150, "wql": None if model[0] == "s" else wape / 2,
+                     "coverage_90": None if model[:6] in ("season", "seller") else 0.89, "coverage_95": None, "value_added": 1 - wape / 0.39,
+                     "verdict": "chosen" if model == "portfolio" else "beats naive" if base < 0.39 else "loses to naive"}
+                )  # fmt: skip
+    made = {"backtest": frame("backtest", rows)}
+    return summary("forecast", "backtest", made), made
+
+
+def replenish(items: int = 30) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    r = random.Random(3)
+    plan, days = [], []
+    for i in range(items):
+        sku, place = CHINESE if i == 1 else f"SKU-{i:04d}", ("DEHAM", "USLAX")[i % 2]
+        daily, stock = r.uniform(1, 40), r.uniform(50, 900)
+        lead = r.choice([20, 35, 60])
+        cover = int(stock / daily)
+        gone = AS_OF + timedelta(days=cover) if cover < 150 else None
+        qty = round(daily * 60 / 12) * 12.0 if cover < 90 else 0.0
+        arrival = AS_OF + timedelta(days=lead)
+        cost = daily * r.uniform(2, 6)
+        plan.append(
+            {"sku": sku, "warehouse": place, "order_qty": qty, "order_date": AS_OF + timedelta(days=1) if qty else None, "arrival_date": arrival if qty else None,
+             "reorder_point": daily * lead * 1.3, "order_up_to": daily * lead * 2, "safety_stock": daily * lead * 0.3, "position": stock,
+             "stockout_date": gone, "p_stockout": min(1.0, lead / (cover + 1) * 0.5), "cost": cost, "currency": "EUR", "runner_up": "seller_formula" if i % 2 else "no_order",
+             "runner_up_cost": cost * r.uniform(1.0, 2.4), "reason_code": "below_reorder_point" if qty else "enough",
+             "reason": f"Order {qty:.0f} now: stock of {stock:.0f} lasts {cover} days, the next order arrives after {lead}." if qty else "Stock lasts beyond the protection interval."}
+        )  # fmt: skip
+        with_order = without = low = stock
+        for t in range(120):
+            day = AS_OF + timedelta(days=t)
+            arrives = qty if day == arrival else 0.0
+            with_order, low = max(0.0, with_order + arrives - daily), max(0.0, low + arrives - daily * 1.25)
+            without = max(0.0, without - daily)
+            days.append(
+                {"sku": sku, "warehouse": place, "date": day, "demand_mean": daily, "arrivals": arrives, "stock_mean": with_order, "stock_low": low,
+                 "stock_without_order": without, "p_stockout": 0.1}
+            )  # fmt: skip
+    made = {"replenishment": frame("replenishment", plan), "projection": frame("projection", days)}
+    money = {"today": 48250.0, "proposed": 31870.5, "difference": -16379.5, "low": -21400.0, "high": -9100.0, "currency": "EUR",
+             "basis": "expected holding, shortage and order cost of 30 items over their protection intervals, against the seller formula"}  # fmt: skip
+    findings = [
+        finding(
+            i,
+            "high" if i < 3 else "warn",
+            f"SKU-{i:04d}@DEHAM",
+            f"Sold out {i + 2} days before an order can arrive",
+            900.0 / (i + 1),
+        )
+        for i in range(8)
+    ]
+    told = summary("forecast", "replenish", made, money=money, findings={"info": 0, "warn": 5, "high": 3}, top_findings=findings,
+                   headline="16,379.50 EUR saved (48,250.00 today, 31,870.50 proposed); 30 rows of replenishment")  # fmt: skip
+    return told, made
+
+
+def tax(lines: int = 260) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    r = random.Random(4)
+    rows = []
+    rules = {
+        "DE": (19, "EUR"),
+        "FR": (20, "EUR"),
+        "IT": (22, "EUR"),
+        "GB": (20, "GBP"),
+        "US": (0, "USD"),
+        "NO": (25, "NOK"),
+        "AU": (10, "AUD"),
+    }
+    for i in range(lines):
+        country = r.choice(list(rules))
+        rate, currency = rules[country]
+        value = Decimal(str(round(r.uniform(8, 280), 2)))
+        known = r.random() > 0.06
+        duty = (value * Decimal("0.045")).quantize(Decimal("0.01")) if value > 150 else Decimal(0)
+        due = ((value + duty) * rate / 100).quantize(Decimal("0.01"))
+        rows.append(
+            {"order_id": f"00{i:05d}", "line": "1", "status": "OK", "ship_to": country, "customs_value": value, "duty_rate": Decimal("4.5") if duty else Decimal(0),
+             "duty": duty, "tax_rate": Decimal(rate), "tax_base": value + duty, "tax": due, "other_charges": Decimal(0), "total": duty + due, "currency": currency,
+             "scheme": "IOSS" if currency == "EUR" and value <= 150 else "NONE", "collected_by": "marketplace" if i % 3 == 0 else "seller" if value <= 150 else "customs",
+             "rule_ids": "eu.vat.rate|eu.ioss.scope", "citation": "Directive 2006/112/EC Art. 369l|Regulation 904/2010", "reason_code": "vat_destination",
+             "reason": f"VAT of {country} at {rate} % on {value}."}
+            if known else
+            {"order_id": f"00{i:05d}", "line": "1", "status": "UNDETERMINED", "ship_to": country, "rule_ids": "", "citation": "", "reason_code": "no_hs_code",
+             "reason": "The duty rate needs an HS code of six digits or more; the line carries none."}
+        )  # fmt: skip
+    made = {"tax": frame("tax", rows)}
+    return summary(
+        "compliance",
+        "tax",
+        made,
+        findings={"info": 0, "warn": 1, "high": 0},
+        top_findings=[finding(1, "warn", "15 lines", "no HS code")],
+    ), made
+
+
+def rule_test() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    rows = [
+        {"pack": pack, "case": f"case {i}", "field": f"1.{f}", "expected": "19.00", "got": "19.00" if (i, f, pack) != (3, "tax", "gb") else None,
+         "passed": (i, f, pack) != (3, "tax", "gb")}
+        for pack in ("eu", "gb", "us", "au") for i in range(6) for f in ("duty", "tax")
+    ]  # fmt: skip
+    made = {"rule_verdict": frame("rule_verdict", rows)}
+    return summary("compliance", "test", made), made
+
+
+def imported() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    sales = frame(
+        "sales",
+        [
+            {
+                "date": AS_OF - timedelta(days=i),
+                "sku": f"00{i}",
+                "market": "DE",
+                "units": 2.0 + i,
+                "price": 9.99,
+                "currency": "EUR",
+            }
+            for i in range(50)
+        ],
+    )
+    dq = frame(
+        "dq",
+        [
+            {
+                "table": "sales",
+                "column": c,
+                "kind": "text",
+                "rows": 50,
+                "empty": e,
+                "distinct": 9,
+                "lowest": "0",
+                "highest": "9",
+                "rejected": 0,
+            }
+            for c, e in (("sku", 0), ("market", 4), ("price", 12), ("channel", 50))
+        ],
+    )
+    made = {"sales": sales, "dq": dq}
+    return summary("ingest", "import", made, inputs={"files": 60}), made
+
+
+EVERY = {
+    "demand": demand, "backtest": backtest, "replenish": replenish, "tax": tax, "rule_test": rule_test, "imported": imported,
+}  # fmt: skip
+
+
+def run() -> dict[str, Any]:
+    return {
+        "title": "Weekly run", "status": 4,
+        "stages": [
+            {"name": "import", "command": "ingest import", "status": 0, "state": "unchanged", "needs": [], "report": "imported", "summary": imported()[0]},
+            {"name": "demand", "command": "forecast demand", "status": 0, "state": "run", "needs": ["import"], "report": "demand", "summary": demand()[0]},
+            {"name": "backtest", "command": "forecast backtest", "status": 0, "state": "run", "needs": ["import"], "report": "backtest", "summary": backtest()[0]},
+            {"name": "orders", "command": "forecast replenish", "status": 1, "state": "run", "needs": ["demand"], "report": "replenish", "summary": replenish()[0]},
+            {"name": "taxes", "command": "compliance tax", "status": 4, "state": "failed", "reason": "rule pack past its valid_to", "needs": [], "report": "tax", "summary": None},
+            {"name": "later", "command": "compliance test", "status": None, "state": "not run", "reason": "needs taxes", "needs": ["taxes"], "report": "rule_test"},
+        ],
+    }  # fmt: skip
