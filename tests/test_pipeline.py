@@ -3,12 +3,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import toy_step
 
 import cbec.report
 from cbec import pipeline
-from cbec.core import children, manifest, plan
+from cbec.core import children, manifest, packaged, plan
 from cbec.core.errors import Busy, CbecError, InputRejected, UsageFault
 
 CHAIN = """
@@ -681,3 +683,67 @@ def test_a_child_finds_this_cbec_and_no_module_of_the_data_folder(company: Compa
     os.close(reading)
     os.close(writing)
     assert log.read_text().strip() == cbec.__file__
+
+
+# --- the real commands
+
+
+def test_the_packaged_pipeline_fits_the_sample_data(tmp_path: Path) -> None:
+    shutil.copy(packaged.folder("configs") / "pipeline.yaml", tmp_path)
+    found = plan.load(tmp_path / "pipeline.yaml")
+    assert list(found.stages) == ["demand", "backtest", "orders", "tax"]
+    assert found.needs == {"demand": [], "backtest": [], "orders": ["demand"], "tax": []}
+    here = {f"data/{p.name}" for p in packaged.folder("sample_data").iterdir()}
+    assert {text for stage in found.stages.values() for text in stage.paths} - here == {"work/forecast.parquet"}
+
+
+REAL = """
+title: A small one
+common: {home_currency: EUR}
+stages:
+  orders:
+    command: forecast replenish
+    forecast: work/forecast.parquet
+    inventory: stock.csv
+    policies: policies.csv
+    coverage: coverage.csv
+    output: out/orders.csv
+  demand: {command: forecast demand, sales: sales.csv, frequency: W, horizon: 13, output: work/forecast.parquet}
+"""
+
+
+def test_end_to_end(tmp_path: Path, cbec: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    monday = date(2024, 1, 1)
+    rows = [f"{monday + timedelta(weeks=w)},007,DE,{20 + w % 5}" for w in range(60)]
+    files = {
+        "sales.csv": "\n".join(["date,sku,market,units", *rows]),
+        "stock.csv": "sku,warehouse,on_hand,unit_cost,currency\n007,HAM,15,3.5,EUR",
+        "policies.csv": "warehouse,lead_time_days,review_days\nHAM,20,7",
+        "coverage.csv": "market,warehouse\nDE,HAM",
+        "pipeline.yaml": REAL,
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    told = cbec("run")
+    assert (told.returncode, told.stdout) == (0, ""), told.stderr
+    assert told.stderr.splitlines()[-1] == "2 run, 0 unchanged, 0 failed; report: report/index.html"
+    orders = (tmp_path / "out/orders.csv").read_text().splitlines()
+    assert orders[1].startswith("007,HAM,")
+    run = json.loads((tmp_path / "report/run.json").read_text())
+    assert [(s["name"], s["state"], s["status"]) for s in run["stages"]] == [("demand", "run", 0), ("orders", "run", 0)]
+    assert (tmp_path / "report/index.html").is_file()
+    assert (tmp_path / "report/orders/report.html").is_file()
+
+    before = everything(tmp_path / "out") | everything(tmp_path / "work")
+    told = cbec("run")
+    assert told.stderr.splitlines()[-1] == "0 run, 2 unchanged, 0 failed; report: report/index.html"
+    assert everything(tmp_path / "out") | everything(tmp_path / "work") == before
+
+    (tmp_path / "stock.csv").write_text("sku,warehouse,on_hand\n007,HAM,many\n")
+    told = cbec("run")
+    assert told.returncode == 3
+    assert "demand: unchanged" in told.stderr
+    assert 'stock.csv row 2, column "on_hand"' in told.stderr
+    assert (tmp_path / "out/orders.csv").read_text().splitlines() == orders  # the old answer stands, whole
+    assert cbec("run", "nightly.yaml").returncode == 3
+    assert cbec("run", "--select", "order").returncode == 2
