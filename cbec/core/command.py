@@ -22,6 +22,7 @@ from cbec.core.errors import UsageFault, did_you_mean
 if TYPE_CHECKING:
     import polars as pl
 
+    from cbec.core.check import Checked
     from cbec.core.files import Raw
     from cbec.core.money import Headline
 
@@ -99,6 +100,7 @@ class Result:
     tables: output table name -> frame, as declared by the command; checked against the contract when written.
     money: today's cost or risk, the proposal's, the difference; or the reason (text) why there is none.
     metrics: named figures for summary.json. notes: lines for a person.
+    checked: raw inputs that the step held against a contract itself; the runner judges their rejects.
     """
 
     tables: dict[str, Table]
@@ -106,6 +108,7 @@ class Result:
     metrics: dict[str, float | int | str | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    checked: list[Checked] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,8 @@ def deliver(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any
 
     request = job.request
     silent = request.output is None and request.report is None and not request.as_json
-    to_stdout = request.output == "-" or (silent and not sys.stdout.isatty())
-    if to_stdout and request.as_json:
+    piped = request.output == "-" or (silent and not sys.stdout.isatty())
+    if piped and request.as_json:
         raise UsageFault("--json and a table cannot share standard output", hint="write the table with -o FILE")
     with Staging() as staging:
         for name, place in _places(job, tables).items():
@@ -147,14 +147,14 @@ def deliver(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any
             job.record.outputs[name] = {"path": place, "rows": tables[name].height}
         if request.report is not None:
             _write_report(job, tables, summary, staging)
-    if silent and not to_stdout:
+    if silent and not piped:
         from cbec import report
 
         report.terminal(summary, dict(tables))
     _close(job, summary)
     if request.as_json:
         to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
-    elif to_stdout:
+    elif piped:
         to_stdout(files.to_bytes(_main(job, tables), request.format or "csv"))
 
 

@@ -90,6 +90,7 @@ def _run(job: Job) -> ExitStatus:
         job.record.settings = plain(settings)
         frames = _cut(job, frames, settings)
         result = _answer(command, frames, settings)
+        _judge_rejects([c for c in result.checked if c.total], request, job.console)
         tables = _conform(command, result, settings)
         status = _status(result, request.fail_on)
         rows = {name: _height(frame) for name, frame in frames.items() if frame is not None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from cbec.core.contract import Column, Contract
 
 findings = Contract(
@@ -34,6 +36,8 @@ rejects = Contract(
     key=("table", "file", "row", "column", "rule"),
 )
 
+faults = dataclasses.replace(rejects, name="faults", description="Cells that break the contract of the table they are meant to be; `ingest check` lists them.")
+
 dq = Contract(
     "dq",
     "Data quality per column.",
@@ -49,4 +53,18 @@ dq = Contract(
         Column("rejected", "int"),
     ),
     key=("table", "column"),
+)
+
+removed = Contract(
+    "removed",
+    "Rows of an export that a cleaning rule of its layout left out.",
+    (
+        Column("layout", "text"),
+        Column("file", "text"),
+        Column("row", "int", "record number in the file, header = 1"),
+        Column("rule", "text", "rule of the layout"),
+        Column("amount", "decimal", "money of the row", null=True, digits=2),
+        Column("currency", "currency", "of amount", null=True),
+    ),
+    key=("file", "row"),
 )

@@ -1,0 +1,1 @@
+"""Raw exports into canonical tables: layouts, their application, data quality."""
