@@ -71,7 +71,7 @@ def _make(seed: int) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
 
 
 def _typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Numbers as the contract has them (families draw floats); columns beyond the contract stay."""
+    """Numbers as the contract has them (families draw floats)."""
     import polars as pl
 
     kinds = {"float": pl.Float64(), "decimal": pl.Decimal(38, 6), "int": pl.Int64()}

@@ -67,7 +67,7 @@ CASES: tuple[tuple[str, str, tuple[tuple[float, str, float, Line], ...], Line], 
      | {"buyer_type": "B2B", "buyer_tax_id": "DE999999001"}),
     ("b2b_intra_eu", "from Hamburg to a business in France", ((6, PAN, 40.0, {}),), HAMBURG
      | {"market": "FR", "ship_to": "FR", "ship_to_region": "75011", "scheme": None, "buyer_type": "B2B", "buyer_tax_id": "FR29999999907"}),
-    ("reduced_rate_de", "tea from Hamburg: a reduced rate", ((2, TEA, 10.7, {"price_includes_tax": True}),), HAMBURG),
+    ("reduced_rate_de", "tea from Hamburg: food, which Germany taxes at a reduced rate", ((2, TEA, 10.7, {"price_includes_tax": True}),), HAMBURG),
     ("oss", "from Hamburg to a private buyer in France", ((1, PAN, 48.0, {"price_includes_tax": True}),), HAMBURG
      | {"market": "FR", "ship_to": "FR", "ship_to_region": "69003", "scheme": "OSS"}),
     ("marketplace", "the marketplace collects", ((1, PAN, 59.5, {"price_includes_tax": True}),), IOSS
