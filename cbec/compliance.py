@@ -1,0 +1,60 @@
+"""Compliance: what tax and duty each order line owes, by dated rules that name their sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cbec.core.command import Common, Result, Table, command, setting
+
+
+@dataclass(frozen=True)
+class Tax(Common):
+    """Settings of `compliance tax`."""
+
+    rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
+    price_basis: str = setting(
+        "net", "whether prices include tax (gross) or not (net) where a line does not say", choices=("net", "gross")
+    )
+
+
+@command("tax")
+def tax(order_lines: Table, products: Table | None = None, rates: Table | None = None, *, s: Tax) -> Result:
+    """Tax and duty per order line, to the cent, with the rule, its source and who collects it.
+
+    Lines that no rule decides are marked UNDETERMINED with the reason, never set to 0. A refund (negative
+    quantity) reverses its sale: give it the sale's date, and its order and article.
+    """
+    from cbec.methods.compliance import packs, summary
+    from cbec.methods.compliance.book import rulebook
+    from cbec.methods.compliance.tax import compute
+
+    loaded = packs.load(s.rules)
+    gross = s.price_basis == "gross"
+    table = compute(order_lines, products, rates, rulebook(loaded, s.as_of), gross=gross, language=s.language)
+    return Result(
+        {"tax": table},
+        money="tax and duty are what the rules say; nothing is decided here (sums per currency are in the metrics)",
+        metrics=summary.metrics(table),
+        findings=summary.findings(table, order_lines, loaded, s.as_of),
+        notes=summary.notes(order_lines, table, gross),
+    )
+
+
+@dataclass(frozen=True)
+class RuleTest(Common):
+    """Settings of `compliance test`."""
+
+    rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
+    cases: str = setting("", "file or folder of cases (YAML); empty = the folder `cases` beside the rules")
+
+
+@command("rule_verdict", name="test")
+def rule_test(*, s: RuleTest) -> Result:
+    """Run the cases that stand beside the rules: every one, every field, exact to the cent.
+
+    A case that fails is a finding of severity high, so that `--fail-on high` ends with status 1.
+    """
+    from cbec.methods.compliance import cases, packs
+
+    loaded = packs.load(s.rules)
+    return cases.result(cases.run(cases.load(s.cases, s.rules, loaded), loaded), loaded)

@@ -1,0 +1,123 @@
+"""Which rule holds: base rules, and exceptions that override the rules they name (Catala's default logic).
+
+Rules are tried with every exception before what it overrides, so the first that holds is the one that counts.
+Two rules that hold at once without one being an exception to the other are a mistake in the pack and are
+reported, never resolved by their order in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from cbec.core.errors import UsageFault
+from cbec.methods.compliance.intervals import known
+from cbec.methods.compliance.rules import FACTS, LIMITS, PLACES, Pack, Rule
+
+WITHIN, ABOVE, CIRCULAR, UNKNOWN, NO_SALE = range(5)
+"""States of a consignment against a limit. From CIRCULAR on the question has no answer."""
+
+
+def overridden(rules: Sequence[Rule]) -> dict[str, set[str]]:
+    """Rule id -> ids of all rules it overrides, through any number of exceptions. `*` = every rule but its like.
+
+    Raises UsageFault where exceptions go in a circle.
+    """
+    direct: dict[str, set[str]] = {}
+    for rule in rules:
+        named = set(rule.exception_to)
+        if "*" in named:
+            named = {r.id for r in rules if "*" not in r.exception_to and r.id != rule.id}
+        direct[rule.id] = named
+    done: dict[str, set[str]] = {}
+
+    def reach(rule_id: str, path: tuple[str, ...]) -> set[str]:
+        if rule_id in path:
+            raise UsageFault(f"rules override each other in a circle: {' -> '.join((*path, rule_id))}")
+        if rule_id not in done:
+            below = [reach(other, (*path, rule_id)) for other in sorted(direct[rule_id])]
+            done[rule_id] = direct[rule_id].union(*below)
+        return done[rule_id]
+
+    for rule in rules:
+        reach(rule.id, ())
+    return done
+
+
+def in_order(rules: Sequence[Rule]) -> list[Rule]:
+    """Exceptions before the rules they override; else the order of the file."""
+    below = overridden(rules)
+    left, ordered = list(rules), []
+    while left:
+        free = next(r for r in left if not any(r.id in below[other.id] for other in left))
+        ordered.append(free)
+        left.remove(free)
+    return ordered
+
+
+def decide(cases: pl.DataFrame, pack: Pack, kind: str, as_of: date | None) -> pl.DataFrame:
+    """The rule of a kind (scheme or duty) that holds for each case.
+
+    cases: distinct combinations of facts: a String column per fact of `FACTS` and `PLACES`, `day` (Date, first day
+    of the period), and an Int8 column per limit rule, named by its id, with the state of the consignment against
+    it (null: no consignment is imported).
+    Adds `<kind>_rule` (null: no rule holds) and `<kind>_open`: the state from CIRCULAR on, where a limit that
+    matters cannot be answered. Raises UsageFault naming two rules that contradict each other.
+    """
+    rules = [r for r in in_order(pack.of(kind)) if known(r, as_of)]
+    fits = [_facts(rule) for rule in rules]
+    limits = [_limits(rule) for rule in rules]
+    opens = [_open(rule) for rule in rules]
+    which, state = pl.lit(None, pl.String), pl.lit(None, pl.Int8)
+    for rule, fit, limit, open_state in reversed(list(zip(rules, fits, limits, opens, strict=True))):
+        holds = fit & limit
+        blocked = fit & open_state.is_not_null()
+        which = pl.when(blocked).then(None).when(holds).then(pl.lit(rule.id)).otherwise(which)
+        state = pl.when(blocked).then(open_state).when(holds).then(None).otherwise(state)
+    decided = cases.with_columns(which.alias(f"{kind}_rule"), state.alias(f"{kind}_open"))
+    _check_contradictions(decided, pack, kind, rules, [f & lim for f, lim in zip(fits, limits, strict=True)])
+    return decided
+
+
+def _facts(rule: Rule) -> pl.Expr:
+    fit = pl.col("day") >= pl.lit(rule.valid_from)
+    if rule.valid_to is not None:
+        fit &= pl.col("day") <= pl.lit(rule.valid_to)
+    for key, words in rule.when.items():
+        if key in FACTS or key in PLACES:
+            fit &= pl.col(key).is_in(list(words))
+    return fit.fill_null(False)
+
+
+def _limits(rule: Rule) -> pl.Expr:
+    holds = pl.lit(True)
+    for key, state in zip(LIMITS, (WITHIN, ABOVE), strict=True):
+        for limit in rule.when.get(key, ()):
+            holds &= (pl.col(limit) == state).fill_null(False)
+    return holds
+
+
+def _open(rule: Rule) -> pl.Expr:
+    named = [limit for key in LIMITS for limit in rule.when.get(key, ())]
+    if not named:
+        return pl.lit(None, pl.Int8)
+    worst = pl.max_horizontal(*named)
+    return pl.when(worst >= CIRCULAR).then(worst)
+
+
+def _check_contradictions(
+    cases: pl.DataFrame, pack: Pack, kind: str, rules: Sequence[Rule], holds: Sequence[pl.Expr]
+) -> None:
+    below = overridden(pack.of(kind))
+    marks = cases.select(f"{kind}_rule", *(h.alias(r.id) for r, h in zip(rules, holds, strict=True)))
+    for (winner,), rows in marks.partition_by(f"{kind}_rule", as_dict=True, include_key=False).items():
+        if winner is None:
+            continue
+        for rule in rules:
+            if rule.id not in (winner, *below[winner]) and rows[rule.id].any():
+                raise UsageFault(
+                    f'{pack.file}: rules "{winner}" and "{rule.id}" hold for the same line',
+                    hint="say in exception_to which of them overrides the other",
+                )

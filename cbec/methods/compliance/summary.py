@@ -1,0 +1,100 @@
+"""What a tax table adds up to: figures for the summary, and what a person should act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbec.core.command import Finding
+
+if TYPE_CHECKING:
+    from cbec.methods.compliance.rules import Pack
+
+
+def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
+    """Lines, undetermined lines, and per currency the tax, the duty, their sum, and the tax by who collects it.
+
+    Names: `tax_total_EUR`, `duty_total_EUR`, `due_total_EUR`, `tax_seller_EUR`, `tax_customs_EUR` ..
+    """
+    found: dict[str, float | int | str | None] = {
+        "lines": tax.height,
+        "undetermined_lines": tax.filter(pl.col("status") == "UNDETERMINED").height,
+    }
+    known = tax.filter(pl.col("status") == "OK")
+    sums = known.group_by("currency").agg(pl.col("tax", "duty", "total").sum()).sort("currency")
+    for currency, due_tax, duty, total in sums.iter_rows():
+        found |= {f"tax_total_{currency}": float(due_tax), f"duty_total_{currency}": float(duty)}
+        found[f"due_total_{currency}"] = float(total)
+    collected = known.group_by("collected_by", "currency").agg(pl.col("tax").sum()).sort("collected_by", "currency")
+    for who, currency, due_tax in collected.iter_rows():
+        found[f"tax_{who}_{currency}"] = float(due_tax)
+    return found
+
+
+def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
+    """Undetermined lines by reason with the goods they hold back (high), lines outside the tax area and packs past
+    their last check (warn)."""
+    found = [*_undetermined(tax, order_lines), *_stale(packs, as_of)]
+    outside = tax.filter(pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"]))
+    for country, lines in outside.group_by("ship_to").len().sort("ship_to").iter_rows():
+        message = f"{lines} lines go to special territories of {country}; what these charge themselves is not covered"
+        found.append(Finding(f"territory:{country}", "warn", country, "territory", message))
+    return found
+
+
+def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]:
+    goods = (pl.col("qty") * pl.col("price")).abs().cast(pl.Float64)
+    value = order_lines.select("order_id", "line", goods.alias("value"))
+    open_lines = tax.filter(pl.col("status") == "UNDETERMINED").join(value, on=["order_id", "line"], how="left")
+    groups = (
+        open_lines.group_by("reason_code", "currency")
+        .agg(pl.len(), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min())
+        .sort("reason_code", "currency", nulls_last=True)
+    )
+    found = []
+    for code, currency, lines, money, reason, order in groups.iter_rows():
+        worth = f" worth {money:,.2f} {currency}" if currency is not None else ""
+        text = f"{lines} line{'s' if lines != 1 else ''}{worth} without a tax, e.g. order {order}: {reason}"
+        name = f"undetermined:{code}:{currency or '-'}"
+        paid = (money, currency) if currency is not None else (None, None)
+        found.append(Finding(name, "high", code, "undetermined", text, *paid))
+    return found
+
+
+def _stale(packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
+    return [
+        Finding(
+            f"stale:{pack.id}",
+            "warn",
+            pack.id,
+            "stale_pack",
+            f"the rules of {pack.file} were checked up to {pack.valid_to}; lines dated later are not taxed",
+        )
+        for pack in packs
+        if as_of is not None and as_of > pack.valid_to
+    ]
+
+
+def notes(order_lines: pl.DataFrame, tax: pl.DataFrame, gross: bool) -> list[str]:
+    """What was taken for granted, with the number of lines it touches."""
+    lines = order_lines.join(tax.select("order_id", "line", "status", scheme_used="scheme"), on=["order_id", "line"])
+    lines = lines.filter(pl.col("status") == "OK")
+    found = []
+
+    def note(condition: pl.Expr, text: str) -> None:
+        count = lines.filter(condition).height
+        if count:
+            found.append(f"{count} lines {text}")
+
+    word = "with" if gross else "without"
+    note(
+        pl.col("price_includes_tax").is_null(),
+        f"do not say whether prices include tax: taken {word} it (--price-basis)",
+    )
+    assumed = pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)
+    note(assumed & (pl.col("scheme_used") == "IOSS"), "name no scheme: a registration in IOSS is assumed")
+    note(assumed & (pl.col("scheme_used") == "OSS"), "name no scheme: a registration in OSS is assumed")
+    return found
