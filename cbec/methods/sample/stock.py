@@ -85,13 +85,13 @@ def _stock(company: Company, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
         # Every role draws the same numbers, so that a change of one item moves no other.
         days, cover, age, share, wait, lateness = rng.random(6)
         near, ahead, role = row["near"], row["ahead"], row["role"]
-        on_hand, age_days, arrival, qty = ahead * (0.5 + cover), 15 + 90 * age, None, 0.0
+        on_hand, age_days, arrival, qty = ahead * (0.35 + 0.75 * cover), 15 + 90 * age, None, 0.0
         if role == "out_of_stock":
             on_hand, arrival, qty = 0.0, END - timedelta(days=3 + int(20 * lateness)), ahead * 0.6
         elif role == "running_out":
             on_hand = near * (8 + 6 * days)
         elif role == "covered_by_inbound":
-            on_hand, arrival, qty = near * (9 + 5 * days), END + timedelta(days=4 + int(4 * wait)), ahead * 1.6
+            on_hand, arrival, qty = near * (9 + 5 * days), END + timedelta(days=4 + int(4 * wait)), ahead * 0.85
         elif role == "overstock":
             on_hand, age_days = max(near, ahead / 91, row["rate"]) * (450 + 450 * cover), 210 + 220 * age
         elif role == "dead_stock":
