@@ -118,9 +118,11 @@ def _fitting(header: Collection[str], outputs: Collection[str]) -> Layout:
     # The nearest layout is the one with the smallest share of required headers missing.
     near = min(every, key=lambda x: (len(x.missing(header)) / max(1, _required(x)), x.name))
     lacking = near.missing(header)
-    told = f"nearest: {near.name}, which also needs {', '.join(lacking[:5])}"
-    close = difflib.get_close_matches(lacking[0], header, n=1) if lacking else []
-    told += f' (the header has "{close[0]}")' if close else ""
+    told = "none has a column in common with it"
+    if len(lacking) < _required(near):
+        told = f"nearest: {near.name}, which also needs {', '.join(lacking[:5])}"
+        close = difflib.get_close_matches(lacking[0], header, n=1)
+        told += f' (the header has "{close[0]}")' if close else ""
     raise UsageFault(
         f"no packaged layout fits the header ({seen}); {told}",
         hint=f"packaged layouts: {', '.join(x.name for x in every)}; or write a YAML of your own, see docs/how-to/import.md",

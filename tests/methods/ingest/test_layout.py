@@ -126,6 +126,8 @@ def test_a_header_that_fits_nothing_names_the_nearest_layout_and_what_it_lacks()
     with pytest.raises(UsageFault, match="nearest: online_retail, which also needs UnitPrice") as caught:
         layout.find("auto", header, MADE)
     assert 'the header has "UnitPrices"' in caught.value.message
+    with pytest.raises(UsageFault, match="none has a column in common with it"):
+        layout.find("auto", ["id", "x"], MADE)
 
 
 def test_a_header_that_fits_two_layouts_asks():
