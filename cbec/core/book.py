@@ -35,8 +35,12 @@ class Book:
         if position is not None:
             row, cell = int(self.frame[ROW][position]), self._cells(column)[position]
             value = None if cell is None else str(cell)
-        file = str(self.frame[FILE][position or 0])
+        file = str(self.frame[FILE][position or 0]) if self.frame.height else self.contract.name
         self.whole.append(Fault(self.contract.name, file, row, column, value, rule, message + self._headed(column)))
+
+    def refused(self, column: str) -> bool:
+        """Whether a fault of the whole names this column already."""
+        return any(fault.column == column for fault in self.whole)
 
     def cell(
         self, column: str, mask: pl.Series, rule: str, message: str, suggest: Callable[[str], str] | None = None
@@ -103,5 +107,5 @@ class Book:
                 place[FILE].alias("file"),
                 place[ROW].cast(pl.Int64).alias("row"),
             )
-            parts.append(found.select(schema))
+            parts.append(found.select(list(schema)))
         return pl.concat(parts)

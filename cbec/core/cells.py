@@ -140,7 +140,8 @@ def declared(column: Column, series: pl.Series, time_zone: str | None) -> Typed 
             return f"holds {kind}, not true or false"
         mask = (~series.is_in([0, 1])).fill_null(False)
         return Typed((series == 1).set(mask, None), _wrong(mask, "bool", f"{{}} {NOT['bool']}"))
-    return _as_text(series)
+    text = _as_text(series)
+    return text if column.kind == "text" or text.wrong else words(column, text.values)
 
 
 def _wrong(mask: pl.Series, rule: str, message: str) -> list[Wrong]:

@@ -7,6 +7,8 @@ what no row can be read without (a missing column, dates in an unknown order) re
 
 from __future__ import annotations
 
+import dataclasses
+import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from cbec.core import cells, header, numerals, proof
 from cbec.core.book import Book
 from cbec.core.conform import ContractBroken, conform
 from cbec.core.contract import Column, Contract
-from cbec.core.errors import Fault
+from cbec.core.errors import Fault, UsageFault, did_you_mean
 from cbec.core.files import FILE, ROW, Raw
 
 if TYPE_CHECKING:
@@ -51,24 +53,49 @@ class Checked:
 def check(contract: Contract, raw: Raw, common: Common) -> Checked:
     """Hold what was read against the contract of its table.
 
-    common: decimal, date_order and time_zone say what the cells do not prove. Nothing is raised: `whole` and
-    `total` say whether the table can be used, for `--max-bad` to judge.
+    common: decimal, date_order and time_zone say what the cells do not prove. No fault is raised: `whole` and
+    `total` say whether the table can be used, for `--max-bad` to judge. UsageFault for an unknown time zone.
     """
+    _known_zone(common.time_zone)
     frame, book, extra = _align(contract, raw)
-    parsed = _parse(contract, frame, book, raw, common)
-    typed = _complete(contract, frame, parsed, book)
-    kept, unused = _extras(contract, raw, extra)
+    taken, unused = _extras(contract, raw, extra)
+    whole = dataclasses.replace(contract, columns=(*contract.columns, *taken))
+    frame = book.frame = frame.with_columns(_number_cells(raw.frame[column.name]) for column in taken)
+    parsed = _parse(whole, frame, book, raw, common)
+    typed = _complete(whole, frame, parsed, book)
     _bounds(contract, parsed, book)
     _rules(contract, typed, book)
     _key(contract, typed, frame, book)
-    return _answer(contract, typed.hstack(kept), book, [*raw.notes, *_unused_note(contract, unused)])
+    return _answer(contract, typed, book, [*raw.notes, *(() if book.whole else _unused_note(unused))])
 
 
-def _unused_note(contract: Contract, unused: Sequence[str]) -> list[str]:
+def _number_cells(series: pl.Series) -> pl.Series:
+    # In columns that no contract knows, NaN is how tools write an empty cell.
+    import polars as pl
+
+    if series.dtype == pl.String:
+        return _emptied(series)
+    return series.fill_nan(None) if series.dtype.is_float() else series
+
+
+def _known_zone(name: str | None) -> None:
+    import polars as pl
+
+    if name is None:
+        return
+    try:
+        pl.Series([0], dtype=pl.Datetime("us")).dt.replace_time_zone(name)
+    except pl.exceptions.ComputeError:
+        near = did_you_mean(name, zoneinfo.available_timezones())
+        raise UsageFault(f'unknown time zone "{name}"{near}', hint="for instance --time-zone Asia/Shanghai") from None
+
+
+def _unused_note(unused: Sequence[str]) -> list[str]:
     if not unused:
         return []
     listed = ", ".join(unused[:8]) + (" ..." if len(unused) > 8 else "")
-    return [f"{contract.name}: {len(unused)} columns are not part of the table and were ignored: {listed}"]
+    what = "1 column is" if len(unused) == 1 else f"{len(unused)} columns are"
+    return [f"{what} not part of the table and ignored: {listed}"]
 
 
 def _align(contract: Contract, raw: Raw) -> tuple[pl.DataFrame, Book, list[str]]:
@@ -173,32 +200,28 @@ def _complete(contract: Contract, frame: pl.DataFrame, parsed: dict[str, pl.Seri
                 f"the cell is empty, and every row needs {column.name}",
             )
         if column.default is not None and values.null_count():
-            values = (
-                values.fill_null(pl.lit(column.default, kind))
-                if False
-                else pl.select(values.fill_null(column.default)).to_series().cast(kind)
-            )
+            default = pl.lit(column.default).cast(values.dtype)
+            values = pl.select(pl.when(values.is_null()).then(default).otherwise(values)).to_series().alias(column.name)
         columns.append(values)
     return frame.select(ROW).with_columns(columns).drop(ROW)
 
 
-def _extras(contract: Contract, raw: Raw, extra: Sequence[str]) -> tuple[list[pl.Series], list[str]]:
+def _extras(contract: Contract, raw: Raw, extra: Sequence[str]) -> tuple[list[Column], list[str]]:
+    """Columns that an open table takes as its own, because they hold numbers; and the names that stay unused."""
     import polars as pl
 
     if not contract.open:
         return [], list(extra)
-    kept: list[pl.Series] = []
+    taken: list[Column] = []
     unused: list[str] = []
-    for name in extra:
+    for name in (n for n in extra if n in raw.frame.columns):
         series = raw.frame[name]
-        numbers = numerals.fast(Column(name, "float"), _emptied(series)) if series.dtype == pl.String else None
-        if series.dtype.is_numeric():
-            numbers = series.cast(pl.Float64)
-        if numbers is None or numbers.null_count() == len(numbers):
-            unused.append(name)
+        numeric = series.dtype.is_numeric() or (series.dtype == pl.String and numerals.all_numbers(_emptied(series)))
+        if numeric and series.null_count() < len(series):
+            taken.append(Column(name, "float", required=False, null=True))
         else:
-            kept.append(numbers.alias(name))
-    return kept, unused
+            unused.append(name)
+    return taken, unused
 
 
 def _bounds(contract: Contract, parsed: dict[str, pl.Series], book: Book) -> None:

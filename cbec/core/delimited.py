@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,11 @@ class Delimited:
         self.data = data
         self.survey = survey
         head = bytes(memoryview(data)[: 1 << 16]).decode("utf-8", errors="ignore").removeprefix("\ufeff")
-        self.delimiter = dialect.delimiter(head)
+        # Excel writes and obeys a first line such as sep=;
+        told = re.match(r"sep=([,;\t|])\r?\n", head)
+        self.skipped = 1 if told else 0
+        self.delimiter = told[1] if told else dialect.delimiter(head)
+        head = head[told.end() :] if told else head
         self.header = self._read_header(head)
         self.blank = 0
 
@@ -73,8 +78,9 @@ class Delimited:
                 infer_schema=False,
                 quote_char='"',
                 glob=False,
+                skip_lines=self.skipped,
                 row_index_name=ROW,
-                row_index_offset=2,
+                row_index_offset=2 + self.skipped,
             )
             names = scan.collect_schema().names()[1:]
             if len(names) != len(self.header):
@@ -84,7 +90,7 @@ class Delimited:
             keep = [n for n in self.header if wanted(n)]
             read = [n for n in self.header if n in keep or n == last]
             frame = scan.select(ROW, *(pl.col(mine[n]).alias(n) for n in read)).collect()
-        except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.SchemaError):
+        except pl.exceptions.PolarsError:
             return self._by_hand(wanted)
         if frame.is_empty():
             raise InputRejected(f"{self.name}: no rows, only a header")
@@ -101,7 +107,7 @@ class Delimited:
         # Polars pads a short row with nulls; it can only have happened where the last cell is null.
         # Every full row has the same number of delimiters, so that their sum tells.
         wanted = (len(self.header) - 1) * (frame.height + 1)
-        return self._delimiters() == wanted
+        return self._delimiters() == wanted + self.skipped
 
     def _delimiters(self) -> int:
         mark = self.delimiter.encode()
@@ -132,6 +138,8 @@ class Delimited:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
         try:
             for record, row in enumerate(reader, 1):
+                if record <= self.skipped:
+                    continue
                 if not headed:
                     headed = bool(row)
                 elif not any(row):

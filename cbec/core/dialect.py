@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from cbec.core.errors import InputRejected, UsageFault
 CHUNK = 4 << 20
 DELIMITERS = ",;\t|"
 
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -25,8 +27,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-# The characters that make up most of any modern Chinese text, and those of trade exports. Hangul, kana or
-# Cyrillic bytes read as GB18030 give characters of the GB2312 range too, but hardly ever these.
+# The characters that make up most of any modern Chinese text, and those of trade exports. The bytes of other
+# alphabets read as GB18030 give characters of the GB2312 range too, but seldom these.
 _FREQUENT = frozenset(
     "的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没"
     "日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法此实回二理美"
@@ -82,15 +84,15 @@ def encoding_by_mark(head: bytes) -> str | None:
     return next((name for mark, name in _BOMS if head.startswith(mark)), None)
 
 
-def check_encoding_name(name: str) -> str:
-    """The name, if Python knows such a text encoding; else a usage error."""
+def known_encoding(name: str) -> str:
+    """The usual name of a text encoding that Python knows; else a usage error."""
     try:
         "".encode(name)
     except LookupError:
-        raise UsageFault(
-            f'unknown encoding "{name}"', hint="for instance utf-8, utf-16, gb18030, cp1252, big5, shift_jis"
-        ) from None
-    return name
+        hint = "for instance utf-8, utf-16, gb18030, cp1252, big5, shift_jis"
+        raise UsageFault(f'unknown encoding "{name}"', hint=hint) from None
+    usual = codecs.lookup(name).name
+    return "utf-8" if usual == "utf-8-sig" else usual
 
 
 def guess_encoding(data: bytes | memoryview, name: str) -> str:
@@ -114,7 +116,7 @@ def _characters(data: bytes | memoryview, encoding: str) -> Counter[str] | None:
     found: Counter[str] = Counter()
     try:
         for chunk in chunks(data):
-            found.update(c for c in decoder.decode(chunk) if c > "\x7f")
+            found.update(_BEYOND_ASCII.findall(decoder.decode(chunk)))
             if found.total() > 200_000:
                 return found
         decoder.decode(b"", final=True)
@@ -127,16 +129,31 @@ def _chinese(data: bytes | memoryview) -> bool:
     found = _characters(data, "gb18030")
     if not found:
         return False
-    usual = frequent = ideographs = 0
+    usual = first_level = frequent = ideographs = kana = 0
     for character, times in found.items():
+        kana += times * ("\u3040" <= character <= "\u30ff")
         if "\u4e00" <= character <= "\u9fff":
             ideographs += times
             frequent += times * (character in _FREQUENT)
         try:
-            usual += times * (0xA1 <= character.encode("gb2312")[0] <= 0xF7)
+            lead = character.encode("gb2312")[0]
         except UnicodeEncodeError:
-            continue
-    return usual >= 0.8 * found.total() and frequent >= 0.25 * ideographs
+            continue  # beyond GB2312: what the bytes of another encoding mostly give
+        usual += times
+        first_level += times * (0xB0 <= lead <= 0xD7)
+    if usual < 0.8 * found.total() or first_level < 0.8 * ideographs or kana > 0.2 * usual:
+        return False
+    if ideographs >= 10 and frequent < 0.1 * ideographs:
+        return False
+    return not (frequent < 0.5 * ideographs and _korean(data))
+
+
+def _korean(data: bytes | memoryview) -> bool:
+    # Every EUC-KR syllable is a character of GB2312 too. Chinese read as EUC-KR is a third Hanja, Korean is none.
+    found = _characters(data, "euc_kr")
+    if found is None or found.total() < 6:
+        return False
+    return sum(times for c, times in found.items() if "\uac00" <= c <= "\ud7a3") >= 0.95 * found.total()
 
 
 def _western(data: bytes | memoryview) -> bool:

@@ -119,7 +119,7 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
 
 def _wanted(contract: Contract | None) -> Callable[[str], bool]:
     if contract is None or contract.open:
-        return lambda _: True
+        return lambda name: name not in {FILE, ROW}
     from cbec.core.header import plain
 
     known = {plain(word) for column in contract.columns for word in (column.name, *column.aliases)}
@@ -149,7 +149,7 @@ def _places(path: str) -> list[_Place]:
         found = sorted(p for p in glob.glob(path, recursive=True) if not Path(p).is_dir())
         if not found:
             raise InputRejected(f"{path}: no file matches")
-        return [_Place(p, Path(p)) for p in found]
+        return [_Place(p, Path(p), _hive(Path(p))) for p in found]
     near = _near(here)
     raise InputRejected(f"{path}: no such file{near}")
 
@@ -206,14 +206,12 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
 def _read_text(
     place: _Place, table: str, data: bytes | memoryview, wanted: Callable[[str], bool], common: Common
 ) -> _Part:
-    encoding, moved = _encoding(data, common.encoding, place.name)
+    encoding, survey = _encoding(data, common.encoding, place.name)
     # A file that is UTF-8 already is read from where it lies; anything else from its bytes in memory.
     source: Path | bytes = bytes(data) if place.path is None or isinstance(data, bytes) else place.path
-    if moved is not None:
-        data = source = moved
-    survey = dialect.survey(data)
-    if not survey.utf8:  # --encoding utf-8 for bytes that are not
-        dialect.transcode(data, "utf-8", place.name)
+    if survey is None:
+        data = source = dialect.transcode(data, encoding, place.name)
+        survey = dialect.survey(data)
     _no_nul(survey, data, place.name, table)
     if _kind(bytes(data[:64])) == "ndjson":
         frame = selfdescribed.ndjson(data, place.name, table)
@@ -259,18 +257,16 @@ def _kind(head: bytes) -> str:
     return "ndjson" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else "csv"
 
 
-def _encoding(data: bytes | memoryview, asked: str, name: str) -> tuple[str, bytes | None]:
-    """The name of the encoding, and the bytes as UTF-8 where they are not that already."""
+def _encoding(data: bytes | memoryview, asked: str, name: str) -> tuple[str, dialect.Survey | None]:
+    """The name of the encoding, with what a look at all bytes told where they are UTF-8 already."""
     mark = dialect.encoding_by_mark(bytes(data[:4]))
-    if asked == "auto":
-        if mark in {None, "utf-8-sig"} and dialect.survey(data).utf8:
-            return "utf-8", None
-        encoding = mark or dialect.guess_encoding(data, name)
-    else:
-        encoding = dialect.check_encoding_name(asked)
-        if encoding.lower().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}:
-            return "utf-8", None
-    return encoding, dialect.transcode(data, encoding, name)
+    encoding = dialect.known_encoding(asked) if asked != "auto" else mark if mark not in {None, "utf-8-sig"} else None
+    if encoding is not None and encoding != "utf-8":
+        return encoding, None
+    survey = dialect.survey(data)
+    if survey.utf8:
+        return "utf-8", survey
+    return (encoding or dialect.guess_encoding(data, name)), None
 
 
 def _no_nul(survey: dialect.Survey, data: bytes | memoryview, name: str, table: str) -> None:
@@ -331,10 +327,15 @@ def _join(parts: list[_Part]) -> Raw:
     for frame in frames:
         for name, kind in frame.schema.items():
             kinds.setdefault(name, set()).add(kind)
-    # A column that is text in one file and numbers in another is text: no number loses anything by that.
-    mixed = [name for name, found in kinds.items() if len(found) > 1 and pl.String in found]
-    frames = [f.with_columns(pl.col(n).cast(pl.String) for n in mixed if n in f.columns) for f in frames]
+    # A column that is text in one file and something else in another is text: nothing is lost by that.
+    # Whole numbers and floats go the same way, since a long whole number is no float.
+    mixed = [
+        n
+        for n, found in kinds.items()
+        if len(found) > 1 and (pl.String in found or len({k.is_float() for k in found}) > 1)
+    ]
     try:
+        frames = [f.with_columns(pl.col(n).cast(pl.String) for n in mixed if n in f.columns) for f in frames]
         frame = pl.concat(frames, how="diagonal_relaxed", rechunk=False)
     except pl.exceptions.PolarsError as error:
         raise InputRejected(f"the files do not fit together ({str(error).splitlines()[0]})") from None

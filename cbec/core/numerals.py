@@ -93,6 +93,14 @@ def fast(column: Column, text: pl.Series) -> pl.Series | None:
     return None if column.kind == "float" and not numbers.is_finite().all() else numbers
 
 
+def all_numbers(text: pl.Series) -> bool:
+    """Whether every cell reads as a number with a decimal point, or every one with a decimal comma."""
+    cells = text.drop_nulls().str.strip_chars()
+    return any(
+        bool((cells.str.contains(_VALID[mark]) & cells.str.contains(r"\d")).all()) for mark in ("point", "comma")
+    )
+
+
 def clues(text: pl.Series) -> Clues:
     """What the cells of a column say about the decimal mark of its file."""
     cells = text.str.strip_chars()

@@ -14,14 +14,14 @@ from cbec.core import calendar_text, cells, numerals
 from cbec.core.files import FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
     from cbec.core.book import Book
     from cbec.core.command import Common
     from cbec.core.contract import Column
     from cbec.core.files import Raw
-
-FORMS = "2025-01-31, 2025/1/31, 20250131, 31.1.2025, 31/1/2025 or 1/31/2025, 2025年1月31日"
 
 
 def pieces(raw: Raw) -> list[tuple[int, int, str | None]]:
@@ -56,11 +56,23 @@ def numbers(columns: Mapping[Column, pl.Series], book: Book, raw: Raw, common: C
             for (start, rows, _), mark in zip(parts, own, strict=True)
         ]
         parsed[column.name], bad, lost = (pl.concat(found) for found in zip(*typed, strict=True))
-        used = f" (the decimal mark of the column is the {own[0]})" if len(set(own)) == 1 else ""
-        book.cell(column.name, bad, column.kind, f'"{{}}" {cells.NOT[column.kind]}{used}')
+        if book.refused(column.name):
+            continue  # its cells cannot be judged
+        book.cell(column.name, bad, column.kind, f'"{{}}" {cells.NOT[column.kind]}', _told(own))
         loss = "is not a whole number" if column.kind == "int" else "has more digits than this column holds"
         book.cell(column.name, lost, column.kind, f'"{{}}" {loss}')
     return parsed
+
+
+def _told(own: Sequence[numerals.Mark]) -> Callable[[str], str]:
+    sign = {"point": ".", "comma": ","}
+
+    def suggest(cell: str) -> str:
+        if len(set(own)) > 1 or not set(cell) & {".", ","}:
+            return ""
+        return f' (the decimal mark of the column is "{sign[own[0]]}")'
+
+    return suggest
 
 
 def _marks(
@@ -111,7 +123,8 @@ def dates(column: Column, text: pl.Series, book: Book, raw: Raw, common: Common)
         values.append(_lookup(text.slice(start, rows), read))
     moments = pl.concat(values)
     bad = moments.is_null() & text.is_not_null()
-    book.cell(column.name, bad, column.kind, f'"{{}}" {cells.NOT[column.kind]} (known forms: {FORMS})')
+    if not book.refused(column.name):
+        book.cell(column.name, bad, column.kind, f'"{{}}" {cells.NOT[column.kind]} such as 2025-01-31 or 31.1.2025')
     return moments
 
 

@@ -18,13 +18,14 @@ def ndjson(data: bytes | memoryview, name: str, table: str) -> pl.DataFrame:
     """One JSON object per line, with the number of its line. InputRejected names a line that is none."""
     import polars as pl
 
+    stored = bytes(data)
     try:
-        frame = pl.read_ndjson(bytes(data), infer_schema_length=None)
-        if frame.height == bytes(data).count(b"\n") + (bytes(data[-1:]) != b"\n"):
+        frame = pl.read_ndjson(stored, infer_schema_length=None)
+        if frame.height == stored.count(b"\n") + (not stored.endswith(b"\n")) and ROW not in frame.columns:
             return frame.with_row_index(ROW, offset=1)
     except pl.exceptions.PolarsError:
         pass
-    return _ndjson_by_hand(bytes(data).decode().removeprefix("\ufeff"), name, table)
+    return _ndjson_by_hand(stored.decode().removeprefix("\ufeff"), name, table)
 
 
 def _ndjson_by_hand(text: str, name: str, table: str) -> pl.DataFrame:
@@ -41,7 +42,7 @@ def _ndjson_by_hand(text: str, name: str, table: str) -> pl.DataFrame:
         except ValueError as error:
             fault = Fault(table, name, number, None, line[:200], "json", f"the line is not one JSON object ({error})")
             raise InputRejected(str(fault), [fault]) from None
-        rows.append({ROW: number, **cells})
+        rows.append({**cells, ROW: number})
     try:
         return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col(ROW).cast(pl.UInt32))
     except (pl.exceptions.PolarsError, TypeError) as error:
