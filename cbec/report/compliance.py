@@ -18,7 +18,7 @@ _COUNTRIES = 15
 _CURRENCIES = 6
 _COLLECTORS = ("seller", "marketplace", "carrier", "customs", "nobody")
 _UNTOLD = "not told"
-_AMOUNTS = ("customs_value", "duty", "tax", "other_charges", "total")
+_AMOUNTS = ("value", "duty", "tax", "other_charges", "total")
 _PLACE = ("ship_to", "currency", "scheme", "collected_by")
 
 
@@ -31,8 +31,14 @@ def tax(page: Page, view: View) -> None:
         return
     if "ship_to" not in lines.columns:
         lines = lines.with_columns(pl.lit(None, pl.String).alias("ship_to"))
+    # The value that rates are compared with: of domestic lines customs knows none, so it is what the tax is due on.
+    value = pl.coalesce(*(pl.col(c) for c in ("customs_value", "tax_base") if c in lines.columns), pl.lit(None))
+    lines = lines.with_columns(value.alias("value"))
     known, unknown = lines.filter(pl.col("status") == "OK"), lines.filter(pl.col("status") != "OK")
-    currencies = known["currency"].drop_nulls().unique().sort().to_list()
+    by_lines = (
+        known.drop_nulls("currency").group_by("currency").len().sort(["len", "currency"], descending=[True, False])
+    )
+    currencies = [str(c) for c in by_lines["currency"].to_list()]
     page.figures(_tiles(lines, known, unknown, currencies))
     if len(currencies) > 1:
         page.text(
@@ -55,15 +61,24 @@ def tax(page: Page, view: View) -> None:
     page.table(
         unknown,
         "" if not unknown.height else "The lines",
-        columns=["order_id", "line", "ship_to", "reason_code", "reason", "rule_ids", "citation"],
+        columns=["order_id", "line", "ship_to", "reason_code", "reason"],
         contract="tax",
     )
     page.section("Rows")
     columns = [
         "order_id", "line", "ship_to", "currency", "customs_value", "duty_rate", "duty", "tax_rate", "tax_base", "tax", "other_charges", "total",
-        "scheme", "collected_by", "reason", "rule_ids", "citation",
+        "scheme", "collected_by", "reason",
     ]  # fmt: skip
-    page.table(known, "Tax per order line", columns=columns, contract="tax")
+    page.table(
+        known,
+        "Tax per order line",
+        columns=columns,
+        contract="tax",
+        note="The rules and sources of each line stand in the table tax itself.",
+    )
+    page.section("Rules and sources")
+    for column, title in (("rule_ids", "Rules applied"), ("citation", "Sources cited")):
+        _used(page, known, column, title)
 
 
 def _tiles(
@@ -83,8 +98,8 @@ def _tiles(
     ]
     for currency in currencies[:4]:
         part = known.filter(pl.col("currency") == currency)
-        due, base = _sum(part, "total"), _sum(part, "_value" if "_value" in part.columns else "customs_value")
-        note = f"{percent(due / base)} of the customs value" if base else of(part.height, "line")
+        due, base = _sum(part, "total"), _sum(part, "value")
+        note = f"{percent(due / base)} of the value" if base else of(part.height, "line")
         tiles.append(Figure(f"Duty, tax and charges in {currency}", money(due, currency), note))
     return tiles
 
@@ -95,12 +110,11 @@ def _sum(frame: pl.DataFrame, column: str) -> float:
 
 def _collectors(page: Page, known: pl.DataFrame, currencies: list[str]) -> None:
     """One chart per currency, the currency of most lines first; a collector looks the same in all of them."""
-    by_lines = (
-        known.drop_nulls("currency").group_by("currency").len().sort(["len", "currency"], descending=[True, False])
-    )
-    told = sorted({str(c or _UNTOLD) for c in known["collected_by"].to_list()}, key=lambda c: (c not in _COLLECTORS, c))
+    # Who collects nothing of anything has no bar to be drawn.
+    drawn = known.filter(pl.col("total").fill_null(0) != 0)
+    told = sorted({str(c or _UNTOLD) for c in drawn["collected_by"].to_list()}, key=lambda c: (c not in _COLLECTORS, c))
     order = [c for c in _COLLECTORS if c in told] + [c for c in told if c not in _COLLECTORS]
-    chosen = [str(c) for c in by_lines["currency"].to_list()][:_CURRENCIES]
+    chosen = currencies[:_CURRENCIES]
     small = len(chosen) > 1
     charts = [_collected(known.filter(pl.col("currency") == c), c, order, 340 if small else 720) for c in chosen]
     few = f" Drawn: {len(chosen)} of {len(currencies)} currencies." if len(currencies) > len(chosen) else ""
@@ -121,7 +135,7 @@ def _collected(part: pl.DataFrame, currency: str, collectors: list[str], size: f
     )
     top = totals.head(_COUNTRIES)["ship_to"].to_list()
     values = {(c, w): figure(t) for c, w, t in sums.iter_rows()}
-    there = {w for _, w in values}
+    there = {w for (_, w), due in values.items() if due}
     stacks = {w: [values.get((c, w)) for c in top] for w in collectors if w in there}
     looks = [(STACK[i % len(STACK)], i and (i - 1) % 3 + 1) for i, w in enumerate(collectors) if w in there]
     one = len(stacks) == 1
@@ -139,17 +153,21 @@ def _bare(value: float) -> str:
     return money(value, None)
 
 
+def _used(page: Page, known: pl.DataFrame, column: str, title: str) -> None:
+    """How many lines each rule or source speaks for; a cell holds several, joined by |."""
+    if column not in known.columns:
+        return
+    used = known.select(pl.col(column).str.split("|")).explode(column).filter(pl.col(column) != "")
+    counted = used.group_by(column).len().sort(["len", column], descending=[True, False])
+    page.table(counted, title, labels={column: title.split(" ", maxsplit=1)[0].rstrip("s").lower(), "len": "lines"})
+
+
 def _summed(known: pl.DataFrame) -> pl.DataFrame:
     amounts = [c for c in _AMOUNTS if c in known.columns]
     place = [c for c in _PLACE if c in known.columns]
-    value = pl.coalesce(*(pl.col(c) for c in ("customs_value", "tax_base") if c in known.columns), pl.lit(None))
-    summed = (
-        known.with_columns(value.alias("_value"))
-        .group_by(place)
-        .agg(pl.len().alias("lines"), pl.col("_value", *amounts).sum())
-    )
+    summed = known.group_by(place).agg(pl.len().alias("lines"), pl.col(amounts).sum())
     due = pl.sum_horizontal(*(pl.col(c).cast(pl.Float64).fill_null(0) for c in ("duty", "tax") if c in amounts))
-    base = pl.col("_value").cast(pl.Float64)
+    base = pl.col("value").cast(pl.Float64)
     rate = pl.when(base != 0).then(due / base).round(6).alias("effective")
     return summed.with_columns(rate).sort(
         ["currency", "total", *place], descending=[False, True, *[False] * len(place)], nulls_last=True

@@ -21,7 +21,8 @@ __all__ = ["backtest", "demand", "replenish"]
 
 _FANS = 12
 _HISTORY = (40, 160)  # periods of history before a fan: four horizons, within these limits
-_POINTS = 400  # points of a scatter, at most
+_POINTS = 300  # points of a scatter, at most
+_PERIODS = 60  # rows of the forecast per period, enough to see what the file holds
 _SMALL = (340.0, 190.0)
 
 
@@ -41,13 +42,49 @@ def demand(page: Page, view: View) -> None:
         _record_pictures(page, record, names)
         _offenders(page, record, forecast, names)
     page.section("Rows")
-    shown = [*names, "date", "h", "mean", "q05", "q25", "q50", "q75", "q95", "cum_mean", "cum_q05", "cum_q95"]
+    totals = [
+        "h",
+        "cum_mean",
+        "cum_q05",
+        "cum_q25",
+        "cum_q50",
+        "cum_q75",
+        "cum_q95",
+        "cum_q99",
+        "model",
+        "flags",
+    ]
+    page.table(
+        last_period(forecast),
+        "Total of the whole horizon, the largest series first",
+        columns=[*names, *totals],
+        labels={"cum_mean": "expected", "h": "periods"}
+        | {f"cum_{q}": q for q in ("q05", "q25", "q50", "q75", "q95", "q99")},
+        contract="forecast",
+    )
+    single = [
+        "date",
+        "h",
+        "mean",
+        "q05",
+        "q25",
+        "q50",
+        "q75",
+        "q95",
+        "cum_mean",
+        "cum_q05",
+        "cum_q95",
+        "naive",
+        "seller_formula",
+        "model",
+    ]
     page.table(
         forecast,
-        "Forecast",
-        columns=[*shown, "naive", "seller_formula", "model", "flags"],
+        "Forecast per period",
+        columns=[*names, *single],
         contract="forecast",
         note="cum = total of periods 1 to h; quantiles of periods do not add up to it.",
+        cap=_PERIODS,
     )
     if record is not None:
         page.table(record, "Record of every series", contract="model_record", formats={"value_added": "percent"})

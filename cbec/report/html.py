@@ -128,7 +128,7 @@ def _table(block: p.TableBlock) -> str:
         return f'{title}{note}<p class="calm">No rows.</p>'
     heads = "".join(_head(h) for h in grid.heads)
     classes = [" ".join(w for w, on in (("n", h.right), ("long", h.long), ("d", h.dated)) if on) for h in grid.heads]
-    openings = [f'<td class="{c}">' if c else "<td>" for c in classes]
+    openings = [_opening(c) for c in classes]
     rows = "\n".join(
         f"<tr>{''.join(f'{o}{_e(c)}</td>' for o, c in zip(openings, row, strict=True))}</tr>" for row in grid.rows
     )
@@ -136,6 +136,11 @@ def _table(block: p.TableBlock) -> str:
         f'{title}{note}<div class="scroll" tabindex="0" role="region" aria-label="{_e(block.title or "table")}">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table></div>"
     )
+
+
+def _opening(classes: str) -> str:
+    # One word needs no quotes, and cells are what a report has most of.
+    return "<td>" if not classes else f'<td class="{classes}">' if " " in classes else f"<td class={classes}>"
 
 
 def _head(head: p.Head) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cbec.report.format import clip, plain, width
@@ -169,6 +170,29 @@ def safe(text: str) -> str:
 def quoted(value: object) -> str:
     """An attribute's value."""
     return f'"{safe(str(value))}"'
+
+
+def trail(spots: Sequence[tuple[float, float]], step: bool = False) -> str:
+    """The path through these points, each told by its distance from the one before: half the length of places.
+
+    Distances are taken between rounded places, so that rounding does not add up along the path.
+    """
+    tenths = [(round(x * 10), round(y * 10)) for x, y in spots]
+    out = [f"M{px(tenths[0][0] / 10)},{px(tenths[0][1] / 10)}", "" if step else "l"]
+    for (a, b), (x, y) in pairwise(tenths):
+        across, down = _brief(x - a), _brief(y - b)
+        if step:
+            out.append((f"h{across}" if x != a else "") + (f"v{down}" if y != b else ""))
+        else:
+            out.append(
+                f"{'' if across[0] == '-' or out[-1] == 'l' else ' '}{across}{'' if down[0] == '-' else ' '}{down}"
+            )
+    return "".join(out)
+
+
+def _brief(tenths: int) -> str:
+    text = px(tenths / 10)
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def px(value: float) -> str:

@@ -16,15 +16,25 @@ from cbec.report.series import keys, name, rows_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cbec.report.page import Page, View
+    from cbec.report.page import Format, Page, View
 
 _STOCKS = 12
 _BARS = 15
 _SMALL = (340.0, 190.0)
 _COLUMNS = (
-    "order_qty", "order_date", "arrival_date", "stockout_date", "p_stockout", "position", "reorder_point", "order_up_to",
-    "safety_stock", "cost", "currency", "runner_up", "runner_up_cost", "reason",
+    "order_qty", "order_date", "arrival_date", "stockout_date", "p_stockout", "cost", "runner_up_cost", "currency", "reason",
 )  # fmt: skip
+_EVERY = (
+    "order_qty", "order_date", "arrival_date", "stockout_date", "p_stockout", "position", "reorder_point", "order_up_to", "safety_stock",
+    "cost", "currency", "runner_up", "runner_up_cost", "reason_code",
+)  # fmt: skip
+_LABELS = {
+    "p_stockout": "chance of running out",
+    "days_short": "days without stock",
+    "cost": "cost",
+    "runner_up_cost": "runner-up cost",
+}
+_FORMATS: dict[str, Format] = {"p_stockout": "percent", "cost": "money", "runner_up_cost": "money"}
 
 
 def replenish(page: Page, view: View) -> None:
@@ -41,19 +51,29 @@ def replenish(page: Page, view: View) -> None:
     _savings(page, plan, names)
     _stocks(page, view, plan, names)
     page.section("Orders to place")
-    page.table(
-        _urgent(orders, names), "Orders, most urgent first", columns=[*names, *_COLUMNS], contract="replenishment", formats={"p_stockout": "percent"},
-    )  # fmt: skip
+    _items(page, _urgent(orders, names), "Most urgent first", [*names, *_COLUMNS])
     page.section(
         "Gone before an order can arrive",
         "Their stock ends before the order's arrival: hurry the shipment, move stock, or slow the sale.",
     )
-    page.table(
-        late, "", columns=[*names, "stockout_date", "arrival_date", "days_short", "p_stockout", "position", "order_qty", "reason"],
-        contract="replenishment", formats={"p_stockout": "percent"}, labels={"days_short": "days without stock"},
-    )  # fmt: skip
+    _items(
+        page,
+        late,
+        "",
+        [*names, "stockout_date", "arrival_date", "days_short", "p_stockout", "position", "order_qty", "reason"],
+    )
     page.section("Every item")
-    page.table(plan, "", columns=[*names, *_COLUMNS], contract="replenishment", formats={"p_stockout": "percent"})
+    _items(page, plan, "", [*names, *_EVERY])
+
+
+def _items(page: Page, frame: pl.DataFrame, title: str, columns: Sequence[str]) -> None:
+    """A table of items; where all amounts are in one currency it stands in the heading, not in every row."""
+    labels = dict(_LABELS)
+    currencies = frame["currency"].drop_nulls().unique().to_list() if "currency" in frame.columns else []
+    if len(currencies) == 1:
+        labels["cost"] += f" ({currencies[0]})"
+        columns = [c for c in columns if c != "currency"]
+    page.table(frame, title, columns=columns, contract="replenishment", formats=_FORMATS, labels=labels)
 
 
 def _amount(currency: str | None, value: float) -> str:

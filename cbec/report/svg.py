@@ -29,6 +29,7 @@ from cbec.report.parts import (
     stroke,
     symbol,
     tip,
+    trail,
 )
 from cbec.report.scale import Scale, Tick
 
@@ -67,7 +68,10 @@ def lines(
     top = head.height + (20 if y_title else 6) + (12 if any(m.shape == "line" and m.label for m in marks) else 0)
     bottom = size[1] - (32 if dated or x_title else 20)
     at_y = Scale(ys[0], ys[-1], bottom, top)
-    x_low, x_high = scale.span([scale.place(x) for x in xs], zero=False)
+    places = [scale.place(x) for x in xs]
+    x_low, x_high = scale.span(places, zero=False)
+    if dated and min(places) == max(places):
+        x_low, x_high = places[0] - 3, places[0] + 3  # a single day, not half of all time around it
     at_x = Scale(x_low, x_high, left, size[0] - 12)
     room = max(2, int((size[0] - left) / 62))
     if dated:
@@ -256,16 +260,13 @@ def _marks(marks: Sequence[Mark], at_x: Scale, at_y: Scale, top: float, bottom: 
 def _path(line: Line, at_x: Scale, at_y: Scale) -> str:
     out: list[str] = []
     for known, run in groupby(line.points, key=lambda p: figure(p[1]) is not None):
-        spots = [(px(at_x(scale.place(x))), px(at_y(float(y or 0.0)))) for x, y in run] if known else []
+        spots = [(at_x(scale.place(x)), at_y(float(y or 0.0))) for x, y in run] if known else []
         if len(spots) == 1:
-            out.append(f'<circle {fill(line.tone)} cx="{spots[0][0]}" cy="{spots[0][1]}" r="1.8" stroke="none"/>')
-        elif spots:
-            rest = (
-                "".join(f"H{x}V{y}" for x, y in spots[1:])
-                if line.step
-                else "L" + " ".join(f"{x},{y}" for x, y in spots[1:])
+            out.append(
+                f'<circle {fill(line.tone)} cx="{px(spots[0][0])}" cy="{px(spots[0][1])}" r="1.8" stroke="none"/>'
             )
-            out.append(f'<path d="M{spots[0][0]},{spots[0][1]}{rest}"/>')
+        elif spots:
+            out.append(f'<path d="{trail(spots, line.step)}"/>')
     return "".join(out)
 
 
@@ -277,9 +278,8 @@ def _areas(band: Band, at_x: Scale, at_y: Scale) -> str:
             if len(spots) == 1:  # one period is a bar, or it would have no area
                 (x, a, b) = spots[0]
                 spots = [(x - 3, a, b), (x + 3, a, b)]
-            there = " ".join(f"{px(x)},{px(high)}" for x, _, high in spots)
-            back = " ".join(f"{px(x)},{px(low)}" for x, low, _ in reversed(spots))
-            out.append(f'<path d="M{there} {back}Z"/>')
+            there = [(x, high) for x, _, high in spots]
+            out.append(f'<path d="{trail([*there, *((x, low) for x, low, _ in reversed(spots))])}Z"/>')
     return "".join(out)
 
 
