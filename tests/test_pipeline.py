@@ -724,6 +724,13 @@ def test_end_to_end(tmp_path: Path, cbec: Callable[..., subprocess.CompletedProc
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text + "\n")
+
+    def again() -> subprocess.CompletedProcess[str]:
+        told = cbec("run")
+        if "code changed" in told.stderr:
+            pytest.skip("the code of cbec was edited while this test ran")
+        return told
+
     told = cbec("run")
     assert (told.returncode, told.stdout) == (0, ""), told.stderr
     assert told.stderr.splitlines()[-1] == "2 run, 0 unchanged, 0 failed; report: report/index.html"
@@ -735,12 +742,12 @@ def test_end_to_end(tmp_path: Path, cbec: Callable[..., subprocess.CompletedProc
     assert (tmp_path / "report/orders/report.html").is_file()
 
     before = everything(tmp_path / "out") | everything(tmp_path / "work")
-    told = cbec("run")
-    assert told.stderr.splitlines()[-1] == "0 run, 2 unchanged, 0 failed; report: report/index.html"
+    told = again()
+    assert told.stderr.splitlines()[-1] == "0 run, 2 unchanged, 0 failed; report: report/index.html", told.stderr
     assert everything(tmp_path / "out") | everything(tmp_path / "work") == before
 
     (tmp_path / "stock.csv").write_text("sku,warehouse,on_hand\n007,HAM,many\n")
-    told = cbec("run")
+    told = again()
     assert told.returncode == 3
     assert "demand: unchanged" in told.stderr
     assert 'stock.csv row 2, column "on_hand"' in told.stderr
