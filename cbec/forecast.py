@@ -48,3 +48,89 @@ def _panel(sales: Table, s: Demand) -> Panel:
 
     as_of = s.as_of if s.as_of is not None else history.latest(sales)
     return history.panel(sales, as_of=as_of, frequency=s.frequency, by=s.by)
+
+
+@dataclass(frozen=True)
+class Replenish(Common):
+    """Settings of `forecast replenish`; a policy row's own value goes before the setting."""
+
+    service_level: float = setting(
+        0.95, "chance of no stock-out per cycle where the policy has none", min=0.5, max=0.999
+    )
+    review_days: float = setting(7.0, "days between two orders where the policy has none", min=0.1)
+    holding_rate: float = setting(
+        0.25, "cost of holding per year as a share of unit cost, where the policy has none", min=0
+    )
+    markup: float = setting(
+        0.5, "cost of a unit short as a share of unit cost, where neither policy nor price tells", min=0
+    )
+    correlation: float = setting(0.0, "correlation of the markets that one warehouse serves", min=0, max=1)
+    projection_days: int = setting(90, "days of the table projection (longer where lead time + review is)", min=0)
+
+
+@command("replenishment", "projection")
+def replenish(
+    forecast: Table,
+    inventory: Table,
+    policies: Table,
+    inbound: Table | None = None,
+    coverage: Table | None = None,
+    products: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Replenish,
+) -> Result:
+    """Orders per SKU and warehouse from the distribution of demand over lead time and review.
+
+    Periodic review up to a level that holds the service target, in whole packs, with the expected cost beside that of
+    the seller formula's order and of none, and stock by day.
+    """
+    from cbec.methods.forecast import ordercost, orders, projection, protection
+    from cbec.methods.forecast import replenish as method
+
+    clock = protection.clock(forecast, s.as_of)
+    linked = protection.link(forecast, coverage, clock)
+    terms = orders.choose(
+        linked.items,
+        policies,
+        products,
+        service_level=s.service_level,
+        review_days=s.review_days,
+        holding_rate=s.holding_rate,
+    )
+    ahead = protection.demand(linked, clock, terms.protection, terms.spread_level, s.correlation)
+    protection.check_reach(linked, clock, ahead, terms.needed)
+    held = orders.stock(linked.items, inventory, inbound, clock)
+    plan = orders.plan(ahead, terms, held)
+    prices = ordercost.prices(
+        linked.items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=s.markup
+    )
+    case = method.Case(clock, linked, ahead, terms, held, plan, prices, orders.stock_out_chance(ahead, terms, held))
+    ways = method.choices(case)
+    projected = projection.project(linked.items, ahead, terms, held, plan.order, clock, s.projection_days)
+    rows = method.rows(case, ways, projected)
+    return Result(
+        tables={"replenishment": rows, "projection": projected.rows},
+        money=method.headline(case, ways),
+        metrics=method.metrics(case, ways, rows),
+        findings=[Finding(*f) for f in method.findings(case, rows, inventory)],
+        notes=method.notes(case, ways, inventory, forecast["as_of"][0]),
+    )
+
+
+@command("backtest")
+def backtest(sales: Table, *, s: Demand) -> Result:
+    """Accuracy of every method from past origins: against the seasonal naive and the seller formula.
+
+    The row `cbec` is what `forecast demand` would have said at each origin, quantiles included.
+    """
+    from cbec.methods.forecast import backtest as method
+
+    panel = _panel(sales, s)
+    table, metrics, notes = method.answer(panel, s.horizon)
+    return Result(
+        tables={"backtest": table},
+        money="a backtest moves no money; it says how far the forecasts can be trusted",
+        metrics=metrics,
+        notes=[*panel.notes, *notes],
+    )

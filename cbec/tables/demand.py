@@ -226,7 +226,7 @@ replenishment = Contract(
         Column("position", "float", "on hand - reserved + on order", unit="pieces", digits=2),
         Column("stockout_date", "date", "first day on which mean demand empties the shelf without this order", null=True),
         Column("p_stockout", "float", "chance of a stock-out before this order could arrive", min=0, max=1, digits=4),
-        Column("cost", "float", "expected holding + shortage + order cost over the protection interval", digits=2),
+        Column("cost", "float", "expected holding + shortage + order cost over the protection interval; empty where no unit cost is known", null=True, digits=2),
         Column("currency", "currency", null=True),
         Column("runner_up", "text", "the alternative: seller_formula or no_order", null=True),
         Column("runner_up_cost", "float", null=True, digits=2),

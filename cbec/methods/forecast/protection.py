@@ -75,7 +75,8 @@ class Linked:
 
     def seller_rate(self) -> Floats:
         """Units per day and item by the seller formula; NaN where a series has none."""
-        return np.bincount(self.item, weights=self.share * self.seller[self.series], minlength=self.items.height)
+        rate = self.share * self.seller[self.series]
+        return np.bincount(self.item, weights=rate, minlength=self.items.height).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def clock(forecast: pl.DataFrame, as_of: date | None) -> Clock:
     months whose last period is over), the day before it is meant. A period that has begun counts with what is left.
     Raises InputRejected where series disagree on as_of, frequency or dates, or the forecast is over by then.
     """
+    if forecast.is_empty():
+        raise InputRejected("forecast: it has no rows")
     for column in ("as_of", "frequency"):
         found = forecast[column].unique().sort().to_list()
         if len(found) > 1:
@@ -126,6 +129,7 @@ def clock(forecast: pl.DataFrame, as_of: date | None) -> Clock:
     edges = np.append(steps["date"].dt.epoch("us").to_numpy(), end) / 86_400_000_000
     today = max(as_of or forecast["as_of"][0], EPOCH + timedelta(days=int(np.floor(edges[0])) - 1))
     edges = edges - (today - EPOCH).days - 1
+    edges[0] = min(edges[0], 0.0)  # hours may begin after midnight
     if edges[-1] <= 0:
         raise InputRejected(f"forecast: its last period ends before {today}", hint="make a new forecast")
     return Clock(today, frequency, edges)
@@ -161,7 +165,8 @@ def link(forecast: pl.DataFrame, coverage: pl.DataFrame | None, clock: Clock) ->
     items = links.select("sku", "warehouse").unique().sort("sku", "warehouse")
     links = links.join(items.with_row_index("item"), on=["sku", "warehouse"], how="left").sort("item", "series")
     # Past its last period a short series stays level; `reach` keeps orders from using that.
-    total = np.fmax.accumulate(np.nan_to_num(values[:4], nan=0.0), axis=2)
+    # Less than a billionth of a unit is nothing.
+    total = np.fmax.accumulate(np.where(values[:4] > 1e-9, values[:4], 0.0), axis=2)
     return Linked(
         items,
         links["item"].to_numpy().astype(np.intp),
@@ -190,7 +195,8 @@ def _links(names: pl.DataFrame, coverage: pl.DataFrame | None) -> pl.DataFrame:
             "or forecast by warehouse (`cbec forecast demand --by sku,warehouse`)",
         )
     served = coverage.with_columns(pl.col("share").fill_null(1.0)).filter(pl.col("market").is_in(markets))
-    total = served.group_by("market").agg(pl.col("share").sum().alias("sum"))
+    served = served.sort("market", "warehouse")
+    total = served.group_by("market", maintain_order=True).agg(pl.col("share").sum().alias("sum"))
     missing = sorted(set(markets) - set(total["market"].to_list()))
     if missing:
         raise InputRejected(

@@ -1,0 +1,168 @@
+"""What an order is expected to cost over lead time + review, beside the seller formula's order and none at all.
+
+Holding (unit cost x rate x expected stock over time), shortage (expected units short x cost of one), and the cost of
+placing an order. Before the order arrives nothing can be changed any more, so that this part is the same for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cbec.core.errors import UsageFault
+from cbec.core.money import rate_to
+from cbec.methods.forecast import counts
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.orders import Plan, Stock, Terms
+    from cbec.methods.forecast.protection import Demand
+
+    Floats = NDArray[np.float64]
+
+#: Moments within the lead time and within the review at which the expected stock is looked at (midpoint rule).
+MOMENTS = 3
+DAYS_OF_YEAR = 365.0
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Money per unit in `currency` (None = no table tells one), n each; NaN = unknown.
+
+    guessed: the shortage cost is a share of the unit cost, since neither policy nor price tells it.
+    """
+
+    unit_cost: Floats
+    shortage: Floats
+    guessed: NDArray[np.bool_]
+    currency: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Expected figures of one choice of orders, n each: cost (NaN = unknown), its holding part, units short."""
+
+    cost: Floats
+    holding: Floats
+    short: Floats
+
+
+def prices(
+    items: pl.DataFrame,
+    inventory: pl.DataFrame,
+    products: pl.DataFrame | None,
+    rates: pl.DataFrame | None,
+    terms: Terms,
+    *,
+    today: date,
+    home: str | None,
+    markup: float,
+) -> Prices:
+    """Unit costs and shortage costs in the home currency.
+
+    Unit cost from products, else from inventory. Shortage: the policy's (in the home currency), else price less unit
+    cost, else `markup` x unit cost. home: default the one currency that the tables have. Raises UsageFault where they
+    have several and there is no home currency, InputRejected where a rate is missing.
+    """
+    stocked = inventory.select(
+        "sku", "warehouse", pl.col("unit_cost").alias("stock_cost"), pl.col("currency").alias("stock_currency")
+    )
+    rows = items.join(stocked, on=["sku", "warehouse"], how="left", maintain_order="left")
+    if products is None:
+        empty = {"unit_cost": pl.Float64, "price": pl.Float64, "currency": pl.String}
+        rows = rows.with_columns(pl.lit(None, kind).alias(name) for name, kind in empty.items())
+    else:
+        master = products.select("sku", "unit_cost", "price", "currency")
+        rows = rows.join(master, on="sku", how="left", maintain_order="left")
+    of_product = pl.col("unit_cost").is_not_null()
+    money = rows.select(
+        pl.when(of_product).then("unit_cost").otherwise("stock_cost").cast(pl.Float64).alias("cost"),
+        pl.when(of_product).then("currency").otherwise("stock_currency").alias("cost_currency"),
+        pl.col("price").cast(pl.Float64),
+        pl.when(pl.col("price").is_not_null()).then("currency").alias("price_currency"),
+        pl.lit(today).alias("day"),
+    ).with_columns(pl.when(pl.col("cost").is_not_null()).then("cost_currency").alias("cost_currency"))
+    found = sorted({*money["cost_currency"].drop_nulls().to_list(), *money["price_currency"].drop_nulls().to_list()})
+    if home is None and len(found) > 1:
+        raise UsageFault(
+            f"costs are in {', '.join(found)}, and no home currency is set",
+            hint="set --home-currency and give --rates, so that they can be added up",
+        )
+    home = home or (found[0] if found else None)
+    cost, price = money["cost"].to_numpy(), money["price"].to_numpy()
+    if home is not None:
+        cost = cost * rate_to(money, "cost_currency", "day", rates, home).to_numpy()
+        price = price * rate_to(money, "price_currency", "day", rates, home).to_numpy()
+    margin = np.maximum(price - cost, 0.0)
+    guessed = np.isnan(terms.shortage) & np.isnan(margin)
+    shortage = np.where(np.isnan(terms.shortage), np.where(guessed, markup * cost, margin), terms.shortage)
+    return Prices(cost, shortage, guessed & ~np.isnan(cost), home)
+
+
+@dataclass(frozen=True)
+class Costing:
+    """All that the choices have in common; `of` judges one choice of orders."""
+
+    demand: Demand
+    terms: Terms
+    held: Stock
+    plan: Plan
+    prices: Prices
+
+    def of(self, order: Floats) -> Outcome:
+        """Expected outcome of ordering `order` (n units) today.
+
+        Units short: those short when the order arrives, and those that become short from then until the next could
+        arrive. A random lead time counts by the two moments of its demand.
+        """
+        lead, whole = self.plan.lead, self.plan.whole
+        at_lead = self.held.free + self.held.coming(self.terms.lead)
+        before = counts.shortage(at_lead, lead.mean, lead.var)
+        after = counts.shortage(self.plan.position + order, whole.mean, whole.var)
+        waiting = counts.shortage(at_lead + order, lead.mean, lead.var)
+        short = before + np.maximum(after - waiting, 0.0)
+        days = self._stock_days(np.zeros_like(order), self.terms.lead, np.zeros_like(order))
+        days = days + self._stock_days(self.terms.lead, self.terms.review, order)
+        holding = self._per_day * days
+        return Outcome(holding + self.prices.shortage * short + self.terms.order_cost * (order > 0), holding, short)
+
+    @property
+    def _per_day(self) -> Floats:
+        return self.prices.unit_cost * self.terms.holding_rate / DAYS_OF_YEAR
+
+    def _stock_days(self, start: Floats, length: Floats, order: Floats) -> Floats:
+        total = np.zeros_like(start)
+        for i in range(MOMENTS):
+            at = start + length * (i + 0.5) / MOMENTS
+            mean, var = self.demand.at(at)
+            total += length / MOMENTS * counts.left_over(self.held.free + self.held.coming(at) + order, mean, var)
+        return total
+
+    def spread(self, ours: Floats, theirs: Floats) -> float:
+        """Standard deviation of the summed difference in cost of two choices, items being independent.
+
+        The demand of lead time + review at five points (Gauss-Hermite) of the Wilson-Hilferty gamma; stock left at
+        the end stands for the stock of the review.
+        """
+        z, weight = np.polynomial.hermite_e.hermegauss(5)
+        weight = weight / weight.sum()
+        mean, var = self.plan.whole.mean, self.plan.whole.var
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cv = np.where(mean > 0, np.sqrt(var) / mean, 0.0) / 3
+        first, second = np.zeros_like(mean), np.zeros_like(mean)
+        for point, w in zip(z, weight, strict=True):
+            units = mean * np.maximum(1 - cv**2 + point * cv, 0.0) ** 3
+            cost = [
+                self._per_day * self.terms.review * np.maximum(stock - units, 0.0)
+                + self.prices.shortage * np.maximum(units - stock, 0.0)
+                for stock in (self.plan.position + ours, self.plan.position + theirs)
+            ]
+            first += w * (cost[0] - cost[1])
+            second += w * (cost[0] - cost[1]) ** 2
+        return float(np.sqrt(np.nansum(np.maximum(second - first**2, 0.0))))
