@@ -1,12 +1,17 @@
 """Distributions from what the chosen methods got wrong at past origins.
 
-Split-conformal in spirit (Vovk et al.; Stankeviciute et al. 2021): errors of the rolling origins, divided by the usual
-error of their series as it was known at the origin, are pooled per class and horizon; their quantiles times today's
-usual error lie around the forecast. The totals of periods 1..h have their own errors, since quantiles do not add.
+Split-conformal in spirit (Vovk, Gammerman & Shafer 2005; Stankeviciute et al. 2021): errors of the rolling origins,
+divided by the usual error of their series as it was known at the origin, are pooled among series of the same class and
+size; their quantiles times today's usual error lie around the forecast. Totals of periods 1..h have their own
+errors, since quantiles do not add.
+
+The usual error of a series is shrunk twice: its one-step variance to what its level lets expect (Taylor's power law over
+the catalogue), and the result by the ratio of its other origins' errors to the pool's.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,42 +22,159 @@ from cbec.tables.demand import LEVELS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.history import Panel
+    from cbec.methods.forecast.select import Rolled
+
     Floats = NDArray[np.float64]
+    Groups = NDArray[np.int64]
 
 #: Normal errors that stand beside the pooled ones, so that a handful of them gives no wild tail.
 PSEUDO = 30
+#: Periods that the power law counts for in a series' variance; origins that the pool counts for in its ratio.
+LAW, RATIO = 30.0, 8.0
+#: Size bins per class, and errors a bin must hold.
+BINS, BIN_ERRORS = 5, 200
+#: Errors wanted around each horizon; fewer are pooled with those of the neighbouring horizons.
+WANTED = 200
 
 
-def quantiles(
-    point: Floats, scale: Floats, past: Floats, past_scale: Floats, actual: Floats, group: NDArray[np.int64]
-) -> Floats:
-    """Quantiles 8 x n x h around the point forecasts.
+@dataclass(frozen=True)
+class Spread:
+    """Usual error (1 + K) x n and group (1 + K) x n of every series today and at the past origins."""
 
-    point: n x h; scale: n; past, actual: K x n x h (NaN unknown); past_scale: K x n; group: n, numbers of classes.
+    scale: Floats
+    group: Groups
+
+
+def spread(panel: Panel, rolled: Rolled, chosen: Floats) -> Spread:
+    """What errors are measured in, and which are pooled. chosen: (1 + K) x n x h forecasts of the chosen methods."""
+    mean = chosen.mean(2)
+    scale = np.empty(mean.shape)
+    width = panel.units.shape[1]
+    known = np.cumsum(~np.isnan(panel.units), 1)
+    for k, cut in enumerate((0, *rolled.cuts)):
+        life = known[:, width - cut - 1].astype(np.float64)
+        scale[k] = np.sqrt(_variance(rolled.scale[k] ** 2, mean[k], life))
+    scale *= _ratio(panel, rolled, chosen, scale)
+    return Spread(scale, _groups(panel.demand_class, mean, rolled))
+
+
+def _variance(mse: Floats, mean: Floats, life: Floats) -> Floats:
+    """One-step variances shrunk to exp(a) mean^b, fitted in logarithms over the catalogue.
+
+    Where the catalogue is too small to tell, histories of a few periods (whose errors may be 0 by chance) are shrunk to
+    Poisson counts with a rate that is itself uncertain by 30 %.
     """
-    count, h = point.shape
-    out = np.empty((len(LEVELS), count, h))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(past_scale[:, :, None] > 0, (actual - past) / past_scale[:, :, None], np.nan)
-    for label in np.unique(group):
-        here = group == label
-        out[:, here] = point[here] + scale[here, None] * _spread(z[:, here].reshape(-1, h))[:, None, :]
-    out = np.maximum(out, 0.0)
-    return np.asarray(np.maximum.accumulate(out, 0))
+    use = (mean > 0) & (mse > 0) & (life >= 8)
+    count = int(use.sum())
+    level = np.maximum(mean, 0.0)
+    law = (0.3 * level) ** 2 + np.minimum(level, level * level)
+    trust = np.maximum(8.0 - life, 0.0) / 4
+    if count >= 5:
+        x, y, w = np.log(mean[use]), np.log(mse[use]), np.minimum(life[use], 50.0)
+        mid_x, mid_y = np.average(x, weights=w), np.average(y, weights=w)
+        power = np.average((x - mid_x) ** 2, weights=w)
+        slope = np.average((x - mid_x) * (y - mid_y), weights=w) / power if power > 1e-9 else 1.0
+        slope = min(max(float(slope), 1.0), 2.0)
+        law = np.exp(mid_y + slope * (np.log(np.maximum(mean, 1e-3)) - mid_x))
+        trust = np.full(len(mean), LAW * count / (count + 20))
+    steps = np.maximum(life - 1, 0.0)
+    total = steps + trust
+    shrunk = (steps * mse + trust * law) / np.where(total > 0, total, 1.0)
+    return np.where(total > 0, shrunk, law)
 
 
-def _spread(z: Floats) -> Floats:
-    """8 x h quantiles of pooled errors, mixed with normal ones whose spread grows with the horizon as theirs does."""
+def _ratio(panel: Panel, rolled: Rolled, chosen: Floats, scale: Floats) -> Floats:
+    """(1 + K) x n: own size of errors over the class's, from the other origins, shrunk to 1."""
+    out = np.ones(scale.shape)
+    error = _standard(np.where(rolled.valid[:, :, None], rolled.actual, np.nan)[1:] - chosen[1:], scale[1:])
+    error = np.abs(error)
+    there = ~np.isnan(error)
+    ratio = np.zeros(error.shape[:2])
+    for label in np.unique(panel.demand_class):
+        here = panel.demand_class == label
+        n = there[:, here].sum((0, 1))
+        usual = np.where(there[:, here], error[:, here], 0.0).sum((0, 1)) / np.maximum(n, 1)
+        relative = np.where(there[:, here], error[:, here], 0.0) / np.where(usual > 0, usual, 1.0)
+        ratio[:, here] = relative.sum(2) / np.maximum(there[:, here].sum(2), 1)
+    judged = there.any(2)
+    ratio = np.where(judged, np.minimum(ratio, 3.0), 0.0)
+    total, count = ratio.sum(0), judged.sum(0)
+    out[0] = (total + RATIO) / (count + RATIO)
+    out[1:] = (total - ratio + RATIO) / (count - judged + RATIO)
+    return out
+
+
+def _groups(demand_class: NDArray[np.str_], mean: Floats, rolled: Rolled) -> Groups:
+    """Class and size bin, numbered; bins have equal parts of the past forecasts' means."""
+    out = np.zeros(mean.shape, np.int64)
+    number = 0
+    for label in np.unique(demand_class):
+        here = np.flatnonzero(demand_class == label)
+        past = mean[1:, here][rolled.valid[1:, here]]
+        bins = int(np.clip(past.size // BIN_ERRORS, 1, BINS))
+        edges = np.quantile(past, np.linspace(0, 1, bins + 1)[1:-1]) if bins > 1 else np.empty(0)
+        out[:, here] = number + np.searchsorted(edges, mean[:, here])
+        number += bins
+    return out
+
+
+def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total: bool) -> Floats:
+    """Quantiles 8 x n x h around point (n x h), never negative, rising with the level.
+
+    past, actual: K x n x h forecasts from past origins and what came (NaN = not known). total: whether these are
+    totals of periods 1..h, whose quantiles rise with h too.
+    """
+    out = np.empty((len(LEVELS), *point.shape))
+    z = _standard(actual - past, of.scale[1:])
+    for number in np.unique(of.group[0]):
+        here = of.group[0] == number
+        width = _shape(z[of.group[1:] == number], total)
+        out[:, here] = point[here] + of.scale[0][here, None] * width[:, None, :]
+    out = np.maximum.accumulate(np.maximum(out, 0.0), 0)
+    return np.maximum.accumulate(out, 2) if total else out
+
+
+def _standard(error: Floats, scale: Floats) -> Floats:
+    return np.where(scale[:, :, None] > 0, error / np.where(scale > 0, scale, 1.0)[:, :, None], np.nan)
+
+
+def _shape(z: Floats, total: bool) -> Floats:
+    """8 x h quantiles of pooled errors z (errors x h), mixed with normal ones of the same spread."""
     h = z.shape[1]
-    known = np.isfinite(z)
-    n = known.sum(0)
-    power = np.where(known, z * z, 0.0).sum(0)
-    growth = np.sqrt(np.arange(1, h + 1))
-    rms = np.sqrt((power + PSEUDO * 0.5 * growth**2) / (n + PSEUDO * 0.5))
-    rms = np.maximum.accumulate(rms)
+    there = ~np.isnan(z)
+    n = there.sum(0)
+    rms = _growth(np.where(there, z, 0.0), n, total)
+    unit = np.where(there, z / rms, np.nan)
     normal = ndtri((np.arange(PSEUDO) + 0.5) / PSEUDO)
     out = np.empty((len(LEVELS), h))
+    reach = int((n > 0).sum())
     for k in range(h):
-        pool = np.concatenate([z[known[:, k], k], normal * rms[k]])
-        out[:, k] = np.quantile(pool, LEVELS, method="hazen")
+        low = high = min(k, max(reach - 1, 0))
+        held = int(n[low]) if reach else 0
+        while held < WANTED and (low > 0 or high < reach - 1):
+            low, high = max(low - 1, 0), min(high + 1, reach - 1)
+            held = int(n[low : high + 1].sum())
+        part = unit[:, low : high + 1]
+        pool = np.sort(np.concatenate([part[~np.isnan(part)], normal]))
+        out[:, k] = np.interp(np.array(LEVELS) * len(pool) - 0.5, np.arange(len(pool)), pool) * rms[k]
     return out
+
+
+def _growth(z: Floats, n: NDArray[np.int64], total: bool) -> Floats:
+    """Root mean square of the errors by horizon, never falling; beyond what was seen it grows as it did in the second half.
+
+    Where next to nothing was seen it is that of independent steps of usual size.
+    """
+    h = z.shape[1]
+    steps = np.arange(1, h + 1, dtype=np.float64)
+    guess = steps if total else np.ones(h)  # variance of a total of independent periods, of one period
+    reach = int((n > 0).sum())
+    power = np.einsum("ih,ih->h", z, z)
+    rms = np.sqrt(np.maximum.accumulate((power + PSEUDO / 6 * guess) / (n + PSEUDO / 6)))
+    if 0 < reach < h:
+        half = max(reach // 2, 1)
+        rise = np.log(rms[reach - 1] / rms[half - 1]) / np.log(reach / half) if reach > half else 0.5
+        low, high = (0.5, 1.0) if total else (0.0, 0.5)
+        rms[reach:] = rms[reach - 1] * (steps[reach:] / reach) ** min(max(float(rise), low), high)
+    return np.asarray(rms)

@@ -8,16 +8,58 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import calibrate, periods, select, tables
+from cbec.methods.forecast import calibrate, metrics, periods, select, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from cbec.methods.forecast.history import Panel
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
-GROUPS = ("smooth", "erratic", "intermittent", "lumpy", "new", "obsolete", "empty")
+#: Findings of one rule at most; the rest is told in one line.
+MOST = 50
+#: A mean error of this part of the mean forecast is worth a finding.
+BIASED = 0.3
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a panel lets expect: point and quantiles (8 x n x h) per period and of the totals, and how they came about."""
+
+    rolled: select.Rolled
+    choice: select.Choice
+    chosen: Floats
+    dead: Flags
+    point: Floats
+    single: Floats
+    total: Floats
+    model: NDArray[np.str_]
+
+
+def outlook(panel: Panel, h: int) -> Outlook:
+    """Fit, choose and calibrate; series without sales or delisted are forecast as zero."""
+    rolled = select.roll(panel, h)
+    choice = select.choose(panel, rolled)
+    dead = panel.obsolete | (panel.demand_class == "empty")
+    chosen = rolled.forecasts[choice.names[0]].copy()
+    for number, name in enumerate(choice.names):
+        here = choice.best == number
+        chosen[:, here] = rolled.forecasts[name][:, here]
+    point = np.where(dead[:, None], 0.0, chosen[0])
+    actual = np.where(rolled.valid[1:, :, None], rolled.actual[1:], np.nan)
+    of = calibrate.spread(panel, rolled, chosen)
+    single = calibrate.quantiles(point, chosen[1:], actual, of, total=False)
+    whole = np.cumsum(chosen[1:], 2), np.cumsum(actual, 2)
+    total = calibrate.quantiles(np.cumsum(point, 1), *whole, of, total=True)
+    total[:, :, 0] = single[:, :, 0]
+    total = np.maximum.accumulate(total, 2)
+    single[:, dead], total[:, dead] = 0.0, 0.0
+    model = np.where(dead, "zero", np.array(choice.names)[choice.best])
+    return Outlook(rolled, choice, chosen, dead, point, single, total, model)
 
 
 @dataclass
@@ -33,76 +75,147 @@ class Answer:
 def answer(panel: Panel, horizon: int) -> Answer:
     """Forecast, record and prepared demand of a panel."""
     h = horizon or periods.HORIZON[panel.frequency]
-    rolled = select.roll(panel, h)
-    choice = select.choose(panel, rolled)
-    dead = panel.obsolete | (panel.demand_class == "empty")
-    stacked = np.stack([rolled.forecasts[n] for n in choice.names])
-    rows = np.arange(len(choice.best))
-    chosen = stacked[choice.best, :, rows].transpose(1, 0, 2)
-    point = np.where(dead[:, None], 0.0, chosen[0])
-    group = np.array([GROUPS.index(c) for c in panel.demand_class.tolist()])
-    valid = rolled.valid[1:, :, None]
-    actual = np.where(valid, rolled.actual[1:], np.nan)
-    single = calibrate.quantiles(point, rolled.scale[0], chosen[1:], rolled.scale[1:], actual, group)
-    total = np.cumsum(point, 1)
-    cum = calibrate.quantiles(
-        total, rolled.scale[0], np.cumsum(chosen[1:], 2), rolled.scale[1:], np.cumsum(actual, 2), group
-    )
-    cum = np.maximum.accumulate(cum, 2)
-    single[:, dead], cum[:, dead] = 0.0, 0.0
+    out = outlook(panel, h)
+    alive = ~out.dead[:, None]
     figures = {
-        "mean": point,
-        **tables.named("", single),
-        "cum_mean": total,
-        **tables.named("cum_", cum),
-        "naive": np.where(dead[:, None], 0.0, rolled.forecasts["seasonal_naive"][0]),
-        "seller_formula": np.where(dead[:, None], 0.0, rolled.forecasts["seller_formula"][0]),
+        "mean": out.point,
+        **tables.named("", out.single),
+        "cum_mean": np.cumsum(out.point, 1),
+        **tables.named("cum_", out.total),
+        "naive": np.where(alive, out.rolled.forecasts[select.NAIVE][0], 0.0),
+        "seller_formula": np.where(alive, out.rolled.forecasts["seller_formula"][0], 0.0),
     }
-    model = np.where(dead, "zero", np.array(choice.names)[choice.best])
     flags = panel.flags()
+    record = _record(panel, out, flags)
     made = {
-        "forecast": tables.forecast(panel, figures, model, flags),
-        "model_record": _record(panel, rolled, choice, chosen, model, flags),
+        "forecast": tables.forecast(panel, figures, out.model, flags),
+        "model_record": record,
         "prepared": tables.prepared(panel),
     }
-    return Answer(made, {"series": len(model), "horizon": h, "frequency": panel.frequency})
+    return Answer(made, _metrics(panel, out, h), _findings(panel, out, record), _notes(panel, out, h))
 
 
-def _record(
-    panel: Panel,
-    rolled: select.Rolled,
-    choice: select.Choice,
-    chosen: Floats,
-    model: NDArray[np.str_],
-    flags: list[str],
-) -> pl.DataFrame:
-    def mae(forecast: Floats) -> Floats:
-        gap = np.where(rolled.valid[1:, :, None], np.abs(forecast[1:] - rolled.actual[1:]), np.nan)
-        n = (~np.isnan(gap)).sum((0, 2))
-        return np.where(n > 0, np.nansum(gap, (0, 2)) / np.maximum(n, 1), np.nan)
+def _judged(out: Outlook) -> Floats:
+    """K x n x h: what came after the past origins where a series could be judged."""
+    return np.where((out.rolled.valid & ~out.dead)[1:, :, None], out.rolled.actual[1:], np.nan)
 
-    own, base = mae(chosen), mae(rolled.forecasts["seasonal_naive"])
-    gap = np.where(rolled.valid[1:, :, None], chosen[1:] - rolled.actual[1:], np.nan)
-    n = (~np.isnan(gap)).sum((0, 2))
-    bias = np.where(n > 0, np.nansum(gap, (0, 2)) / np.maximum(n, 1), np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        added = np.where(base > 0, 1 - own / base, np.nan)
+
+def _record(panel: Panel, out: Outlook, flags: list[str]) -> pl.DataFrame:
+    actual = _judged(out)
+    n = (~np.isnan(actual)).sum((0, 2))
+
+    def mean(error: Floats) -> Floats:
+        return np.where(n > 0, np.nansum(error, (0, 2)) / np.maximum(n, 1), np.nan)
+
+    def mae(name: str) -> Floats:
+        return mean(np.abs(out.rolled.forecasts[name][1:] - actual))
+
+    own, base = mean(np.abs(out.chosen[1:] - actual)), mae(select.NAIVE)
+    added = np.where(base > 0, 1 - own / np.where(base > 0, base, 1.0), np.nan)
+    figures = {
+        "adi": panel.adi,
+        "cv2": panel.cv2,
+        "mae": own,
+        "mae_naive": base,
+        "mae_seller_formula": mae("seller_formula"),
+        "bias": mean(out.chosen[1:] - actual),
+        "value_added": added,
+    }
     return tables.keys(panel).with_columns(
         pl.Series("demand_class", panel.demand_class),
-        *[
-            pl.Series(name, values).fill_nan(None)
-            for name, values in {
-                "adi": panel.adi,
-                "cv2": panel.cv2,
-                "mae": own,
-                "mae_naive": base,
-                "mae_seller_formula": mae(rolled.forecasts["seller_formula"]),
-                "bias": bias,
-                "value_added": added,
-            }.items()
-        ],
+        *[pl.Series(name, values).fill_nan(None) for name, values in figures.items()],
         pl.Series("periods", (~np.isnan(panel.units)).sum(1)),
-        pl.Series("origins", choice.origins),
-        pl.Series("model", model),
+        pl.Series("origins", np.where(out.dead, 0, out.choice.origins)),
+        pl.Series("model", out.model),
         pl.Series("flags", flags, pl.String),
     )
+
+
+def _metrics(panel: Panel, out: Outlook, h: int) -> dict[str, float | int | str | None]:
+    """Figures of the past origins, chosen beside naive and seller formula; shares of series by method."""
+    actual = _judged(out)
+    total = np.where(np.isnan(actual).all(2), np.nan, np.nansum(actual, 2))
+    found: dict[str, float | int | str | None] = {
+        "series": len(out.model),
+        "frequency": panel.frequency,
+        "horizon": h,
+        "origins": len(out.rolled.cuts),
+        "units_ahead": round(float(out.point.sum()), 2),
+    }
+    for label, forecast in {
+        "chosen": out.chosen,
+        "naive": out.rolled.forecasts[select.NAIVE],
+        "seller_formula": out.rolled.forecasts["seller_formula"],
+    }.items():
+        reached = np.where(np.isnan(actual), 0.0, forecast[1:]).sum(2)
+        found[f"wape_{label}"] = _rounded(metrics.wape(actual, forecast[1:]))
+        found[f"bias_{label}"] = _rounded(metrics.bias(actual, forecast[1:]))
+        found[f"wape_total_{label}"] = _rounded(metrics.wape(total, reached))
+    for name in sorted(set(out.model.tolist())):
+        found[f"share_{name}"] = _rounded(float((out.model == name).mean()))
+    return found
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _entities(panel: Panel) -> list[str]:
+    keys = tables.keys(panel)
+    return (
+        keys.select(pl.concat_str(["sku", "market", "warehouse", "channel"], separator="@", ignore_nulls=True))
+        .to_series()
+        .to_list()
+    )
+
+
+def _findings(panel: Panel, out: Outlook, record: pl.DataFrame) -> list[tuple[str, str, str, str, str]]:
+    """(finding_id, severity, entity, rule, message), the largest series first within a rule."""
+    entity = _entities(panel)
+    sold = np.nan_to_num(panel.units).sum(1)
+    bias = record["bias"].fill_null(0.0).to_numpy()
+    mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(
+        (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2)), 1
+    )
+    quiet = panel.units.shape[1] - 1 - panel.last
+    unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[panel.frequency]
+    missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
+    naive = (out.model == select.NAIVE) & (out.choice.origins > 0) & missed
+    biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
+
+    def gone(i: int) -> str:
+        return f"no sale for {quiet[i]} {unit}: forecast as zero"
+
+    def plain(i: int) -> str:
+        return "no method beat the seasonal naive at past origins; it is used"
+
+    def leans(i: int) -> str:
+        side = "high" if bias[i] > 0 else "low"
+        return f"the method chosen was {abs(bias[i]):.3g} units per period too {side} at past origins, on a mean forecast of {mean[i]:.3g}"
+
+    rules: tuple[tuple[str, str, Flags, Callable[[int], str]], ...] = (
+        ("obsolete", "info", panel.obsolete, gone),
+        ("only_naive", "info", naive, plain),
+        ("biased", "warn", biased, leans),
+    )
+    found: list[tuple[str, str, str, str, str]] = []
+    for rule, severity, where, message in rules:
+        rows = np.flatnonzero(where)
+        rows = rows[np.lexsort((rows, -sold[rows]))]
+        found += [(f"{rule}:{entity[i]}", severity, entity[i], rule, message(i)) for i in rows[:MOST].tolist()]
+        if len(rows) > MOST:
+            found.append((f"{rule}:*", severity, "*", rule, f"and {len(rows) - MOST} more series; see model_record"))
+    return found
+
+
+def _notes(panel: Panel, out: Outlook, h: int) -> list[str]:
+    notes = []
+    if not out.rolled.cuts:
+        notes.append(
+            "history too short for a past origin: methods and quantiles follow general experience, not a record"
+        )
+    elif h > int((~np.isnan(out.rolled.actual[1:])).any((0, 1)).sum()):
+        notes.append("the record covers only the first part of the horizon; beyond it the spread is extrapolated")
+    if panel.dropped:
+        notes.append("not whole and left out: " + ", ".join(d.split("_")[1] + " period" for d in panel.dropped))
+    return notes

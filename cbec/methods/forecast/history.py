@@ -69,21 +69,21 @@ class Panel:
     @property
     def ordinals(self) -> NDArray[np.int64]:
         """Period numbers of the columns."""
-        return self.start + np.arange(self.units.shape[1])
+        return np.asarray(self.start + np.arange(self.units.shape[1]))
 
     def ahead(self, horizon: int) -> NDArray[np.int64]:
         """Period numbers of the next `horizon` periods."""
-        return self.start + self.units.shape[1] + np.arange(horizon)
-
-    @property
-    def life(self) -> NDArray[np.int64]:
-        """Periods from the first sale on, masked ones included."""
-        return self.units.shape[1] - self.first
+        return np.asarray(self.start + self.units.shape[1] + np.arange(horizon))
 
     def flags(self) -> list[str]:
         """What preparation did per series, sorted, joined by `|`."""
         alive = np.arange(self.units.shape[1]) >= self.first[:, None]
+        known = np.where(np.isnan(self.units), 0.0, self.units)
+        sales, lives = (known > 0).sum(1), (~np.isnan(self.units)).sum(1)
+        low = np.where(np.isnan(self.units), np.inf, self.units).min(1, initial=np.inf)
         marks = {
+            "constant": (lives >= 3) & (low == known.max(1, initial=0.0)),
+            "one_sale": sales == 1,
             "gap_filled": (self.gap & alive).any(1),
             "new": self.demand_class == "new",
             "no_sales": self.demand_class == "empty",
@@ -152,31 +152,68 @@ def panel(sales: pl.DataFrame, *, as_of: date, frequency: str = "auto", by: str 
     stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
     promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
     gap = ~_marks(rows, shape, start) & ~stock_out
+    return _finish(names, chosen, start, as_of, units, returned, stock_out, promo, gap, dropped, notes)
+
+
+def until(panel: Panel, cut: int) -> Panel:
+    """The panel as it stood `cut` periods ago: what came later is gone, classes and flags are those of then."""
+    width = panel.units.shape[1] - cut
+    units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units[:, :width])
+    return _finish(
+        panel.keys,
+        panel.frequency,
+        panel.start,
+        panel.as_of,
+        units,
+        panel.returned[:, :width],
+        panel.stock_out[:, :width],
+        panel.promo[:, :width],
+        panel.gap[:, :width],
+        panel.dropped,
+        [],
+    )
+
+
+def _finish(
+    names: pl.DataFrame,
+    frequency: str,
+    start: int,
+    as_of: date,
+    units: Floats,
+    returned: Floats,
+    stock_out: Flags,
+    promo: Flags,
+    gap: Flags,
+    dropped: tuple[str, ...],
+    notes: list[str],
+) -> Panel:
+    """Trim what lies before the first sale, find what is delisted, classify."""
+    width = units.shape[1]
     sold = np.nan_to_num(units) > 0
     any_sold = sold.any(1)
-    first = np.where(any_sold, sold.argmax(1), shape[1])
-    last = np.where(any_sold, shape[1] - 1 - sold[:, ::-1].argmax(1), -1)
-    units[np.arange(shape[1]) < first[:, None]] = np.nan
-    obsolete = _obsolete(units, first, last, periods.SILENCE[chosen])
-    adi, cv2, demand_class = classify(units, obsolete, periods.YOUNG[chosen])
+    first = np.where(any_sold, sold.argmax(1), width)
+    last = np.where(any_sold, width - 1 - sold[:, ::-1].argmax(1), -1)
+    units[np.arange(width) < first[:, None]] = np.nan
+    obsolete = _obsolete(units, first, last, periods.SILENCE[frequency])
+    adi, cv2, demand_class = classify(units, obsolete, periods.YOUNG[frequency])
     return Panel(
-        names,
-        chosen,
-        start,
-        as_of,
-        units,
-        returned,
-        stock_out,
-        promo,
-        gap,
-        first,
-        last,
-        obsolete,
-        adi,
-        cv2,
-        demand_class,
-        dropped,
-        notes,
+        keys=names,
+        frequency=frequency,
+        start=start,
+        as_of=as_of,
+        units=units,
+        returned=returned,
+        stock_out=stock_out,
+        promo=promo,
+        gap=gap,
+        first=first,
+        last=last,
+        obsolete=obsolete,
+        adi=adi,
+        cv2=cv2,
+        demand_class=demand_class,
+        dropped=dropped,
+        notes=notes,
     )
 
 
@@ -197,12 +234,11 @@ def _span(first_slot: int, last_slot: int, as_of: date, spacing: str, chosen: st
     A slot is a period of the data's own spacing. A dated row stands for its whole slot, so that the slot of the
     last row is over; a later slot is over when as_of is its last day.
     """
-    frame = pl.DataFrame({"date": [as_of]}).select(
-        periods.ordinal("date", spacing).alias("at"),
-        (periods.ordinal("date", spacing) if spacing != "H" else periods.ordinal("date", "H") + 23).alias("slot"),
-    )
-    slot = int(frame["slot"][0])
-    if slot > last_slot and spacing not in ("H", "D"):
+    slot = int(pl.DataFrame({"date": [as_of]}).select(periods.ordinal("date", spacing)).item())
+    if spacing == "H":
+        # The last row's day is known up to that row; a later day is known whole.
+        slot = slot + 23 if slot > last_slot else last_slot
+    elif slot > last_slot and spacing != "D":
         over = periods.starts(np.array([slot + 1]), spacing)[0] - np.timedelta64(1, "D") <= np.datetime64(as_of)
         slot = slot if over else slot - 1
     slot = max(slot, last_slot)
@@ -241,7 +277,8 @@ def _sum(rows: pl.DataFrame, shape: tuple[int, int], start: int, value: str) -> 
     if not whole:
         rows = rows.sort("series", "period", value)
     cells = _cells(rows, shape[1], start)
-    return np.bincount(cells, weights=rows[value].to_numpy(), minlength=shape[0] * shape[1]).reshape(shape)
+    weights = rows[value].cast(pl.Float64).to_numpy()
+    return np.asarray(np.bincount(cells, weights=weights, minlength=shape[0] * shape[1]), np.float64).reshape(shape)
 
 
 def _totals(rows: pl.DataFrame, shape: tuple[int, int], start: int) -> tuple[Floats, Floats]:
@@ -291,7 +328,7 @@ def _obsolete(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: i
     quiet = (known & (columns > last[:, None])).sum(1)
     sales = (np.nan_to_num(units) > 0).sum(1)
     interval = (last - first + 1) / np.maximum(sales, 1)
-    return (last >= 0) & (quiet >= np.maximum(silence, 3 * interval))
+    return np.asarray((last >= 0) & (quiet >= np.maximum(silence, 3 * interval)))
 
 
 def classify(units: Floats, obsolete: Flags | None = None, young: int = 0) -> tuple[Floats, Floats, NDArray[np.str_]]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Weights of the formula that sellers' tools print: 30, 15 and 7 days.
 SELLER = ((30, 0.2), (15, 0.3), (7, 0.5))
 ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+TREND_ALPHAS = (0.1, 0.3, 0.5, 0.8)
+TREND_BETAS = (0.05, 0.2)
+TREND_PHIS = (0.9, 0.97)
 
 
 def born(y: Floats) -> NDArray[np.int64]:
@@ -161,3 +164,49 @@ def tsb(y: Floats, h: int, alpha: float = 0.1, beta: float = 0.1) -> Floats:
         size = np.where(sale, size + np.where(starts | (size == 0), 1.0, alpha) * (now - size), size)
         chance = np.where(known, chance + np.where(starts, 1.0, beta) * (sale - chance), chance)
     return np.repeat((size * chance)[:, None], h, 1)
+
+
+def damped_trend(y: Floats, h: int) -> Floats:
+    """Holt's method with a damped trend: 16 settings and plain smoothing at 4 alphas, averaged by Akaike weights.
+
+    The level starts at the mean of the first three values. Not clipped at 0.
+    """
+    grid = [(a, a * b, phi) for a in TREND_ALPHAS for b in TREND_BETAS for phi in TREND_PHIS]
+    grid += [(a, 0.0, 0.0) for a in TREND_ALPHAS]
+    alpha, beta, phi = (np.array(v)[:, None] for v in zip(*grid, strict=True))
+    count, width = y.shape
+    order = np.argsort(born(y), kind="stable")  # oldest first: the living ones are a leading slice
+    first = born(y)[order]
+    missing = np.isnan(y[order].T)
+    value = np.ascontiguousarray(np.nan_to_num(carried(y)[order].T))
+    start = sum(value[np.minimum(first + k, width - 1), np.arange(count)] for k in range(3)) / 3
+    level = np.repeat(start[None, :], len(grid), 0)
+    trend, loss = np.zeros_like(level), np.zeros_like(level)
+    for t in range(int(first.min(initial=width)), width):
+        live = int(np.searchsorted(first, t, side="right"))
+        lev, slope = level[:, :live], trend[:, :live]
+        slope *= phi
+        lev += slope
+        error = value[t, :live] - lev
+        if missing[t, :live].any():
+            error[:, missing[t, :live]] = 0.0
+        loss[:, :live] += error * error
+        lev += alpha * error
+        slope += beta * error
+    share = akaike(loss, (~missing).sum(0).astype(np.float64))
+    base = (share * level).sum(0)
+    out = np.empty((count, h))
+    reach, fade = np.zeros_like(level), np.ones((len(grid), 1))
+    for k in range(h):
+        fade = fade * phi
+        reach = reach + fade * trend
+        out[order, k] = base + (share * reach).sum(0)
+    return out
+
+
+def akaike(loss: Floats, seen: Floats) -> Floats:
+    """Weights exp(-AIC/2) of settings (rows) with the same number of parameters, by their squared errors per series."""
+    floor = 1e-12 * loss.max(0) + 1e-300
+    fit = np.log(np.maximum(loss, floor)) * (seen / 2)
+    share = np.exp(fit.min(0) - fit)
+    return np.asarray(share / share.sum(0))

@@ -64,7 +64,7 @@ def days(ordinals: NDArray[np.int64], frequency: str) -> NDArray[np.float64]:
     if frequency == "H":
         return np.full(len(ordinals), 1 / 24)
     length = starts(ordinals + 1, frequency) - starts(ordinals, frequency)
-    return length.astype("timedelta64[D]").astype(np.float64)
+    return np.asarray(length.astype("timedelta64[D]").astype(np.float64))
 
 
 def native(moments: pl.Series) -> str:

@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-#: Weight of a season against the one after it.
+#: Weight of a season against the one after it: years change faster than weekdays do.
 RECENCY = 0.85
+RECENCY_SHORT = 0.97
 #: Times the standard error that shrinking takes off; above 1 since errors of neighbouring indices go together.
 SHRINK = 2.0
 #: Standard errors that the autocorrelation at the seasonal lag must have.
 EVIDENCE = 0.5
 #: Seasons a history must have.
 SEASONS = 2.0
+#: Series from which a shared season is told.
+SHARED = 10
+#: Part of the seasonal variance that the shared season must tell to be taken from series with a record of their own.
+ALIKE = 0.1
+#: A factor below this is a closed day: it says nothing about the level.
+CLOSED = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Season:
     def out_of(self, y: Floats) -> Floats:
         """Histories without their season."""
         at = np.arange(-y.shape[1], 0) % self.factor.shape[1]
-        return np.asarray(y / self.factor[:, at] - self.shift[:, at])
+        divisor = np.where(self.factor < CLOSED, np.nan, self.factor)
+        return np.asarray(y / divisor[:, at] - self.shift[:, at])
 
     def into(self, forecast: Floats) -> Floats:
         """Forecasts with their season."""
@@ -83,38 +91,86 @@ def evidence(y: Floats, m: int) -> Floats:
     return np.asarray(at_m * np.sqrt(np.maximum(n, 1) / (1 + 2 * squares)))
 
 
-def estimate(y: Floats, m: int) -> Season:
-    """Seasonal indices of histories y (N x T, right-aligned, NaN = not known) of season m."""
+def estimate(stack: Floats, m: int, recency: float = RECENCY) -> Season:
+    """Seasonal indices of histories (V x n x T: V views of n series, right-aligned, NaN = not known) of season m.
+
+    First the season that all series of a view share, from the mean of their levelled histories (it is all that a
+    young or sparse series has); then what a series has of its own, shrunk. Returns factors for the V * n histories.
+    """
+    deep, count, width = stack.shape
+    y = stack.reshape(-1, width)
+    common = np.ones((deep, max(m, 1)))
+    if m > 1 and count >= SHARED:
+        common = _index(_shared(stack), m, recency, ratios=True)[0]
+    apart = _apart(stack[-1], common[-1], m, recency)
+    common = np.repeat(common, count, 0)
+    common[np.tile(apart, deep)] = 1.0
+    season = Season(common, np.zeros_like(common))
+    factor, shift = _index(season.out_of(y), m, recency)
+    return Season(common * factor, shift)
+
+
+def _apart(y: Floats, common: Floats, m: int, recency: float) -> NDArray[np.bool_]:
+    """Series that are to keep to their own season: those that can tell one, in a panel that shares next to nothing.
+
+    Judged from the oldest view, so that nothing later enters any of them.
+    """
+    known = ~np.isnan(y)
+    tells = (known.sum(1) >= SEASONS * m) & (np.where(known, y, np.inf).min(1) > 0)
+    if m <= 1 or not tells.any():
+        return np.zeros(len(y), bool)
+    own = _index(y[tells], m, recency)[0] - 1
+    alike = float(((common - 1) ** 2).sum()) >= ALIKE * float((own * own).sum(1).mean())
+    return np.asarray(tells & (not alike))
+
+
+def _shared(stack: Floats) -> Floats:
+    """V x T: mean of the series alive in each period, each divided by its own mean."""
+    known = ~np.isnan(stack)
+    value = np.where(known, stack, 0.0)
+    mean = value.sum(2) / np.maximum(known.sum(2), 1)
+    weight = np.where(mean > 0, 1 / np.where(mean > 0, mean, 1.0), 0.0)
+    alive = (known & (mean > 0)[:, :, None]).sum(1)
+    total = np.einsum("vit,vi->vt", value, weight)
+    return np.where(alive >= SHARED, total / np.maximum(alive, 1), np.nan)
+
+
+def _index(y: Floats, m: int, recency: float, ratios: bool = False) -> tuple[Floats, Floats]:
+    """Factor and shift per history (N x m), neutral where there is no evidence of a season.
+
+    Factors where every value is positive (or with `ratios`), else shifts.
+    """
     count, width = y.shape
     factor, shift = np.ones((count, max(m, 1))), np.zeros((count, max(m, 1)))
     known = ~np.isnan(y)
     life = known.sum(1)
-    if m <= 1 or width < SEASONS * m or not (life >= SEASONS * m).any():
-        return Season(factor, shift)
+    rows = np.flatnonzero(life >= SEASONS * m)
+    if m <= 1 or width < SEASONS * m or not rows.size:
+        return factor, shift
+    y, life, known = y[rows], life[rows], known[rows]
     usual = centred_mean(y, m)
-    low = np.where(known, y, np.inf).min(1)
-    positive = low > 0
+    positive = (np.where(known, y, np.inf).min(1) > 0) | ratios
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(positive[:, None], y / usual - 1, y - usual)
     years = -(-width // m)
-    cube = np.full((count, years * m), np.nan)
+    cube = np.full((len(rows), years * m), np.nan)
     cube[:, years * m - width :] = parts
-    cube = cube.reshape(count, years, m)
+    cube = cube.reshape(len(rows), years, m)
     there = np.isfinite(cube)
     cube = np.where(there, cube, 0.0)
-    weight = there * (RECENCY ** np.arange(years)[::-1])[None, :, None]
+    weight = there * (recency ** np.arange(years)[::-1])[None, :, None]
     total = weight.sum(1)
     index = (cube * weight).sum(1) / np.where(total > 0, total, 1.0)
     rest = np.where(there, cube - index[:, None, :], 0.0)
     freedom = there.sum((1, 2)) - m
-    variance = (rest * rest).sum((1, 2)) / np.maximum(freedom, 1)
+    variance = np.einsum("iym,iym->i", rest, rest) / np.maximum(freedom, 1)
     seasons = total**2 / np.maximum((weight * weight).sum(1), 1e-12)
     index = index - index.mean(1, keepdims=True)
     noise = (variance[:, None] / np.maximum(seasons, 1.0)).sum(1) * (m - 1) / m
     size = (index * index).sum(1)
     keep = np.clip(1 - SHRINK * noise / np.where(size > 0, size, 1.0), 0.0, 1.0)
-    shown = (evidence(y, m) > EVIDENCE) & (life >= SEASONS * m) & (freedom > 0) & (size > 0)
+    shown = (evidence(y, m) > EVIDENCE) & (freedom > 0) & (size > 0)
     index = index * np.where(shown, keep, 0.0)[:, None]
-    factor = np.where(positive[:, None], np.maximum(1 + index, 0.01), 1.0)
-    shift = np.where(positive[:, None], 0.0, index)
-    return Season(factor, shift)
+    factor[rows] = np.where(positive[:, None], np.maximum(1 + index, 0.0 if ratios else 0.01), 1.0)
+    shift[rows] = np.where(positive[:, None], 0.0, index)
+    return factor, shift

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import local, periods, seasonal, theta
+from cbec.methods.forecast import local, periods, pooled, seasonal, theta
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,10 +20,25 @@ if TYPE_CHECKING:
     from cbec.methods.forecast.history import Panel
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
-#: The methods that every choice is measured against; the first is what a method must beat.
-NAIVES = ("seasonal_naive", "naive", "seller_formula")
+#: What a method must beat.
+NAIVE = "seasonal_naive"
+#: The methods among which is chosen.
+CANDIDATES = (NAIVE, "seller_formula", "window_mean", "theta", "combination", "pooled_level", "tsb")
+#: Past origins at most.
 ORIGINS = 4
+SPARSE = ("intermittent", "lumpy", "new")
+#: What does well without a record: combinations of smoothing methods for regular demand (M3, M4), levels learnt from
+#: the whole catalogue for sparse demand.
+DEFAULT, DEFAULT_SPARSE = "combination", "pooled_level"
+MARGIN = 0.06
+#: Origins that the record of the class counts for in the choice per series, and series-origins that the record of all
+#: series counts for in that of a class.
+PRIOR = 16.0
+CLASS_PRIOR = 50.0
+#: Periods of the plain mean.
+LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ class Rolled:
     forecasts: dict[str, Floats]
     actual: Floats
     scale: Floats
-    valid: NDArray[np.bool_]
+    valid: Flags
 
 
 def cuts(width: int, horizon: int, most: int = ORIGINS) -> tuple[int, ...]:
@@ -72,96 +87,112 @@ def actuals(units: Floats, back: tuple[int, ...], h: int) -> Floats:
 
 def roll(panel: Panel, h: int) -> Rolled:
     """Every method's forecasts from today and from the past origins."""
-    count, width = panel.units.shape
+    width = panel.units.shape[1]
     back = cuts(width, h)
     stack = views(panel.units, back)
+    actual = actuals(panel.units, back, h)
+    shape = actual.shape
     y = stack.reshape(-1, width)
     m = panel.season
-    length = periods.days(panel.ordinals, panel.frequency)
-    out: dict[str, Floats] = {}
-    out["naive"] = local.naive(y, h)
-    out["seasonal_naive"] = local.seasonal_naive(y, h, m)
-    ahead = [periods.days(panel.ahead(h) - cut, panel.frequency) for cut in (0, *back)]
-    formula = [
-        local.seller_formula(stack[k], length[: width - cut] if k else length, ahead[k])
-        if not k
-        else local.seller_formula(panel.units[:, : width - cut], length[: width - cut], ahead[k])
-        for k, cut in enumerate((0, *back))
-    ]
-    out["seller_formula"] = np.concatenate(formula)
-    season = seasonal.estimate(y, m)
+    out: dict[str, Floats] = {
+        "seasonal_naive": local.seasonal_naive(y, h, m),
+        "naive": local.naive(y, h),
+        "seller_formula": _seller(panel, back, h),
+    }
+    recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
+    season = seasonal.estimate(stack, m, recency)
     flat = season.out_of(y)
     raw, mse = theta.theta(flat, h)
-    out["theta"] = np.maximum(season.into(raw), 0.0)
-    out["ses"] = np.maximum(season.into(local.ses(flat, h)), 0.0)
-    out["tsb"] = local.tsb(y, h)
-    window = max(2, round(56 / periods.DAYS[panel.frequency])) if panel.frequency in "HDW" else 2 * m
-    out["window_mean"] = local.window_mean(y, h, window)
-    out["median"] = np.median(np.stack([out[k] for k in ("theta", "ses", "window_mean")]), 0)
-    shape = (1 + len(back), count, h)
-    known = ~np.isnan(stack)
-    life = known.sum(2)
-    scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
+    trend = local.damped_trend(flat, h)
+    mean = local.window_mean(flat, h, LONG[panel.frequency])
+    level = pooled.levels(stack, season, back, h, panel.frequency)
+    adjusted = {
+        "window_mean": mean,
+        "ses": local.ses(flat, h),
+        "theta": raw,
+        "damped_trend": trend,
+        "combination": 0.5 * raw + 0.25 * trend + 0.25 * mean,
+        "pooled_level": np.repeat(level.reshape(-1, 1), h, 1),
+        "tsb": local.tsb(flat, h),
+        "sba": local.croston(flat, h, variant="sba"),
+    }
+    out |= {name: np.maximum(season.into(np.nan_to_num(values)), 0.0) for name, values in adjusted.items()}
+    life = (~np.isnan(stack)).sum(2)
     sold = (np.nan_to_num(stack) > 0).any(2)
-    return Rolled(
-        back, {k: v.reshape(shape) for k, v in out.items()}, actuals(panel.units, back, h), scale, sold & (life >= 2)
-    )
+    scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
+    return Rolled(back, {k: v.reshape(shape) for k, v in out.items()}, actual, scale, sold & (life >= 2))
+
+
+def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
+    width = panel.units.shape[1]
+    length = periods.days(panel.ordinals, panel.frequency)
+    # As sellers' tools have it, days before the first sale count as days without sales.
+    units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units)
+    parts = []
+    for cut in (0, *back):
+        ahead = periods.days(panel.ahead(h) - cut, panel.frequency)
+        parts.append(local.seller_formula(units[:, : width - cut], length[: width - cut], ahead))
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The method of each series (index into names), its losses, and the record beside the naive methods."""
+    """The method of each series (n, index into names), the shrunk scores (M x n) and the origins judged (n)."""
 
     names: list[str]
     best: NDArray[np.int64]
-    losses: Floats
+    score: Floats
     origins: NDArray[np.int64]
 
 
-def errors(rolled: Rolled, name: str) -> Floats:
-    """(1 + K) x n: half the mean absolute error per period, half that of the running total per period; NaN unknown.
+def losses(rolled: Rolled, name: str, sparse: Flags) -> Floats:
+    """(1 + K) x n mean squared errors: of the running total per period, and of the single periods, half each.
 
-    The error of single periods alone would reward forecasting zero for items that sell now and then.
+    Squares, since the mean is what is asked for: absolute errors reward forecasting zero for what sells now and then.
+    For sparse series the total alone counts. NaN where nothing is known.
     """
     gap = np.where(rolled.valid[:, :, None], rolled.forecasts[name] - rolled.actual, np.nan)
     there = ~np.isnan(gap)
     n = there.sum(2)
     gap = np.where(there, gap, 0.0)
-    single = np.abs(gap).sum(2) / np.maximum(n, 1)
-    total = np.abs(gap.sum(2)) / np.maximum(n, 1)
-    return np.where(n > 0, 0.5 * single + 0.5 * total, np.nan)
+    single = np.einsum("kih,kih->ki", gap, gap) / np.maximum(n, 1)
+    total = (gap.sum(2) / np.maximum(n, 1)) ** 2
+    return np.where(n > 0, np.where(sparse, total, 0.5 * single + 0.5 * total), np.nan)
 
 
-def choose(panel: Panel, rolled: Rolled, prior: float = 4.0) -> Choice:
-    """The method per series by its past errors, shrunk to those of its class.
+def choose(panel: Panel, rolled: Rolled) -> Choice:
+    """The method per series by its past errors, shrunk to those of its class and of all series.
 
-    Errors of each series are taken relative to the seasonal naive's; the class (and all series together) count as
-    `prior` more origins. A method that does not beat the seasonal naive is not chosen.
+    Root mean squared errors are taken relative to the mean of the candidates', so that no series rules the pool;
+    in the pool they weigh by the root of their size. A few origins cannot tell similar methods apart however many series
+    there are, since all series lived through the same months: what is known to do well in such classes
+    keeps an advantage of MARGIN. A method that does not beat the seasonal naive is not chosen.
     """
-    names = list(rolled.forecasts)
-    loss = np.stack([errors(rolled, n) for n in names])[:, 1:]  # M x K x n
+    names = [n for n in CANDIDATES if n in rolled.forecasts]
+    sparse = np.isin(panel.demand_class, SPARSE)
+    loss = np.stack([losses(rolled, n, sparse) for n in names])[:, 1:]  # M x K x n
     count = (~np.isnan(loss[0])).sum(0)
-    own = np.nansum(loss, 1) / np.maximum(count, 1)
-    base = own[names.index(NAIVES[0])]
-    size = np.where(base > 0, base, np.maximum(own.mean(0), 1e-9))
-    relative = np.minimum(own / size, 5.0)
-    pool = np.ones((len(names), len(base)))
-    judged = count > 0
+    own = np.sqrt(np.nansum(loss, 1) / np.maximum(count, 1))
+    usual = own.mean(0)
+    relative = np.where(usual > 0, own / np.where(usual > 0, usual, 1.0), 1.0)
+    weight = count * np.sqrt(usual)
+    whole = _mean(relative, weight, np.ones(len(names)))
+    pool = np.repeat(whole[:, None], len(usual), 1)
     for label in np.unique(panel.demand_class):
-        here = (panel.demand_class == label) & judged
-        if here.any():
-            pool[:, panel.demand_class == label] = _pooled(relative, here, judged)[:, None]
-        elif judged.any():
-            pool[:, panel.demand_class == label] = _pooled(relative, judged, judged)[:, None]
-    score = (count * relative + prior * pool) / (count + prior)
-    best = score.argmin(0)
-    reference = score[names.index(NAIVES[0])]
-    best = np.where(score.min(0) < reference, best, names.index(NAIVES[0]))
-    if not judged.any():
-        best[:] = names.index("median")
-    return Choice(names, best, own, count)
+        here = panel.demand_class == label
+        seen = float(count[here].sum())
+        inside = _mean(relative[:, here], weight[here], whole)
+        pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
+    score = (count * relative + PRIOR * pool) / (count + PRIOR)
+    ranked = score.copy()
+    ranked[names.index(DEFAULT)] -= np.where(sparse, 0.0, MARGIN)
+    ranked[names.index(DEFAULT_SPARSE)] -= np.where(sparse, MARGIN, 0.0)
+    naive = names.index(NAIVE)
+    best = np.where(score[ranked.argmin(0), np.arange(len(usual))] < score[naive], ranked.argmin(0), naive)
+    unjudged = np.where(sparse, names.index(DEFAULT_SPARSE), names.index(DEFAULT))
+    return Choice(names, np.where(count > 0, best, unjudged), score, count)
 
 
-def _pooled(relative: Floats, here: NDArray[np.bool_], judged: NDArray[np.bool_], prior: float = 30.0) -> Floats:
-    whole = relative[:, judged].mean(1)
-    return np.asarray((relative[:, here].sum(1) + prior * whole) / (here.sum() + prior))
+def _mean(values: Floats, weight: Floats, otherwise: Floats) -> Floats:
+    total = weight.sum()
+    return np.asarray(np.einsum("mi,i->m", values, weight) / total) if total > 0 else otherwise

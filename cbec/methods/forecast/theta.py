@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast.local import born, carried
+from cbec.methods.forecast.local import akaike, born, carried
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def theta(
     Returns the forecast and the mean squared one-step error (N; NaN with fewer than two known periods).
     """
     count, width = y.shape
-    order = np.argsort(-born(y), kind="stable")[::-1]  # oldest first: the living ones are a leading slice
+    order = np.argsort(born(y), kind="stable")  # oldest first: the living ones are a leading slice
     first = born(y)[order]
     known = ~np.isnan(y[order].T)
     filled = np.ascontiguousarray(np.nan_to_num(carried(y)[order].T))
@@ -82,7 +82,7 @@ def theta(
     if omega is None:
         weight = np.clip(ed / np.where(dd > 0, dd, 1.0), 0.0, 1.0)
     loss = np.maximum(ee - 2 * weight * ed + weight * weight * dd, 0.0)
-    share = _akaike(loss, seen) if average else (np.arange(grid)[:, None] == loss.argmin(0)).astype(np.float64)
+    share = akaike(loss, seen) if average else (np.arange(grid)[:, None] == loss.argmin(0)).astype(np.float64)
     sorted_out = _ahead(level, decay, weight, share, a, line_a, line_b, mean, width - first, h, damping)
     out, mse = np.empty((count, h)), np.empty(count)
     out[order] = sorted_out
@@ -97,14 +97,6 @@ def _regress(line_a: Floats, line_b: Floats, mean: Floats, now: Floats, t: Float
     mean += (now - mean) / t
     line_b[:] = slope
     line_a[:] = mean - slope * (t + 1) / 2
-
-
-def _akaike(loss: Floats, seen: Floats) -> Floats:
-    """Weights exp(-AIC/2) of models that differ in alpha alone."""
-    floor = 1e-12 * loss.max(0) + 1e-300
-    fit = np.log(np.maximum(loss, floor)) * (seen / 2)
-    share = np.exp(fit.min(0) - fit)
-    return np.asarray(share / share.sum(0))
 
 
 def _ahead(

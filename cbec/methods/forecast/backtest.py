@@ -1,0 +1,196 @@
+"""Rolling origins seen from outside: the whole of `forecast demand` as it would have run then, beside every method.
+
+At each origin the panel is cut; classes, seasons, choice and quantiles are made from what is left. Nothing that came
+later enters, so that the record of `cbec` is what a user would have had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cbec.core.errors import NoAnswer
+from cbec.methods.forecast import demand, history, metrics, periods, select
+from cbec.tables.demand import LEVELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.history import Panel
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+
+OURS = "cbec"
+ORIGINS = 3
+#: Last period of each horizon band.
+BANDS = {
+    "H": (1, 24, 48, 168),
+    "D": (1, 7, 14, 30, 60, 90),
+    "W": (1, 4, 13, 26, 52),
+    "M": (1, 3, 6, 12, 18, 24),
+    "Q": (1, 2, 4, 8),
+    "Y": (1, 2, 4, 6),
+}
+
+
+@dataclass
+class Replay:
+    """Series-origins one under the other: forecasts per method (N x h), cbec's quantiles (8 x N x h), what came (N x h),
+    scales of the known part, class at the first origin, number of the series."""
+
+    forecasts: dict[str, Floats]
+    quantiles: Floats
+    actual: Floats
+    mase_scale: Floats
+    rmsse_scale: Floats
+    label: NDArray[np.str_]
+    series: NDArray[np.int64]
+    origins: int
+
+
+def cuts(width: int, h: int, season: int) -> tuple[int, ...]:
+    """Origins, newest first: at least three where the history allows, a half horizon apart at least."""
+    reach = min(h, max(1, width // 4))
+    step = max(1, -(-reach // 2))
+    least = max(2, min(2 * reach, width // 2))
+    return tuple(c for c in (reach + k * step for k in range(ORIGINS)) if width - c >= least)
+
+
+def replay(panel: Panel, h: int) -> Replay:
+    """Run every origin. Raises NoAnswer where the history leaves none."""
+    count, width = panel.units.shape
+    back = cuts(width, h, panel.season)
+    if not back:
+        raise NoAnswer(
+            f"the history has {width} periods, too few for one past origin", hint="a shorter --horizon or more history"
+        )
+    label = np.full(count, "", dtype="<U12")
+    parts: list[tuple[dict[str, Floats], Floats, Floats, Floats, Floats, NDArray[np.int64]]] = []
+    for cut in sorted(back, reverse=True):
+        past = history.until(panel, cut)
+        out = demand.outlook(past, h)
+        after = select.actuals(panel.units, (cut,), h)[1]
+        rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))
+        label[rows] = np.where(label[rows] == "", past.demand_class[rows], label[rows])
+        made = {name: values[0][rows] for name, values in out.rolled.forecasts.items()}
+        made[OURS] = out.point[rows]
+        known = past.units[rows]
+        scales = metrics.seasonal_scale(known, panel.season), metrics.squared_scale(known)
+        parts.append((made, out.single[:, rows], after[rows], *scales, rows))
+    return Replay(
+        forecasts={name: np.concatenate([p[0][name] for p in parts]) for name in parts[0][0]},
+        quantiles=np.concatenate([p[1] for p in parts], 1),
+        actual=np.concatenate([p[2] for p in parts]),
+        mase_scale=np.concatenate([p[3] for p in parts]),
+        rmsse_scale=np.concatenate([p[4] for p in parts]),
+        label=np.concatenate([label[p[5]] for p in parts]),
+        series=np.concatenate([p[5] for p in parts]),
+        origins=len(parts),
+    )
+
+
+def table(run: Replay, frequency: str, h: int) -> pl.DataFrame:
+    """Table `backtest`: every method, class and horizon band, `all` included."""
+    reach = int((~np.isnan(run.actual)).any(0).sum())
+    edges = [e for e in BANDS[frequency] if e < reach] + [reach]
+    bands = {(f"{a + 1}" if a + 1 == b else f"{a + 1}-{b}"): (a, b) for a, b in zip([0, *edges], edges, strict=False)}
+    bands["all"] = (0, reach)
+    rows = []
+    for label in ["all", *np.unique(run.label).tolist()]:
+        here = np.ones(len(run.label), bool) if label == "all" else run.label == label
+        for band, (a, b) in bands.items():
+            actual = run.actual[here, a:b]
+            base = metrics.wape(actual, run.forecasts[select.NAIVE][here, a:b])
+            for name, forecast in run.forecasts.items():
+                rows.append(_row(run, name, label, band, here, actual, forecast[here, a:b], base, slice(a, b)))
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _row(
+    run: Replay,
+    name: str,
+    label: str,
+    band: str,
+    here: Flags,
+    actual: Floats,
+    forecast: Floats,
+    base: float | None,
+    part: slice,
+) -> dict[str, object]:
+    wape = metrics.wape(actual, forecast)
+    added = 1 - wape / base if wape is not None and base else None
+    q = run.quantiles[:, here, part] if name == OURS else None
+    return {
+        "model": name,
+        "demand_class": label,
+        "horizon": band,
+        "series": len(np.unique(run.series[here])),
+        "origins": run.origins,
+        "wape": wape,
+        "bias": metrics.bias(actual, forecast),
+        "mase": metrics.mase(actual, forecast, run.mase_scale[here]),
+        "rmsse": metrics.rmsse(actual, forecast, run.rmsse_scale[here]),
+        "smape": metrics.smape(actual, forecast),
+        "wql": None if q is None else metrics.wql(actual, q, LEVELS),
+        "coverage_90": None if q is None else metrics.coverage(actual, q[LEVELS.index(0.05)], q[LEVELS.index(0.95)]),
+        "coverage_95": None if q is None else metrics.coverage(actual, None, q[LEVELS.index(0.95)]),
+        "value_added": added,
+        "verdict": _verdict(name, added),
+    }
+
+
+def _verdict(name: str, added: float | None) -> str:
+    if name == select.NAIVE:
+        return "reference"
+    if added is None or added <= 0:
+        return "loses to naive"
+    return "chosen" if name == OURS else "beats naive"
+
+
+def summary(frame: pl.DataFrame) -> tuple[dict[str, float | int | str | None], list[str]]:
+    """Metrics (with the verdict in words) and notes from the table."""
+    whole = {
+        r["model"]: r for r in frame.filter(pl.col("demand_class") == "all", pl.col("horizon") == "all").to_dicts()
+    }
+    ours, naive, formula = whole[OURS], whole[select.NAIVE], whole["seller_formula"]
+    found: dict[str, float | int | str | None] = {"series": ours["series"], "origins": ours["origins"]}
+    for key in ("wape", "bias", "mase", "rmsse", "smape", "wql", "coverage_90", "coverage_95", "value_added"):
+        found[key] = None if ours[key] is None else round(ours[key], 4)
+    for label, row in (("naive", naive), ("seller_formula", formula)):
+        found[f"wape_{label}"] = None if row["wape"] is None else round(row["wape"], 4)
+    if ours["wape"] is None:
+        found["verdict"] = "nothing was sold after the origins: no verdict"
+        return found, []
+    found["verdict"] = (
+        f"cbec misses by {ours['wape']:.1%} of the units, {_against(ours, naive, 'seasonal naive')}, {_against(ours, formula, 'seller formula')}"
+    )
+    losers = sorted(r["model"] for r in whole.values() if r["verdict"] == "loses to naive")
+    notes = [f"lose to the seasonal naive over all series: {', '.join(losers)}"] if losers else []
+    lost = frame.filter(
+        pl.col("model") == OURS,
+        pl.col("verdict") == "loses to naive",
+        pl.col("demand_class") != "all",
+        pl.col("horizon") == "all",
+    )["demand_class"].to_list()
+    if lost:
+        notes.append(f"cbec itself loses to the seasonal naive for: {', '.join(sorted(lost))}")
+    return found, notes
+
+
+def _against(ours: dict[str, float], other: dict[str, float], name: str) -> str:
+    if not other["wape"]:
+        return f"the {name} misses by nothing"
+    gain = 1 - ours["wape"] / other["wape"]
+    return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} than the {name} ({other['wape']:.1%})"
+
+
+def answer(panel: Panel, horizon: int) -> tuple[pl.DataFrame, dict[str, float | int | str | None], list[str]]:
+    """Table, metrics and notes of `forecast backtest`."""
+    h = horizon or periods.HORIZON[panel.frequency]
+    frame = table(replay(panel, h), panel.frequency, h)
+    found, notes = summary(frame)
+    return frame, {"frequency": panel.frequency, "horizon": h, **found}, notes
