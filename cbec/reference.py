@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Mapping
+from dataclasses import Field
 from pathlib import Path
+from typing import Any
 from typing import TYPE_CHECKING
 
 from cbec import tables
-from cbec.core.command import STEPS, Command, commands_of
+from cbec.core.command import STEPS, Command, Common, commands_of
 from cbec.core.config import describe, kinds_of
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ def commands() -> str:
     for step, help in STEPS.items():
         parts.append(f"## {step}\n\n{help}\n")
         parts.extend(_command(c) for c in commands_of(step).values())
+    shared = {field.name: field for field in dataclasses.fields(Common)}
+    parts.append("## Settings of every command\n\n" + "\n".join(_settings(shared, kinds_of(Common))) + "\n")
     parts.append(_COMMON_TEXT)
     return "\n".join(parts)
 
@@ -47,27 +53,27 @@ Exit status: 0 done · 1 done, and `--fail-on` was met · 2 wrong usage or setti
 
 
 def _command(command: Command) -> str:
-    ins = ", ".join(
+    inputs = ", ".join(
         ("files" if i.raw else f"[{i.table}](tables.md#{i.table})") + ("" if i.required else "?")
         for i in command.inputs
     )
-    outs = ", ".join(f"[{t}](tables.md#{t})" for t in command.outputs)
-    lines = [
-        f"### cbec {command.path}\n",
-        command.help,
-        "",
-        f"In: {ins or 'none'}. Out: {outs}.",
-        "",
-        "| setting | kind | default | meaning |",
-        "|---|---|---|---|",
-    ]
-    kinds = kinds_of(command.settings)
-    for name, field in command.fields().items():
+    outputs = ", ".join(f"[{name}](tables.md#{name})" for name in command.outputs)
+    common = kinds_of(Common)
+    own = {name: field for name, field in command.fields().items() if name not in common}
+    lines = [f"### cbec {command.path}\n", command.help, "", f"In: {inputs or 'none'}. Out: {outputs}.", ""]
+    return "\n".join([*lines, *_settings(own, kinds_of(command.settings))]) + "\n"
+
+
+def _settings(fields: Mapping[str, Field[Any]], kinds: Mapping[str, Any]) -> list[str]:
+    if not fields:
+        return ["No settings of its own."]
+    lines = ["| setting | kind | default | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
         choices = field.metadata.get("choices")
         help = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else "")
         default = "" if field.default is None else field.default
         lines.append(f"| `--{name.replace('_', '-')}` | {describe(kinds[name])} | {default} | {_cell(help)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def table_reference() -> str:
