@@ -10,8 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import Field
 from pathlib import Path
-from typing import Any
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cbec import tables
 from cbec.core.command import STEPS, Command, Common, commands_of
