@@ -67,6 +67,7 @@ def bars(
         head.drawn,
         frame.names(),
     ]
+    values_at: list[str] = []
     for i, name in enumerate(labels):
         up = down = 0.0
         for j, (stack, values) in enumerate(clean.items()):
@@ -82,9 +83,12 @@ def bars(
         if ticks and mark is not None:
             out.append(frame.tick(i, mark, f"{ticks[0]}: {write(mark)}"))
             spot = min(spot, mark) if totals[i] < 0 else max(spot, mark)
-        out.append(frame.value(i, spot, ends_with[i]))
+        values_at.append(frame.value(i, spot, ends_with[i]))
     if reference:
-        out.append(frame.reference(*reference))
+        # Under the figures, which keep a margin of paper around them so that the line does not cross them.
+        out += [frame.reference(*reference), f'<g class="halo">{"".join(values_at)}</g>']
+    else:
+        out += values_at
     out.append(lettering(size, frame.height + 11, axis, "end", tone="soft") if axis else "")
     return "".join(out) + "</svg>"
 

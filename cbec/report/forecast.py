@@ -317,7 +317,7 @@ def backtest(page: Page, view: View) -> None:
     seller = next((rows[m] for m in SELLER if m in rows), None)
     chosen = next((r for r in rows.values() if r.get("verdict") == "chosen"), next(iter(rows.values()), None))
     if chosen is not None:
-        page.text(_verdict(chosen, naive, seller))
+        page.text(_verdict(chosen, naive, seller), *_hindsight(chosen, rows))
         page.figures(_backtest_tiles(chosen, naive, seller))
         page.section("Error of every method")
         _wape_bars(page, rows, naive)
@@ -347,6 +347,16 @@ def _verdict(chosen: dict[str, Any], naive: dict[str, Any] | None, seller: dict[
     if chosen is naive:
         said.append("No method beat it, so it is the one to use.")
     return " ".join(said)
+
+
+def _hindsight(chosen: dict[str, Any], rows: dict[str, dict[str, Any]]) -> list[str]:
+    """The best method by this very record, which nobody could know before: said, since it may be the better choice now."""
+    best = next(iter(rows.values()))
+    if best is chosen or best["wape"] >= chosen["wape"]:
+        return []
+    return [
+        f"In hindsight {best['model']} alone had less error ({percent(best['wape'])}); {chosen['model']} had to choose without it."
+    ]
 
 
 def _backtest_tiles(

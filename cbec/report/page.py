@@ -253,7 +253,7 @@ def grid(
 
 
 def _without_value(column: pl.Series) -> bool:
-    return column.null_count() == column.len() or (column.n_unique() == 1 and column[0] == "")
+    return column.null_count() == column.len() or (column[0] == "" and column.n_unique() == 1)
 
 
 def _contract(name: str | None) -> dict[str, Column]:

@@ -30,8 +30,8 @@ def test_a_small_bar_chart_is_drawn_as_it_was_agreed() -> None:
         '<text x="21.1" y="19" text-anchor="end" class="f-ink" fill="#24292f">A</text>'
         '<text x="21.1" y="41" text-anchor="end" class="f-ink" fill="#24292f">&lt;b&gt;</text>'
         '<rect x="29.1" y="7.5" width="150.1" height="15" class="f-blue" fill="#0072b2"><title>A: 10</title></rect>'
-        '<text x="184.2" y="19" class="f-ink" fill="#24292f">10</text>'
         '<rect x="29.1" y="29.5" width="75.1" height="15" class="f-blue" fill="#0072b2"><title>&lt;b&gt;: 5</title></rect>'
+        '<text x="184.2" y="19" class="f-ink" fill="#24292f">10</text>'
         '<text x="109.2" y="41" class="f-ink" fill="#24292f">5</text></svg>'
     )
 
