@@ -48,3 +48,8 @@ def rows_of(
     for row in found.iter_rows(named=True):
         grouped.setdefault(tuple(row[n] for n in names), []).append(row)
     return grouped
+
+
+def tone(chosen: float, other: float | None) -> str:
+    """Of a tile: good where the error is smaller than the other one."""
+    return "" if other is None or chosen == other else "good" if chosen < other else "bad"
