@@ -20,7 +20,8 @@ COUNTRIES = _codes(
     """
 )
 
-#: ISO 4217 alphabetic codes, with those that the euro replaced lately (in older rates), and CNH as markets quote it.
+#: ISO 4217 alphabetic codes; CNH as markets quote it; and, in the last lines, codes withdrawn since 1999, which
+#: histories of rates still name.
 CURRENCIES = _codes(
     """
     AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD
@@ -30,6 +31,7 @@ CURRENCIES = _codes(
     NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC
     SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XAG XAU
     XCD XCG XDR XOF XPD XPF XPT YER ZAR ZMW ZWG
+    ATS BEF BYR CYP DEM EEK ESP FIM FRF GRD IEP ITL LTL LUF LVL MRO MTL NLG PTE ROL SIT SKK SLL STD TRL VEF ZMK ZWL
     """
 )
 

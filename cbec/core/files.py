@@ -326,7 +326,8 @@ def _join(parts: list[_Part]) -> Raw:
     kinds: dict[str, set[pl.DataType]] = {}
     for frame in frames:
         for name, kind in frame.schema.items():
-            kinds.setdefault(name, set()).add(kind)
+            if kind != pl.Null:
+                kinds.setdefault(name, set()).add(kind)
     # A column that is text in one file and something else in another is text: nothing is lost by that.
     # Whole numbers and floats go the same way, since a long whole number is no float.
     mixed = [

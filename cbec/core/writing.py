@@ -103,7 +103,7 @@ def _moments(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     times = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
-    whole = [n for n in times if not frame[n].dt.microsecond().any()]
+    whole = [n for n in times if not (frame[n].dt.microsecond() != 0).any()]
     return frame.with_columns(
         pl.col(n).dt.to_string("%Y-%m-%dT%H:%M:%S" if n in whole else "%Y-%m-%dT%H:%M:%S%.6f") for n in times
     )

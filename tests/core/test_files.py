@@ -1,0 +1,369 @@
+"""Files into raw frames and back: encodings, delimiters, kinds, folders, and what is refused with its row."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import re
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from cbec.core import dialect, files
+from cbec.core.command import Common
+from cbec.core.contract import Column, Contract, optional
+from cbec.core.errors import EnvironmentFailed, InputRejected, UsageFault
+from cbec.core.staging import Staging
+
+TWO = Contract(
+    "two", "", (Column("id", "text", aliases=("编号",)), optional("name", "text", aliases=("品名",))), key=("id",)
+)
+
+
+def read(data: bytes | str, folder: Path, contract: Contract | None = TWO, **options: str) -> files.Raw:
+    path = folder / "in.dat"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return files.read(contract, [str(path)], Common(**options))  # type: ignore[arg-type]
+
+
+def cells(raw: files.Raw) -> list[tuple[object, ...]]:
+    return raw.frame.drop("__file", "__row").rows()
+
+
+def refused(data: bytes | str, folder: Path, **options: str) -> InputRejected:
+    with pytest.raises(InputRejected) as caught:
+        read(data, folder, **options)
+    assert "in.dat" in caught.value.message
+    return caught.value
+
+
+# Provenance
+
+
+def test_a_row_knows_its_file_and_record(tmp_path: Path) -> None:
+    raw = read('id,name\n1,"two\nlines"\n\n2,b\n', tmp_path)
+    path = str(tmp_path / "in.dat")
+    assert raw.frame.select("__file", "__row", "id").rows() == [(path, 2, "1"), (path, 4, "2")]
+    assert raw.notes == [f"{path}: 1 empty rows were passed over"]
+
+
+def test_a_source_tells_what_was_read(tmp_path: Path) -> None:
+    data = "id;name\n1;Müller\n".encode("cp1252")
+    source = read(data, tmp_path).sources[0]
+    assert source == files.Source(
+        str(tmp_path / "in.dat"), len(data), hashlib.sha256(data).hexdigest(), 1, "cp1252", "csv", ";"
+    )
+
+
+def test_columns_that_no_contract_knows_are_named_but_not_read(tmp_path: Path) -> None:
+    raw = read("id,foo,name\n1,2,3\n", tmp_path)
+    assert raw.header == ["id", "foo", "name"]
+    assert raw.frame.columns == ["__row", "id", "name", "__file"]
+    assert set(read("id,foo\n1,2\n", tmp_path, None).frame.columns) == {"__row", "id", "foo", "__file"}
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("编号,品名\n007,红色保温杯 500ml\n", "gb18030"),
+        ("编号,品名\n007,x\n", "gb18030"),
+        ("id,name\n1,窗帘、地毯（新款）\n", "gb18030"),
+        ("id,name\n1,Müller Straße\n2,café à la crème\n", "cp1252"),
+        ("id,name\n1,“5 €” – naïve\n", "cp1252"),
+        ("id,name\n1,SCHÖNE GRÜSSE AUS KÖLN\n", "cp1252"),
+        ("id,name\n1,Señor Muñoz\n2,São João\n", "cp1252"),
+        ("id,name\n1,Müller 红色\n", "utf-8"),
+    ],
+)
+def test_an_encoding_is_told_by_what_the_text_is_made_of(text: str, encoding: str, tmp_path: Path) -> None:
+    raw = read(text.encode(encoding), tmp_path)
+    assert raw.sources[0].encoding == encoding
+    assert cells(raw) == [tuple(line.split(",")) for line in text.splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("id,name\n1,Русский текст товара\n", "cp1251"),
+        ("id,name\n1,日本語の商品名テスト\n", "shift_jis"),
+        ("id,name\n1,日本語の商品名テスト\n", "euc_jp"),
+        ("id,name\n1,한국어 상품명 테스트 입니다\n", "euc_kr"),
+        ("id,name\n1,繁體中文測試產品說明書\n", "big5"),
+        ("id,name\n1,Ελληνικά προϊόντα\n", "cp1253"),
+    ],
+)
+def test_an_encoding_that_cannot_be_told_is_asked_about(text: str, encoding: str, tmp_path: Path) -> None:
+    error = refused(text.encode(encoding), tmp_path)
+    assert "--encoding" in str(error.hint)
+    assert cells(read(text.encode(encoding), tmp_path, encoding=encoding)) == [("1", text.splitlines()[1][2:])]
+
+
+def test_the_encoding_that_was_said_must_fit(tmp_path: Path) -> None:
+    assert "utf-8" in refused("id\nMüller\n".encode("cp1252"), tmp_path, encoding="utf-8").message
+    with pytest.raises(UsageFault):
+        read("id\n1\n", tmp_path, encoding="klingon")
+
+
+def test_characters_across_the_pieces_of_a_big_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialect, "CHUNK", 5)
+    rows = [("1", "红色保温杯"), ("2", "é"), ("3", "多行\n文字")]
+    text = "id,name\n" + "".join(f'{a},"{b}"\n' for a, b in rows)
+    assert cells(read(text, tmp_path)) == rows
+    assert cells(read(text.replace("é", "二").encode("gb18030"), tmp_path)) == [rows[0], ("2", "二"), rows[2]]
+    assert cells(read(text.encode("utf-16"), tmp_path)) == rows
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_a_delimiter_is_told_by_what_cuts_evenly(mark: str, tmp_path: Path) -> None:
+    raw = read(f"id{mark}name{mark}price\n1{mark}a b{mark}1.5\n2{mark}c{mark}\n", tmp_path, None)
+    assert raw.delimiter == mark
+    assert cells(raw) == [("1", "a b", "1.5"), ("2", "c", None)]
+
+
+def test_commas_within_cells_do_not_mislead(tmp_path: Path) -> None:
+    assert read("id;price, EUR;c\n1;1,5;2,5\n2;2,5;3\n", tmp_path, None).header == ["id", "price, EUR", "c"]
+    assert read("sep=;\nid;name\n1;a,b,c\n", tmp_path).frame.select("__row", "id", "name").row(0) == (3, "1", "a,b,c")
+
+
+def test_quotes(tmp_path: Path) -> None:
+    raw = read('"id","name"\n"1","say ""hi"", now"\n2,5" disk\n3,\n"4",""\n', tmp_path)
+    assert cells(raw) == [("1", 'say "hi", now'), ("2", '5" disk'), ("3", None), ("4", None)]
+
+
+# What is no table
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "value"),
+    [
+        ("id,name,c\n1,a,b\n2,a\n", 3, "2,a"),
+        ("id,name,c\n1,a,\n2,a\n", 3, "2,a"),
+        ('id,name,c\n1,"a,\nb",c\n2,"a,b"\n', 3, "2,a,b"),
+        ("id,name,c\n1,a,b\n\n2,a,b,c\n", 4, "2,a,b,c"),
+        ("id,name,c\n1,a,b,\n", 2, "1,a,b,"),
+    ],
+)
+def test_rows_that_are_too_short_or_too_long(text: str, row: int, value: str, tmp_path: Path) -> None:
+    error = refused(text, tmp_path)
+    assert [(f.row, f.value, f.rule) for f in error.faults] == [(row, value, "fields")]
+
+
+def test_every_uneven_row_is_counted_and_twenty_are_shown(tmp_path: Path) -> None:
+    error = refused("id,name\n" + "1,a\n2\n" * 50, tmp_path)
+    assert (error.total, len(error.faults)) == (50, 20)
+    assert [f.row for f in error.faults[:3]] == [3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"id,name\n", "no rows"),
+        (b"id,name", "no rows"),
+        (b"id,name\n\n\n", "no rows"),
+        (b"PAR1 this is no parquet", "broken Parquet"),
+        (b"ARROW1 this is no arrow", "broken Arrow"),
+        (b"PK\x03\x04 this is no workbook", "broken workbook"),
+        (gzip.compress(b"id,name\n1,a\n")[:-9], "broken gzip"),
+        (bytes(range(256)).replace(b"\0", b"") * 9, "--encoding|neither"),
+    ],
+)
+def test_what_is_no_table(data: bytes, what: str, tmp_path: Path) -> None:
+    error = refused(data, tmp_path)
+    assert re.search(what, error.message)
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "column", "rule"),
+    [
+        ("id,name\n1,a\n2,b\0\n", 3, None, "nul"),
+        ("id,name,id\n1,a,2\n", 1, "id", "header"),
+        ('id,name\n1,a\n2,"b\n', 3, None, "quotes"),
+        ('id,name\n1,"a"b\n', 2, None, "quotes"),
+        ('{"id": 1}\n{"id": 2\n', 2, None, "json"),
+        ('{"id": 1}\n[2]\n', 2, None, "json"),
+    ],
+)
+def test_the_place_of_what_is_wrong(text: str, row: int, column: str | None, rule: str, tmp_path: Path) -> None:
+    assert [(f.row, f.column, f.rule) for f in refused(text, tmp_path).faults] == [(row, column, rule)]
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("id\n1\n", "utf-8")
+    with pytest.raises(InputRejected, match=r'no such file; did you mean "sales.csv"'):
+        files.read(TWO, [str(tmp_path / "sale.csv")], Common())
+    with pytest.raises(InputRejected, match="no file matches"):
+        files.read(TWO, [str(tmp_path / "*.parquet")], Common())
+    with pytest.raises(InputRejected, match="holds no"):
+        files.read(TWO, [str(tmp_path)], Common())
+
+
+# Several files
+
+
+def test_files_are_joined_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,name\n1,a\n", "utf-8")
+    (tmp_path / "b.csv").write_bytes("品名;编号\n杯;2\n".encode("gb18030"))
+    (tmp_path / "c.csv").write_text("id\n3\n", "utf-8")
+    pl.DataFrame({"id": [4]}).write_parquet(tmp_path / "d.csv")
+    raw = files.read(TWO, [str(tmp_path / "*.csv")], Common())
+    assert [Path(s.name).name for s in raw.sources] == ["a.csv", "b.csv", "c.csv", "d.csv"]
+    assert raw.frame.select("__row", "id", "name", "编号", "品名").rows() == [
+        (2, "1", "a", None, None),
+        (2, None, None, "2", "杯"),
+        (2, "3", None, None, None),
+        (2, "4", None, None, None),
+    ]
+    from cbec.core import check
+
+    assert check.check(TWO, raw, Common()).good.rows() == [("1", "a"), ("2", "杯"), ("3", None), ("4", None)]
+
+
+def test_a_file_is_not_counted_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n", "utf-8")
+    with pytest.raises(UsageFault, match="named twice"):
+        files.read(TWO, [str(tmp_path / "a.csv"), str(tmp_path / "*.csv")], Common())
+
+
+def test_each_file_proves_its_own_marks_and_orders(tmp_path: Path) -> None:
+    from cbec.core import check
+
+    contract = Contract("t", "", (Column("id", "text"), Column("day", "date"), Column("x", "float")), key=("id",))
+    (tmp_path / "a.csv").write_text("id;day;x\n1;13/1/2025;1,5\n2;2/3/2025;1.234\n", "utf-8")
+    (tmp_path / "b.csv").write_text('id,day,x\n3,1/13/2025,1.5\n4,2/3/2025,"1,234"\n', "utf-8")
+    found = check.check(contract, files.read(contract, [str(tmp_path / "*.csv")], Common()), Common())
+    assert [(str(day), x) for _, day, x in found.good.rows()] == [
+        ("2025-01-13", 1.5),
+        ("2025-03-02", 1234.0),
+        ("2025-01-13", 1.5),
+        ("2025-02-03", 1234.0),
+    ]
+
+
+def test_a_folder_of_parquet_keeps_partitions_as_text(tmp_path: Path) -> None:
+    for market, sku in (("NA", "007"), ("DE", "08")):
+        folder = tmp_path / f"market={market}" / f"sku={sku}"
+        folder.mkdir(parents=True)
+        pl.DataFrame({"units": [1.5, 2.5]}).write_parquet(folder / "part-0.parquet")
+    (tmp_path / "_SUCCESS").write_text("", "utf-8")
+    raw = files.read(None, [str(tmp_path)], Common())
+    assert raw.frame.select("__row", "units", "market", "sku").rows() == [
+        (2, 1.5, "DE", "08"),
+        (3, 2.5, "DE", "08"),
+        (2, 1.5, "NA", "007"),
+        (3, 2.5, "NA", "007"),
+    ]
+
+
+def test_standard_input_tells_its_kind_by_its_first_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"id": ["007"], "name": ["a"]})
+    for kind in ("csv", "csv.gz", "tsv", "parquet", "ndjson", "arrow", "xlsx"):
+        data = io.TextIOWrapper(io.BytesIO(files.to_bytes(frame, kind)))
+        monkeypatch.setattr(sys, "stdin", data)
+        raw = files.read(TWO, ["-"], Common())
+        assert cells(raw) == [("007", "a")], kind
+        assert raw.frame["__file"][0] == "-"
+
+
+# Writing
+
+
+KINDS = ["csv", "csv.gz", "tsv", "parquet", "ndjson", "arrow", "xlsx"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_tables_give_equal_bytes(kind: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": ["007", "=1+1"], "x": [0.1, 2.0]})
+    with Staging() as staging:
+        files.write(frame, tmp_path / f"out.{kind}", staging)
+    assert (tmp_path / f"out.{kind}").read_bytes() == files.to_bytes(frame, kind) == files.to_bytes(frame.clone(), kind)
+
+
+def test_a_csv_is_plain() -> None:
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    frame = pl.DataFrame(
+        {
+            "day": [date(2025, 1, 3)],
+            "at": [datetime(2025, 1, 3, 10, 30)],
+            "x": [1.5],
+            "money": [Decimal("2.50")],
+            "yes": [True],
+            "text": ['a "b", c'],
+            "none": [None],
+        },
+        schema_overrides={"none": pl.String, "money": pl.Decimal(38, 2)},
+    )
+    assert files.to_bytes(frame, "csv") == (
+        b'day,at,x,money,yes,text,none\n2025-01-03,2025-01-03T10:30:00,1.5,2.50,true,"a ""b"", c",\n'
+    )
+
+
+def test_an_unknown_suffix_is_wrong_usage(tmp_path: Path) -> None:
+    with Staging() as staging, pytest.raises(UsageFault, match="suffix"):
+        files.write(pl.DataFrame({"id": ["1"]}), tmp_path / "out.doc", staging)
+    assert not list(tmp_path.iterdir())
+
+
+def test_formula_cells_are_neutralised_where_people_open_them() -> None:
+    frame = pl.DataFrame({"t": ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "a=1", None, ""], "n": [-1.0] * 9})
+    assert files.neutralise(frame)["t"].to_list() == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\rx", "a=1", None, ""]
+    assert files.neutralise(frame)["n"].to_list() == [-1.0] * 9
+
+
+def test_a_workbook_keeps_formula_like_text_as_text(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": ["=1+1", "007"], "name": ["http://x", "-"]})
+    assert cells(read(files.to_bytes(frame, "xlsx"), tmp_path)) == frame.rows()
+
+
+def test_a_workbook_without_the_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = files.to_bytes(pl.DataFrame({"id": ["1"]}), "xlsx")
+    monkeypatch.setitem(sys.modules, "fastexcel", None)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    for use in (lambda: read(data, tmp_path), lambda: files.to_bytes(pl.DataFrame({"id": ["1"]}), "xlsx")):
+        with pytest.raises(EnvironmentFailed) as caught:
+            use()
+        assert caught.value.hint == "pip install cbec[excel]"
+
+
+# Round trips
+
+# Anything a cell of text may hold; a lone carriage return is an end of line in CSV, and NUL is no text.
+TEXT = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=1, max_size=12)
+TABLE = st.lists(st.tuples(TEXT, TEXT | st.none()), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=TABLE, kind=st.sampled_from(["csv", "csv.gz", "tsv", "parquet", "ndjson", "arrow"]))
+def test_what_is_written_is_read_again(
+    rows: list[tuple[str, str | None]], kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    frame = pl.DataFrame(rows, schema={"id": pl.String, "name": pl.String}, orient="row")
+    raw = read(files.to_bytes(frame, kind), tmp_path_factory.mktemp("trip"))
+    assert_frame_equal(raw.frame.select("id", pl.col("name").cast(pl.String)), frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=TABLE, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), mark=st.sampled_from([",", ";", "\t"]))
+def test_any_text_in_any_guise(
+    rows: list[tuple[str, str | None]], encoding: str, mark: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    frame = pl.DataFrame(rows, schema={"id": pl.String, "name": pl.String}, orient="row")
+    text = frame.write_csv(separator=mark, quote_style="always")
+    raw = read(text.encode(encoding), tmp_path_factory.mktemp("guise"))
+    assert raw.delimiter == mark
+    # A quoted empty cell is an empty text to the reader, and empty to the contract.
+    assert_frame_equal(
+        raw.frame.select("id", pl.col("name").fill_null("")), frame.with_columns(pl.col("name").fill_null(""))
+    )
