@@ -50,8 +50,8 @@ def in_force(rule: Rule, as_of: date | None) -> list[tuple[date, date, Dated]]:
         if as_of is None or value.recorded_from <= as_of:
             known[value.valid_from] = value
     values = list(known.values())
-    ends = [v.valid_from - timedelta(days=1) for v in values[1:]] + [ENDLESS]
-    return [(v.valid_from, end, v) for v, end in zip(values, ends, strict=True) if v.value is not None]
+    ends = [*(v.valid_from - timedelta(days=1) for v in values[1:]), ENDLESS]
+    return [(v.valid_from, end, v) for v, end in zip(values, ends, strict=False) if v.value is not None]
 
 
 def table(packs: Iterable[Pack], as_of: date | None = None) -> pl.DataFrame:
