@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 ROW = "__row"
 SHOWN = 20
+
+
+def unique_header(cells: Sequence[str], table: str, file: str) -> list[str]:
+    """Column names of a header row; InputRejected where one stands twice.
+
+    A trailing delimiter or a column without a heading is no reason to refuse the others: it is called `column N`.
+    """
+    names = [cell.strip() or f"column {at}" for at, cell in enumerate(cells, 1)]
+    twice = dict.fromkeys(n for at, n in enumerate(names) if n in names[:at])
+    if twice:
+        faults = [Fault(table, file, 1, n, n, "header", f'"{n}" stands twice in the header') for n in twice]
+        raise InputRejected(str(faults[0]), faults)
+    return names
 
 
 class Delimited:
@@ -47,16 +60,7 @@ class Delimited:
         for record in csv.reader(io.StringIO(head, newline=""), delimiter=self.delimiter):
             if not record:
                 continue
-            names = [cell.strip() for cell in record]
-            # A trailing delimiter or a column without a heading is no reason to refuse the others.
-            names = [cell or f"column {at}" for at, cell in enumerate(names, 1)]
-            twice = [n for at, n in enumerate(names) if n in names[:at]]
-            if twice:
-                faults = [
-                    self._fault(1, n, n, "header", f'"{n}" stands twice in the header') for n in dict.fromkeys(twice)
-                ]
-                raise InputRejected(str(faults[0]), faults)
-            return names
+            return unique_header(record, self.table, self.name)
         raise InputRejected(f"{self.name}: no header, the file is empty")
 
     def _fault(self, row: int | None, column: str | None, value: str | None, rule: str, message: str) -> Fault:

@@ -105,7 +105,7 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
     parts: list[_Part] = []
     for path in paths:
         if path.startswith(CLOUD):
-            parts.append(_read_cloud(path, wanted))
+            parts.extend(_read_cloud(path, table, wanted, common))
         else:
             parts.extend(_read_place(place, table, wanted, common) for place in _places(path))
     if not parts:
@@ -191,10 +191,8 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
         part = _read_text(place, table, data, wanted, common)
     else:
         at = place.path if data is stored else None
-        frame = selfdescribed.READERS[kind](data, at, place.name)
-        part = _Part(
-            frame, Source(place.name, 0, None, frame.height, "binary", kind), [n for n in frame.columns if n != ROW]
-        )
+        frame, header = selfdescribed.binary(kind, data, at, (table, place.name), wanted)
+        part = _Part(frame, Source(place.name, 0, None, frame.height, "binary", kind), header)
     if part.frame.is_empty():
         raise InputRejected(f"{place.name}: no rows")
     part.source = replace(part.source, bytes=len(stored), sha256=digest.hexdigest())
@@ -290,28 +288,28 @@ def _gunzip(data: bytes | memoryview, name: str) -> bytes:
     return target.getvalue()
 
 
-def _read_cloud(address: str, wanted: Callable[[str], bool]) -> _Part:
-    import polars as pl
+def _read_cloud(address: str, table: str, wanted: Callable[[str], bool], common: Common) -> list[_Part]:
 
-    frame, kind = selfdescribed.cloud(address, FILE)
+    if address.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".ndjson", ".jsonl")):
+        texts = [(_Place(name, None, _hive(Path(name))), data) for name, data in selfdescribed.cloud_text(address)]
+        parts = [_read_text(place, table, data, wanted, common) for place, data in texts]
+        for part, (place, data) in zip(parts, texts, strict=True):
+            part.source = replace(part.source, bytes=len(data))
+            _select(part, wanted)
+            _add_hive(part, place, wanted)
+        return parts
+    frame = selfdescribed.cloud_table(address, FILE)
     if frame.is_empty():
         raise InputRejected(f"{address}: no rows")
-    if FILE in frame.columns:
-        files = frame[FILE].unique().sort().to_list()
-        root = address.split("*", maxsplit=1)[0].rstrip("/")
-        pairs = {file: dict(_hive(Path(file.removeprefix(root)))) for file in files}
-        keys = dict.fromkeys(k for found in pairs.values() for k in found if k not in frame.columns)
-        frame = frame.with_columns(
-            pl.col(FILE).replace_strict(files, [pairs[f].get(k) for f in files], return_dtype=pl.String).alias(k)
-            for k in keys
-        ).with_columns((pl.int_range(pl.len(), dtype=pl.UInt32).over(FILE) + 2).alias(ROW))
-    else:
-        frame = frame.with_row_index(ROW, offset=2).with_columns(pl.lit(address).alias(FILE))
-    header = [n for n in frame.columns if n not in {FILE, ROW}]
-    frame = frame.select(ROW, *(n for n in header if wanted(n)), FILE)
-    return _Part(
-        frame, Source(address, 0, None, frame.height, "utf-8" if kind in {"csv", "ndjson"} else "binary", kind), header
-    )
+    parts = []
+    for piece in frame.partition_by(FILE, maintain_order=True):
+        place = _Place(piece[FILE][0], None, _hive(Path(piece[FILE][0])))
+        names = [n for n in piece.columns if n != FILE]
+        part = _Part(piece.select(names), Source(place.name, 0, None, piece.height, "binary", "parquet"), names)
+        _select(part, wanted)
+        _add_hive(part, place, wanted)
+        parts.append(part)
+    return parts
 
 
 def _join(parts: list[_Part]) -> Raw:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cbec.core.delimited import ROW
+from cbec.core.delimited import ROW, unique_header
 from cbec.core.errors import EnvironmentFailed, Fault, InputRejected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     import polars as pl
 
 
@@ -49,81 +51,91 @@ def _ndjson_by_hand(text: str, name: str, table: str) -> pl.DataFrame:
         raise InputRejected(f"{name}: its rows do not make one table ({error})") from None
 
 
-def _parquet(data: bytes | memoryview, at: Path | None, name: str) -> pl.DataFrame:
+def binary(
+    kind: str, data: bytes | memoryview, at: Path | None, place: tuple[str, str], wanted: Callable[[str], bool]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The wanted columns of a file in one of `KINDS`, and the names of all its columns.
+
+    at: where it lies, if as it is; place: (table, file) for messages. InputRejected where the file is broken.
+    """
     import polars as pl
 
-    return _typed(lambda: pl.read_parquet(at or bytes(data), glob=False, hive_partitioning=False), name, "Parquet")
-
-
-def _arrow(data: bytes | memoryview, at: Path | None, name: str) -> pl.DataFrame:
-    import polars as pl
-
-    return _typed(lambda: pl.read_ipc(bytes(data)), name, "Arrow")
-
-
-def _arrow_stream(data: bytes | memoryview, at: Path | None, name: str) -> pl.DataFrame:
-    import polars as pl
-
-    return _typed(lambda: pl.read_ipc_stream(bytes(data)), name, "Arrow")
-
-
-def _typed(load: Callable[[], pl.DataFrame], name: str, kind: str) -> pl.DataFrame:
-    import polars as pl
-
+    table, name = place
     try:
-        return load()
+        if kind == "xlsx":
+            scan = _workbook(bytes(data), table, name).lazy()
+        elif kind == "parquet":
+            scan = pl.scan_parquet(at or bytes(data), glob=False, hive_partitioning=False)
+        elif kind == "arrow":
+            scan = pl.read_ipc(bytes(data)).lazy()
+        else:
+            scan = pl.read_ipc_stream(bytes(data)).lazy()
+        header = [n for n in scan.collect_schema().names() if n != ROW]
+        if kind != "xlsx":  # rows of a sheet are numbered before empty ones are left out
+            scan = scan.select(header).with_row_index(ROW, offset=2)
+        return scan.select(ROW, *(n for n in header if wanted(n))).collect(), header
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputRejected(f"{name}: broken {kind} ({reason})") from None
+        raise InputRejected(f"{name}: broken {KINDS[kind]} ({str(error).splitlines()[0]})") from None
 
 
-def _xlsx(data: bytes | memoryview, at: Path | None, name: str) -> pl.DataFrame:
+KINDS = {"parquet": "Parquet", "arrow": "Arrow", "arrow stream": "Arrow", "xlsx": "workbook"}
+
+
+def _workbook(data: bytes, table: str, name: str) -> pl.DataFrame:
     import polars as pl
 
     try:
         import fastexcel
     except ImportError:
-        raise EnvironmentFailed(
-            f"{name}: reading workbooks needs an extra package", hint="pip install cbec[excel]"
-        ) from None
+        needs = f"{name}: reading workbooks needs an extra package"
+        raise EnvironmentFailed(needs, hint="pip install cbec[excel]") from None
     try:
-        sheet = fastexcel.read_excel(bytes(data)).load_sheet(0, header_row=None, dtypes="string")
-        cells = pl.DataFrame(sheet.to_polars())
-    except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
+        sheet = fastexcel.read_excel(data).load_sheet(0, header_row=None, dtypes="string")
+    except fastexcel.FastExcelError as error:
         raise InputRejected(f"{name}: broken workbook ({str(error).splitlines()[0]})") from None
+    cells = pl.DataFrame(sheet.to_polars())
     if cells.is_empty():
         raise InputRejected(f"{name}: the first sheet is empty")
-    titles = [str(cell).strip() if cell else f"column {at}" for at, cell in enumerate(cells.row(0), 1)]
-    twice = [n for at, n in enumerate(titles) if n in titles[:at]]
-    if twice:
-        fault = Fault("table", name, 1, twice[0], twice[0], "header", f'"{twice[0]}" stands twice in the header')
-        raise InputRejected(str(fault), [fault])
-    cells.columns = titles
+    cells.columns = unique_header([cell or "" for cell in cells.row(0)], table, name)
     rows = cells[1:].with_row_index(ROW, offset=2)
-    return rows.filter(~pl.all_horizontal(pl.col(titles).is_null()))
+    return rows.filter(~pl.all_horizontal(pl.col(cells.columns).is_null()))
 
 
-Reader = Callable[["bytes | memoryview", "Path | None", str], "pl.DataFrame"]
-READERS: dict[str, Reader] = {"parquet": _parquet, "arrow": _arrow, "arrow stream": _arrow_stream, "xlsx": _xlsx}
+def cloud_text(address: str) -> list[tuple[str, bytes]]:
+    """Address and bytes of each text file at an address in an object store (a pattern may name several).
 
-
-def cloud(address: str, file_column: str) -> tuple[pl.DataFrame, str]:
-    """A table in an object store, read by Polars, and its kind, told by the suffix (.parquet if there is none).
-
-    Parquet comes with the address of each row's file in `file_column`.
+    Polars fetches them, which reads UTF-8 only and unpacks gzip. InputRejected for another encoding.
     """
     import polars as pl
 
-    bare = address.removesuffix(".gz")
+    with _store(address):
+        try:
+            lines = pl.scan_lines(address, include_file_paths="file").collect()
+        except pl.exceptions.ComputeError as error:
+            if "utf8" not in str(error).lower().replace("-", ""):
+                raise
+            hint = "copy it here first: files of other encodings are read from a disk"
+            raise InputRejected(f"{address}: not UTF-8", hint=hint) from None
+    parts = lines.group_by("file", maintain_order=True).agg(pl.col("line").str.join("\n"))
+    return [(name, text.encode() + b"\n") for name, text in parts.sort("file").iter_rows()]
+
+
+def cloud_table(address: str, file_column: str) -> pl.DataFrame:
+    """Parquet (or Arrow, by the suffix) in an object store, with the address of each row's file in `file_column`."""
+    import polars as pl
+
+    with _store(address):
+        if address.endswith((".arrow", ".ipc", ".feather")):
+            return pl.scan_ipc(address, include_file_paths=file_column).collect()
+        return pl.scan_parquet(address, hive_partitioning=False, include_file_paths=file_column).collect()
+
+
+@contextmanager
+def _store(address: str) -> Iterator[None]:
+    import polars as pl
+
     try:
-        if bare.endswith((".csv", ".tsv", ".txt")):
-            mark = "\t" if bare.endswith(".tsv") else ","
-            return pl.scan_csv(address, infer_schema=False, separator=mark).collect(), "csv"
-        if bare.endswith((".ndjson", ".jsonl")):
-            return pl.scan_ndjson(address, infer_schema_length=None).collect(), "ndjson"
-        if bare.endswith((".arrow", ".ipc", ".feather")):
-            return pl.scan_ipc(address).collect(), "arrow"
-        return pl.scan_parquet(address, hive_partitioning=False, include_file_paths=file_column).collect(), "parquet"
+        yield
     except FileNotFoundError:
         raise InputRejected(f"{address}: no such object") from None
     except (pl.exceptions.PolarsError, OSError) as error:

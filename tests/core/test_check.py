@@ -525,6 +525,12 @@ def test_a_type_that_cannot_be_the_kind_refuses_the_table(name: str, series: pl.
     assert [(f.column, f.rule) for f in found.faults] == [(name, TOY.column(name).kind)]
 
 
+def test_a_parquet_file_without_a_known_column_lacks_columns_not_rows(tmp_path: Path) -> None:
+    found = typed(pl.DataFrame({"foo": [1, 2]}), tmp_path)
+    assert found.whole
+    assert [(f.column, f.rule) for f in found.faults] == [("id", "column")]
+
+
 def test_typed_times_with_a_zone(tmp_path: Path) -> None:
     moments = pl.Series([dt.datetime(2025, 1, 3, 20)]).dt.replace_time_zone("UTC")
     frame = pl.DataFrame({"id": ["1"], "at": moments})

@@ -265,6 +265,31 @@ def test_a_folder_of_parquet_keeps_partitions_as_text(tmp_path: Path) -> None:
     ]
 
 
+def test_an_object_store_is_read_by_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A file:// address goes the way of s3:// ones.
+    monkeypatch.setattr(files, "CLOUD", ("file://",))
+    (tmp_path / "a.csv").write_text('id;name\n007;"x\ny"\n', "utf-8")
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"id,name\n08,z\n"))
+    folder = tmp_path / "lake" / "name=NA"
+    folder.mkdir(parents=True)
+    pl.DataFrame({"id": ["1", "2"]}).write_parquet(folder / "part.parquet")
+    raw = files.read(
+        TWO, [f"file://{tmp_path}/a.csv", f"file://{tmp_path}/b.csv.gz", f"file://{tmp_path}/lake/"], Common()
+    )
+    assert raw.frame.select("__row", "id", "name").rows() == [
+        (2, "007", "x\ny"),
+        (2, "08", "z"),
+        (2, "1", "NA"),
+        (3, "2", "NA"),
+    ]
+    assert [Path(s.name).name for s in raw.sources] == ["a.csv", "b.csv.gz", "part.parquet"]
+    with pytest.raises(InputRejected, match="no such object"):
+        files.read(TWO, [f"file://{tmp_path}/none.csv"], Common())
+    (tmp_path / "c.csv").write_bytes("编号\n1\n".encode("gb18030"))
+    with pytest.raises(InputRejected, match="not UTF-8"):
+        files.read(TWO, [f"file://{tmp_path}/c.csv"], Common())
+
+
 def test_standard_input_tells_its_kind_by_its_first_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pl.DataFrame({"id": ["007"], "name": ["a"]})
     for kind in ("csv", "csv.gz", "tsv", "parquet", "ndjson", "arrow", "xlsx"):
