@@ -101,6 +101,8 @@ class Result:
     money: today's cost or risk, the proposal's, the difference; or the reason (text) why there is none.
     metrics: named figures for summary.json. notes: lines for a person.
     checked: raw inputs that the step held against a contract itself; the runner judges their rejects.
+    files: what is no table (a trained model), by plain file name; written into the folder that the setting `model`
+    names, together with the tables, or not at all where that setting is empty.
     """
 
     tables: dict[str, Table]
@@ -109,6 +111,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

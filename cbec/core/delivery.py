@@ -132,8 +132,13 @@ def plain(settings: Common) -> dict[str, Any]:
     return {k: v.isoformat() if isinstance(v, date) else v for k, v in dataclasses.asdict(settings).items()}
 
 
-def deliver(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any]) -> None:
-    """Write everything asked for, whole or not at all; a table or summary for standard output goes last."""
+def deliver(
+    job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any], made: Mapping[str, bytes] | None = None
+) -> None:
+    """Write everything asked for, whole or not at all; a table or summary for standard output goes last.
+
+    made: the result's files that are no tables, for the folder of the setting `model`.
+    """
     from cbec.core import files
 
     request = job.request
@@ -145,6 +150,7 @@ def deliver(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any
         for name, place in _places(job, tables).items():
             files.write(tables[name], Path(place), staging)
             job.record.outputs[name] = {"path": place, "rows": tables[name].height}
+        _write_files(job, made or {}, staging)
         if request.report is not None:
             _write_report(job, tables, summary, staging)
     if silent and not piped:
@@ -171,6 +177,18 @@ def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
         return {name: str(Path(output) / f"{name}.parquet") for name in tables if name != "findings"} | places
     _main(job, tables)
     return {job.command.main: output} | places
+
+
+def _write_files(job: Job, made: Mapping[str, bytes], staging: Staging) -> None:
+    """Files that are no tables, staged with the rest: a model is never newer than the record beside it."""
+    folder = job.record.settings.get("model")
+    if not made or not folder:
+        return
+    for name, data in sorted(made.items()):
+        if not name or Path(name).name != name:
+            raise AssertionError(f"{name} is no plain file name")
+        staging.write(Path(folder) / name, data)
+    job.record.outputs["model"] = {"path": folder, "files": sorted(made)}
 
 
 def _main(job: Job, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

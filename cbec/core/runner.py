@@ -94,7 +94,7 @@ def _run(job: Job) -> ExitStatus:
         tables = _conform(command, result, settings)
         status = _status(result, request.fail_on)
         rows = {name: _height(frame) for name, frame in frames.items() if frame is not None}
-        deliver(job, tables, summarise(command, settings, result, tables, rows, status))
+        deliver(job, tables, summarise(command, settings, result, tables, rows, status), result.files)
     return status
 
 
