@@ -87,7 +87,7 @@ def choose(
     review_days: float,
     holding_rate: float,
 ) -> Terms:
-    """The most specific row of `policies` for each item: SKU and warehouse > SKU > warehouse > supplier > any.
+    """The most specific row of `policies` for each item: SKU and warehouse > SKU > supplier and warehouse > supplier > warehouse > any.
 
     The row holds as a whole; its empty cells mean the settings, not a less specific row. suppliers: sku, supplier_id.
     Raises InputRejected naming an item that no row fits.
@@ -99,8 +99,8 @@ def choose(
         named = items.join(suppliers.select("sku", "supplier_id"), on="sku", how="left", maintain_order="left")
     policies = policies.sort(keys, nulls_last=True).with_row_index("row")
     row = pl.repeat(None, items.height, dtype=pl.UInt32, eager=True)
-    for weight in range(7, -1, -1):  # sku 4 + warehouse 2 + supplier 1
-        on = [k for k, bit in zip(keys, (4, 2, 1), strict=True) if weight & bit]
+    for weight in range(7, -1, -1):  # sku 4 + supplier 2 + warehouse 1
+        on = [k for k, bit in zip(keys, (4, 1, 2), strict=True) if weight & bit]
         fitting = policies.filter(*(pl.col(k).is_not_null() if k in on else pl.col(k).is_null() for k in keys))
         if fitting.is_empty():
             continue

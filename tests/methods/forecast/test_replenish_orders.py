@@ -44,10 +44,10 @@ def test_the_most_specific_policy_holds():
     def lead(some):
         return choose(*some, suppliers=suppliers).lead.tolist()
 
-    assert lead(rows) == [5, 4, 3, 3]
-    assert lead(rows[::-1]) == [5, 4, 3, 3]
+    assert lead(rows) == [5, 4, 2, 3]
+    assert lead(rows[::-1]) == [5, 4, 2, 3]
     assert lead(rows[:2]) == [2, 2, 2, 1]
-    assert lead(rows[:3]) == [3, 2, 3, 3]
+    assert lead(rows[:3]) == [2, 2, 2, 3]
 
 
 def test_the_policy_row_holds_as_a_whole_and_settings_fill_it():
