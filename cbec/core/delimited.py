@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,53 +131,53 @@ class Delimited:
     def _by_hand(self, wanted: Callable[[str], bool]) -> pl.DataFrame:
         import polars as pl
 
-        text = bytes(self.data).decode().removeprefix("\ufeff")
         keep = [at for at, n in enumerate(self.header) if wanted(n)]
         cells: list[list[str | None]] = [[] for _ in keep]
         rows: list[int] = []
         faults: list[Fault] = []
         total = 0
-        record, headed = 0, False
-        width = len(self.header)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
-        try:
-            for record, row in enumerate(reader, 1):
-                if record <= self.skipped:
-                    continue
-                if not headed:
-                    headed = bool(row)
-                elif not any(row):
-                    self.blank += 1
-                elif len(row) != width:
-                    total += 1
-                    if len(faults) < SHOWN:
-                        what = "too long" if len(row) > width else "too short"
-                        value = self.delimiter.join(row)[:200]
-                        faults.append(
-                            self._fault(
-                                record,
-                                None,
-                                value,
-                                "fields",
-                                f"the row is {what}: {len(row)} cells, the header has {width}",
-                            )
-                        )
-                else:
-                    rows.append(record)
-                    for column, at in zip(cells, keep, strict=True):
-                        column.append(row[at] or None)
-        except csv.Error as error:
-            total += 1
-            faults.append(
-                self._fault(record + 1, None, None, "quotes", f"the quotes of the row do not match ({error})")
-            )
+        for record, row in self._records():
+            if isinstance(row, Fault):
+                total += 1
+                if len(faults) < SHOWN:
+                    faults.append(row)
+            elif not any(row):
+                self.blank += 1
+            else:
+                rows.append(record)
+                for column, at in zip(cells, keep, strict=True):
+                    column.append(row[at] or None)
         if faults:
-            raise InputRejected(str(faults[0]), faults[:SHOWN], total=total)
+            raise InputRejected(str(faults[0]), faults, total=total)
         if not rows:
             raise InputRejected(f"{self.name}: no rows, only a header")
         data = {ROW: pl.Series(ROW, rows, pl.UInt32)}
-        data |= {
-            self.header[at]: pl.Series(self.header[at], column, pl.String)
-            for column, at in zip(cells, keep, strict=True)
-        }
+        for column, at in zip(cells, keep, strict=True):
+            data[self.header[at]] = pl.Series(self.header[at], column, pl.String)
         return pl.DataFrame(data)
+
+    def _records(self) -> Iterator[tuple[int, list[str] | Fault]]:
+        """Number and cells of each record under the header; a fault where it is too long or short, or quotes differ."""
+        text = bytes(self.data).decode().removeprefix("\ufeff")
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
+        limit = csv.field_size_limit(len(text) + 1)
+        record, headed = 0, False
+        try:
+            for record, row in enumerate(reader, 1):
+                if headed:
+                    yield record, self._uneven(record, row) or row
+                elif record > self.skipped:
+                    headed = bool(row)
+        except csv.Error as error:
+            message = f"the quotes of the row do not match ({error})"
+            yield record + 1, self._fault(record + 1, None, None, "quotes", message)
+        finally:
+            csv.field_size_limit(limit)
+
+    def _uneven(self, record: int, row: list[str]) -> Fault | None:
+        width = len(self.header)
+        if len(row) == width or not any(row):
+            return None
+        what = "too long" if len(row) > width else "too short"
+        message = f"the row is {what}: {len(row)} cells, the header has {width}"
+        return self._fault(record, None, self.delimiter.join(row)[:200], "fields", message)

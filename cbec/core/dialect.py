@@ -18,6 +18,8 @@ from cbec.core.errors import InputRejected, UsageFault
 CHUNK = 4 << 20
 DELIMITERS = ",;\t|"
 
+_HIGH = re.compile(rb"[\x80-\xff]")
+_UTF8_PAIRS = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -106,9 +108,25 @@ def guess_encoding(data: bytes | memoryview, name: str) -> str:
     if _western(data):
         return "cp1252"
     raise InputRejected(
-        f"{name}: its text is not UTF-8, and neither GB18030 nor cp1252 makes sense of it",
+        f"{name}: the text is not UTF-8 ({_trouble(data, 'utf-8')}), and neither GB18030 nor cp1252 makes sense of it",
         hint="say how it is encoded, e.g. --encoding big5",
     )
+
+
+def _trouble(data: bytes | memoryview, encoding: str) -> str:
+    """The row and reason of the first byte that does not decode."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 1
+    pieces = [*chunks(data), b""]
+    for at, piece in enumerate(pieces, 1):
+        try:
+            lines += decoder.decode(piece, final=at == len(pieces)).count("\n")
+        except UnicodeDecodeError as error:
+            lines += error.object[: error.start].decode(encoding, "ignore").count("\n")
+            return f"row {lines}: {error.reason}"
+        except UnicodeError as error:  # UTF-16 without its mark
+            return str(error)
+    return "it decodes"
 
 
 def _characters(data: bytes | memoryview, encoding: str) -> Counter[str] | None:
@@ -160,8 +178,13 @@ def _western(data: bytes | memoryview) -> bool:
     found = _characters(data, "cp1252")
     if not found:
         return False
-    text = "".join(chunk.decode("cp1252") for chunk in _first(data))
+    first = bytes(memoryview(data)[: 2 * CHUNK])
+    # UTF-8 with a broken byte somewhere is no cp1252: what it says would turn to Ã¼ and the like.
+    beyond = len(_HIGH.findall(first))
+    if sum(map(len, _UTF8_PAIRS.findall(first))) > 0.2 * beyond:
+        return False
     # A Western word has its accents among plain letters; other alphabets read as cp1252 are nothing but accents.
+    text = first.decode("cp1252")
     plain = accents = 0
     for word in {w for w in "".join(c if c.isalpha() else " " for c in text).split() if not w.isascii()}:
         accents += sum(c > "\x7f" for c in word)
@@ -170,31 +193,17 @@ def _western(data: bytes | memoryview) -> bool:
     return (accents == 0 or plain >= accents) and signs <= 2 * max(found.total() - signs, 50)
 
 
-def _first(data: bytes | memoryview) -> Iterator[bytes]:
-    size = 0
-    for chunk in chunks(data):
-        yield chunk
-        size += len(chunk)
-        if size >= 2 * CHUNK:
-            return
-
-
 def transcode(data: bytes | memoryview, encoding: str, name: str) -> bytes:
     """The bytes as UTF-8 without mark. InputRejected names the place of a byte that does not decode."""
     decoder = codecs.getincrementaldecoder(encoding)()
     target = io.BytesIO()
-    offset = 0
     try:
         for chunk in chunks(data):
             target.write(decoder.decode(chunk).encode())
-            offset += len(chunk)
         target.write(decoder.decode(b"", final=True).encode())
-    except UnicodeError as error:
-        row = target.getvalue().count(b"\n") + 1
-        raise InputRejected(
-            f"{name}: not {encoding} (after row {row}: {getattr(error, 'reason', error)})",
-            hint="say how it is encoded with --encoding",
-        ) from None
+    except UnicodeError:
+        hint = "say how it is encoded with --encoding"
+        raise InputRejected(f"{name}: not {encoding} ({_trouble(data, encoding)})", hint=hint) from None
     return target.getvalue().removeprefix(codecs.BOM_UTF8)
 
 

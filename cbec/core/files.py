@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 import mmap
+import re
 import sys
 import zlib
 from collections.abc import Callable, Sequence
@@ -129,14 +130,13 @@ def _wanted(contract: Contract | None) -> Callable[[str], bool]:
 def _places(path: str) -> list[_Place]:
     if path == "-":
         return [_Place("-", None)]
+    if not path.strip():
+        raise UsageFault("the path of a file is empty")
     here = Path(path)
     if here.is_dir():
-        inside = sorted(
-            p
-            for p in here.rglob("*.parquet")
-            if not any(part.startswith((".", "_")) for part in p.relative_to(here).parts[:-1])
-        )
-        inside = [p for p in inside if not p.name.startswith((".", "_")) and p.is_file()]
+        # Tools leave files such as _SUCCESS or .part beside the data.
+        named = (Path(p) for p in glob.glob(f"{glob.escape(path)}/**/*.parquet", recursive=True))
+        inside = sorted(p for p in named if p.is_file() and not _hidden(p.relative_to(here)))
         if not inside:
             raise InputRejected(
                 f"{path}: the folder holds no .parquet file",
@@ -154,9 +154,13 @@ def _places(path: str) -> list[_Place]:
     raise InputRejected(f"{path}: no such file{near}")
 
 
+def _hidden(inside: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in inside.parts)
+
+
 def _near(path: Path) -> str:
     try:
-        return did_you_mean(path.name, [p.name for p in path.parent.iterdir()])
+        return did_you_mean(path.name, [p.name for p in path.parent.iterdir() if p != path])
     except OSError:
         return f" (there is no folder {path.parent})"
 
@@ -187,6 +191,13 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
     if not len(data):
         raise InputRejected(f"{place.name}: the file is empty")
     kind = _kind(bytes(data[:64]))
+    if kind == "page":
+        raise InputRejected(
+            f"{place.name}: a page of HTML or XML, no table", hint="was a log-in page saved instead of the export?"
+        )
+    if kind == "json":
+        hint = "write one object per line (NDJSON), e.g. with jq -c '.[]'"
+        raise InputRejected(f"{place.name}: a JSON array, no table", hint=hint)
     if kind in {"csv", "ndjson"}:
         part = _read_text(place, table, data, wanted, common)
     else:
@@ -252,7 +263,12 @@ def _kind(head: bytes) -> str:
             return kind
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return "xlsx"  # its predecessor, which the same reader reads
-    return "ndjson" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else "csv"
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "page"
+    if re.match(rb"\[\s*[{\[]", start):
+        return "json"
+    return "ndjson" if start.startswith(b"{") else "csv"
 
 
 def _encoding(data: bytes | memoryview, asked: str, name: str) -> tuple[str, dialect.Survey | None]:

@@ -107,6 +107,11 @@ def test_an_encoding_that_cannot_be_told_is_asked_about(text: str, encoding: str
     assert cells(read(text.encode(encoding), tmp_path, encoding=encoding)) == [("1", text.splitlines()[1][2:])]
 
 
+def test_utf8_with_a_broken_byte_is_not_taken_for_cp1252(tmp_path: Path) -> None:
+    error = refused("id,name\n1,Müller\n2,Café\n".encode() + "3,Köln\n".encode("cp1252"), tmp_path)
+    assert "row 4" in error.message
+
+
 def test_the_encoding_that_was_said_must_fit(tmp_path: Path) -> None:
     assert "utf-8" in refused("id\nMüller\n".encode("cp1252"), tmp_path, encoding="utf-8").message
     with pytest.raises(UsageFault):
@@ -175,6 +180,8 @@ def test_every_uneven_row_is_counted_and_twenty_are_shown(tmp_path: Path) -> Non
         (b"ARROW1 this is no arrow", "broken Arrow"),
         (b"PK\x03\x04 this is no workbook", "broken workbook"),
         (gzip.compress(b"id,name\n1,a\n")[:-9], "broken gzip"),
+        (b'[{"id": 1}]', "JSON array"),
+        (b"<!DOCTYPE html><p>Log in", "page of HTML"),
         (bytes(range(256)).replace(b"\0", b"") * 9, "--encoding|neither"),
     ],
 )
@@ -196,6 +203,11 @@ def test_what_is_no_table(data: bytes, what: str, tmp_path: Path) -> None:
 )
 def test_the_place_of_what_is_wrong(text: str, row: int, column: str | None, rule: str, tmp_path: Path) -> None:
     assert [(f.row, f.column, f.rule) for f in refused(text, tmp_path).faults] == [(row, column, rule)]
+
+
+def test_long_cells_and_stray_quotes(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    assert cells(read(f'id,name\n1,{long}\n2,5" disk\n', tmp_path)) == [("1", long), ("2", '5" disk')]
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
