@@ -81,7 +81,7 @@ def _variance(mse: Floats, mean: Floats, life: Floats) -> Floats:
     steps = np.maximum(life - 1, 0.0)
     total = steps + trust
     shrunk = (steps * mse + trust * law) / np.where(total > 0, total, 1.0)
-    return np.where(total > 0, shrunk, law)
+    return np.asarray(np.where(total > 0, shrunk, law))
 
 
 def _ratio(panel: Panel, rolled: Rolled, chosen: Floats, scale: Floats) -> Floats:
@@ -119,11 +119,11 @@ def _groups(demand_class: NDArray[np.str_], mean: Floats, rolled: Rolled) -> Gro
     return out
 
 
-def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total: bool) -> Floats:
+def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total: bool, whole: bool) -> Floats:
     """Quantiles 8 x n x h around point (n x h), never negative, rising with the level.
 
     past, actual: K x n x h forecasts from past origins and what came (NaN = not known). total: whether these are
-    totals of periods 1..h, whose quantiles rise with h too.
+    totals of periods 1..h, whose quantiles rise with h too. whole: units are whole numbers, so quantiles are too.
     """
     out = np.empty((len(LEVELS), *point.shape))
     z = _standard(actual - past, of.scale[1:])
@@ -131,7 +131,7 @@ def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total:
         here = of.group[0] == number
         width = _shape(z[of.group[1:] == number], total)
         out[:, here] = point[here] + of.scale[0][here, None] * width[:, None, :]
-    out = np.maximum.accumulate(np.maximum(out, 0.0), 0)
+    out = np.maximum.accumulate(np.maximum(np.rint(out) if whole else out, 0.0), 0)
     return np.maximum.accumulate(out, 2) if total else out
 
 

@@ -51,10 +51,11 @@ def outlook(panel: Panel, h: int) -> Outlook:
         chosen[:, here] = rolled.forecasts[name][:, here]
     point = np.where(dead[:, None], 0.0, chosen[0])
     actual = np.where(rolled.valid[1:, :, None], rolled.actual[1:], np.nan)
+    whole = bool((np.nan_to_num(panel.units) % 1 == 0).all())
     of = calibrate.spread(panel, rolled, chosen)
-    single = calibrate.quantiles(point, chosen[1:], actual, of, total=False)
-    whole = np.cumsum(chosen[1:], 2), np.cumsum(actual, 2)
-    total = calibrate.quantiles(np.cumsum(point, 1), *whole, of, total=True)
+    single = calibrate.quantiles(point, chosen[1:], actual, of, total=False, whole=whole)
+    sums = np.cumsum(chosen[1:], 2), np.cumsum(actual, 2)
+    total = calibrate.quantiles(np.cumsum(point, 1), *sums, of, total=True, whole=whole)
     total[:, :, 0] = single[:, :, 0]
     total = np.maximum.accumulate(total, 2)
     single[:, dead], total[:, dead] = 0.0, 0.0

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KEYS = ("sku", "market", "warehouse", "channel")
 #: A period needs this share of its days in stock before their mean is scaled up to the whole.
 MIN_IN_STOCK = 0.25
+#: Chance below which a silence is no accident.
+UNLIKELY = 0.01
 
 
 @dataclass(frozen=True)
@@ -321,14 +323,18 @@ def _slots(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:
 
 
 def _obsolete(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: int) -> Flags:
-    """No sale over a long tail of known periods: half a year, and three times the usual interval of the series."""
+    """No sale over a long tail of known periods: half a year, and so long that chance leaves it 1 in 100.
+
+    The chance is that of a series which sells as often as this one did up to its last sale.
+    """
     width = units.shape[1]
     columns = np.arange(width)
     known = ~np.isnan(units)
     quiet = (known & (columns > last[:, None])).sum(1)
     sales = (np.nan_to_num(units) > 0).sum(1)
-    interval = (last - first + 1) / np.maximum(sales, 1)
-    return np.asarray((last >= 0) & (quiet >= np.maximum(silence, 3 * interval)))
+    share = np.clip(sales / np.maximum(last - first + 1, 1), 1e-9, 0.99)
+    patience = np.log(UNLIKELY) / np.log1p(-share)
+    return np.asarray((last >= 0) & (quiet >= np.maximum(silence, patience)))
 
 
 def classify(units: Floats, obsolete: Flags | None = None, young: int = 0) -> tuple[Floats, Floats, NDArray[np.str_]]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SELLER = ((30, 0.2), (15, 0.3), (7, 0.5))
 ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 TREND_ALPHAS = (0.1, 0.3, 0.5, 0.8)
-TREND_BETAS = (0.05, 0.2)
-TREND_PHIS = (0.9, 0.97)
+TREND_BETAS = (0.02, 0.1, 0.3)
+TREND_PHIS = (0.85, 0.93, 0.98)
 
 
 def born(y: Floats) -> NDArray[np.int64]:
@@ -167,7 +167,7 @@ def tsb(y: Floats, h: int, alpha: float = 0.1, beta: float = 0.1) -> Floats:
 
 
 def damped_trend(y: Floats, h: int) -> Floats:
-    """Holt's method with a damped trend: 16 settings and plain smoothing at 4 alphas, averaged by Akaike weights.
+    """Holt's method with a damped trend: the best of 36 settings and of plain smoothing at 4 alphas by one-step errors.
 
     The level starts at the mean of the first three values. Not clipped at 0.
     """
@@ -193,14 +193,14 @@ def damped_trend(y: Floats, h: int) -> Floats:
         loss[:, :live] += error * error
         lev += alpha * error
         slope += beta * error
-    share = akaike(loss, (~missing).sum(0).astype(np.float64))
-    base = (share * level).sum(0)
+    best, series = loss.argmin(0), np.arange(count)
+    base, slope, fading = level[best, series], trend[best, series], phi[best, 0]
     out = np.empty((count, h))
-    reach, fade = np.zeros_like(level), np.ones((len(grid), 1))
+    fade = np.ones(count)
     for k in range(h):
-        fade = fade * phi
-        reach = reach + fade * trend
-        out[order, k] = base + (share * reach).sum(0)
+        fade = fade * fading
+        base = base + fade * slope
+        out[order, k] = base
     return out
 
 

@@ -99,29 +99,27 @@ def estimate(stack: Floats, m: int, recency: float = RECENCY) -> Season:
     """
     deep, count, width = stack.shape
     y = stack.reshape(-1, width)
-    common = np.ones((deep, max(m, 1)))
-    if m > 1 and count >= SHARED:
+    if m <= 1:
+        return Season(np.ones((len(y), 1)), np.zeros((len(y), 1)))
+    common = np.ones((deep, m))
+    if count >= SHARED:
         common = _index(_shared(stack), m, recency, ratios=True)[0]
-    apart = _apart(stack[-1], common[-1], m, recency)
-    common = np.repeat(common, count, 0)
-    common[np.tile(apart, deep)] = 1.0
-    season = Season(common, np.zeros_like(common))
-    factor, shift = _index(season.out_of(y), m, recency)
-    return Season(common * factor, shift)
-
-
-def _apart(y: Floats, common: Floats, m: int, recency: float) -> NDArray[np.bool_]:
-    """Series that are to keep to their own season: those that can tell one, in a panel that shares next to nothing.
-
-    Judged from the oldest view, so that nothing later enters any of them.
-    """
     known = ~np.isnan(y)
     tells = (known.sum(1) >= SEASONS * m) & (np.where(known, y, np.inf).min(1) > 0)
-    if m <= 1 or not tells.any():
-        return np.zeros(len(y), bool)
-    own = _index(y[tells], m, recency)[0] - 1
-    alike = float(((common - 1) ** 2).sum()) >= ALIKE * float((own * own).sum(1).mean())
-    return np.asarray(tells & (not alike))
+    factor, shift = np.ones((len(y), m)), np.zeros((len(y), m))
+    factor[tells], shift[tells] = _index(y[tells], m, recency)
+    alike = _alike(factor.reshape(deep, count, m), common, tells.reshape(deep, count))
+    rest = ~tells | np.repeat(alike, count)
+    shared = Season(np.repeat(common, count, 0)[rest], np.zeros((int(rest.sum()), m)))
+    own, shift[rest] = _index(shared.out_of(y[rest]), m, recency)
+    factor[rest] = shared.factor * own
+    return Season(factor, shift)
+
+
+def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """V: whether the series of a view share a season worth the name, or those that can tell one keep to their own."""
+    size = np.where(tells, ((factor - 1) ** 2).sum(2), 0.0).sum(1) / np.maximum(tells.sum(1), 1)
+    return np.asarray((((common - 1) ** 2).sum(1) >= ALIKE * size) & (common != 1).any(1))
 
 
 def _shared(stack: Floats) -> Floats:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
+#: Weights of Theta, Theta of logarithms, damped trend and plain mean in the combination. Over quarters and years a mean
+#: lags behind.
+_FINE, _COARSE = (0.25, 0.25, 0.3, 0.2), (0.3, 0.3, 0.4, 0.0)
+COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": _FINE, "Q": _COARSE, "Y": _COARSE}
 #: What a method must beat.
 NAIVE = "seasonal_naive"
 #: The methods among which is chosen.
@@ -33,9 +37,11 @@ SPARSE = ("intermittent", "lumpy", "new")
 #: the whole catalogue for sparse demand.
 DEFAULT, DEFAULT_SPARSE = "combination", "pooled_level"
 MARGIN = 0.06
-#: Origins that the record of the class counts for in the choice per series, and series-origins that the record of all
+#: Origins that the record of the class counts for in the choice per series (more for sparse series, whose few sales let
+#: anything win by luck), and series-origins that the record of all
 #: series counts for in that of a class.
 PRIOR = 16.0
+PRIOR_SPARSE = 64.0
 CLASS_PRIOR = 50.0
 #: Periods of the plain mean.
 LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
@@ -103,6 +109,7 @@ def roll(panel: Panel, h: int) -> Rolled:
     season = seasonal.estimate(stack, m, recency)
     flat = season.out_of(y)
     raw, mse = theta.theta(flat, h)
+    logs = theta.of_logarithms(flat, raw)
     trend = local.damped_trend(flat, h)
     mean = local.window_mean(flat, h, LONG[panel.frequency])
     level = pooled.levels(stack, season, back, h, panel.frequency)
@@ -111,7 +118,10 @@ def roll(panel: Panel, h: int) -> Rolled:
         "ses": local.ses(flat, h),
         "theta": raw,
         "damped_trend": trend,
-        "combination": 0.5 * raw + 0.25 * trend + 0.25 * mean,
+        "theta_log": logs,
+        "combination": sum(
+            w * part for w, part in zip(COMBINATION[panel.frequency], (raw, logs, trend, mean), strict=True)
+        ),
         "pooled_level": np.repeat(level.reshape(-1, 1), h, 1),
         "tsb": local.tsb(flat, h),
         "sba": local.croston(flat, h, variant="sba"),
@@ -183,7 +193,8 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
         seen = float(count[here].sum())
         inside = _mean(relative[:, here], weight[here], whole)
         pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
-    score = (count * relative + PRIOR * pool) / (count + PRIOR)
+    prior = np.where(sparse, PRIOR_SPARSE, PRIOR)
+    score = (count * relative + prior * pool) / (count + prior)
     ranked = score.copy()
     ranked[names.index(DEFAULT)] -= np.where(sparse, 0.0, MARGIN)
     ranked[names.index(DEFAULT_SPARSE)] -= np.where(sparse, MARGIN, 0.0)

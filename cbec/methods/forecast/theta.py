@@ -90,6 +90,22 @@ def theta(
     return out, mse
 
 
+def of_logarithms(y: Floats, otherwise: Floats) -> Floats:
+    """The same method on logarithms (growth in percent) for histories without a value at or below 0, else `otherwise`.
+
+    Held under five times the highest value, since exponentials run away.
+    """
+    h = otherwise.shape[1]
+    known = ~np.isnan(y)
+    rows = np.flatnonzero((np.where(known, y, np.inf).min(1, initial=np.inf) > 0) & known.any(1))
+    out = otherwise.copy()
+    if rows.size:
+        logs = np.log(y[rows])
+        ceiling = np.log(5.0) + np.where(known[rows], logs, -np.inf).max(1, keepdims=True)
+        out[rows] = np.exp(np.minimum(theta(logs, h)[0], ceiling))
+    return out
+
+
 def _regress(line_a: Floats, line_b: Floats, mean: Floats, now: Floats, t: Floats) -> None:
     """Update the regression line of the values 1..t in place: intercept, slope, mean."""
     slope = ((t - 2) * line_b + 6 * (now - mean) / t) / (t + 1)

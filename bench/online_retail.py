@@ -1,0 +1,119 @@
+"""Online Retail: units of the next 30 days per SKU, `forecast demand` beside the seller formula and the mean of two means.
+
+UCI Online Retail (541,909 order lines, 2010-12-01 .. 2011-12-09, CC BY 4.0). Sales: invoices that are no cancellation or
+adjustment (C, A), quantity and price above 0, product codes of five digits and optional letters in upper case, lines below
+5,000 units; units per SKU and day over all countries. At each origin the days before it are known; the forecast is
+cum_mean of day 30; it is judged for SKUs with at least 30 units in the last 90 known days.
+
+    protocol month: origins after 90, 120 ... 330 days; protocol six: after 150, 190, 230, 270, 310, 340 days
+
+    python bench/online_retail.py [--protocol month] [--protocol six]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from harness import ROOT, Table, data_folder, timed
+
+sys.path.insert(0, str(ROOT))
+
+from cbec.forecast import Demand, demand
+from cbec.methods.forecast import metrics
+from cbec.tables.demand import LEVELS, QUANTILES
+
+H = 30
+PROTOCOLS = {"month": tuple(range(90, 345, 30)), "six": (150, 190, 230, 270, 310, 340)}
+
+
+def lines() -> pl.DataFrame:
+    raw = pl.read_parquet(data_folder("market_supply/online_retail") / "online_retail.parquet")
+    keep = (
+        ~pl.col("InvoiceNo").str.contains("^[CA]")
+        & pl.col("Quantity").is_between(1, 4999)
+        & (pl.col("UnitPrice") > 0)
+        & pl.col("StockCode").str.contains(r"^\d{5}[A-Za-z]*$")
+    )
+    return raw.filter(keep).select(
+        pl.col("InvoiceDate").dt.date().alias("date"),
+        pl.col("StockCode").str.to_uppercase().alias("sku"),
+        pl.col("Quantity").cast(pl.Float64).alias("units"),
+    )
+
+
+def matrix(sales: pl.DataFrame) -> tuple[list[str], np.ndarray]:
+    first = sales["date"].min()
+    skus = sales["sku"].unique().sort()
+    at = sales.join(pl.DataFrame({"sku": skus}).with_row_index("row"), on="sku", how="left")
+    day = (at["date"] - first).dt.total_days().to_numpy()
+    out = np.zeros((len(skus), day.max() + 1))
+    np.add.at(out, (at["row"].to_numpy(), day), at["units"].to_numpy())
+    return skus.to_list(), out
+
+
+def run(sales: pl.DataFrame, origins: tuple[int, ...], label: str) -> list[dict[str, Any]]:
+    skus, days = matrix(sales)
+    first = sales["date"].min()
+    parts: dict[str, list[np.ndarray]] = {}
+    quantiles, actual, seconds = [], [], 0.0
+    for origin in origins:
+        as_of = first + timedelta(days=origin - 1)
+        known, judged = days[:, :origin], days[:, max(origin - 90, 0) : origin].sum(1) >= 30
+        result, used = timed(
+            lambda day=as_of: demand(sales.filter(pl.col("date") <= day), s=Demand(horizon=H, frequency="D", as_of=day))
+        )
+        seconds += used
+        made = result.tables["forecast"]
+        formula = made.group_by("sku").agg(pl.col("seller_formula").sum())
+        end = made.filter(pl.col("h") == H).join(formula, on="sku", suffix="_sum")
+        whole = (
+            pl.DataFrame({"sku": skus}).join(end, on="sku", how="left", maintain_order="left").filter(pl.Series(judged))
+        )
+        actual.append(days[judged, origin : origin + H].sum(1))
+        quantiles.append(whole.select([f"cum_{q}" for q in QUANTILES]).to_numpy().T)
+        for name, values in {
+            "cbec forecast demand": whole["cum_mean"].to_numpy(),
+            "seller formula": whole["seller_formula_sum"].to_numpy(),
+            ".5 m30 + .5 m90": 15 * (known[judged, -30:].mean(1) + known[judged, -90:].mean(1)),
+        }.items():
+            parts.setdefault(name, []).append(values)
+    y = np.concatenate(actual)[:, None]
+    q = np.concatenate(quantiles, 1)[:, :, None]
+    rows = []
+    for name, pieces in parts.items():
+        f = np.concatenate(pieces)[:, None]
+        row: dict[str, Any] = {
+            "protocol": label,
+            "program": name,
+            "SKU-origins": len(y),
+            "WAPE": metrics.wape(y, f),
+            "bias": metrics.bias(y, f),
+        }
+        if name.startswith("cbec"):
+            row["WQL"] = metrics.wql(y, q, LEVELS)
+            for level in (0.5, 0.75, 0.95, 0.99):
+                row[f"at or under q{level:g}"] = metrics.coverage(y, None, q[LEVELS.index(level)])
+            row["CPU s per run"] = seconds / len(origins)
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--protocol", choices=tuple(PROTOCOLS), action="append")
+    chosen = options.parse_args().protocol or list(PROTOCOLS)
+    sales = lines()
+    out = Table("online_retail", "Online Retail: units of the next 30 days per SKU")
+    for label in chosen:
+        out.rows += run(sales, PROTOCOLS[label], label)
+    out.notes.append(f"{len(sales)} lines, {sales['sku'].n_unique()} SKUs; WAPE and bias of 30-day totals, pooled")
+    out.finish()
+
+
+if __name__ == "__main__":
+    main()
