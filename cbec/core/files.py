@@ -202,8 +202,8 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
         part = _read_text(place, table, data, wanted, common)
     else:
         at = place.path if data is stored else None
-        frame, header = selfdescribed.binary(kind, data, at, (table, place.name), wanted)
-        part = _Part(frame, Source(place.name, 0, None, frame.height, "binary", kind), header)
+        frame, header, notes = selfdescribed.binary(kind, data, at, (table, place.name), wanted)
+        part = _Part(frame, Source(place.name, 0, None, frame.height, "binary", kind), header, notes)
     if part.frame.is_empty():
         raise InputRejected(f"{place.name}: no rows")
     part.source = replace(part.source, bytes=len(stored), sha256=digest.hexdigest())

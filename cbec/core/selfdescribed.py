@@ -53,17 +53,19 @@ def _ndjson_by_hand(text: str, name: str, table: str) -> pl.DataFrame:
 
 def binary(
     kind: str, data: bytes | memoryview, at: Path | None, place: tuple[str, str], wanted: Callable[[str], bool]
-) -> tuple[pl.DataFrame, list[str]]:
-    """The wanted columns of a file in one of `KINDS`, and the names of all its columns.
+) -> tuple[pl.DataFrame, list[str], list[str]]:
+    """The wanted columns of a file in one of `KINDS`, the names of all its columns, and notes for a person.
 
     at: where it lies, if as it is; place: (table, file) for messages. InputRejected where the file is broken.
     """
     import polars as pl
 
     table, name = place
+    notes: list[str] = []
     try:
         if kind == "xlsx":
-            scan = _workbook(bytes(data), table, name).lazy()
+            sheet, notes = _workbook(bytes(data), table, name)
+            scan = sheet.lazy()
         elif kind == "parquet":
             scan = pl.scan_parquet(at or bytes(data), glob=False, hive_partitioning=False)
         elif kind == "arrow":
@@ -73,7 +75,7 @@ def binary(
         header = [n for n in scan.collect_schema().names() if n != ROW]
         if kind != "xlsx":  # rows of a sheet are numbered before empty ones are left out
             scan = scan.select(header).with_row_index(ROW, offset=2)
-        return scan.select(ROW, *(n for n in header if wanted(n))).collect(), header
+        return scan.select(ROW, *(n for n in header if wanted(n))).collect(), header, notes
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputRejected(f"{name}: broken {KINDS[kind]} ({str(error).splitlines()[0]})") from None
 
@@ -81,7 +83,7 @@ def binary(
 KINDS = {"parquet": "Parquet", "arrow": "Arrow", "arrow stream": "Arrow", "xlsx": "workbook"}
 
 
-def _workbook(data: bytes, table: str, name: str) -> pl.DataFrame:
+def _workbook(data: bytes, table: str, name: str) -> tuple[pl.DataFrame, list[str]]:
     import polars as pl
 
     try:
@@ -90,15 +92,18 @@ def _workbook(data: bytes, table: str, name: str) -> pl.DataFrame:
         needs = f"{name}: reading workbooks needs an extra package"
         raise EnvironmentFailed(needs, hint="pip install cbec[excel]") from None
     try:
-        sheet = fastexcel.read_excel(data).load_sheet(0, header_row=None, dtypes="string")
+        book = fastexcel.read_excel(data)
+        sheet = book.load_sheet(0, header_row=None, dtypes="string")
     except fastexcel.FastExcelError as error:
         raise InputRejected(f"{name}: broken workbook ({str(error).splitlines()[0]})") from None
     cells = pl.DataFrame(sheet.to_polars())
     if cells.is_empty():
         raise InputRejected(f"{name}: the first sheet is empty")
     cells.columns = unique_header([cell or "" for cell in cells.row(0)], table, name)
+    others = book.sheet_names[1:]
+    notes = [f'{name}: only the first sheet, "{book.sheet_names[0]}", is read'] if others else []
     rows = cells[1:].with_row_index(ROW, offset=2)
-    return rows.filter(~pl.all_horizontal(pl.col(cells.columns).is_null()))
+    return rows.filter(~pl.all_horizontal(pl.col(cells.columns).is_null())), notes
 
 
 def cloud_text(address: str) -> list[tuple[str, bytes]]:

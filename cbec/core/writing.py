@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from cbec.core.staging import Staging
 
+SHEET_ROWS = 1_048_575  # what a sheet holds under its header; more would be cut off in silence
+
 #: Kind of file by suffix, longest first.
 SUFFIXES = {
     ".csv.gz": "csv.gz",
@@ -114,6 +116,9 @@ def _workbook(frame: pl.DataFrame, target: IO[bytes]) -> None:
         import xlsxwriter  # type: ignore[import-untyped]
     except ImportError:
         raise EnvironmentFailed("writing a workbook needs an extra package", hint="pip install cbec[excel]") from None
+    if frame.height > SHEET_ROWS:
+        hint = "write .parquet or .csv.gz"
+        raise UsageFault(f"a workbook holds {SHEET_ROWS:,} rows, the table has {frame.height:,}", hint=hint)
     # Text stays text: nothing is taken for a formula, a number or a link.
     options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(target, options) as book:

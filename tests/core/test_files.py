@@ -364,6 +364,26 @@ def test_a_workbook_keeps_formula_like_text_as_text(tmp_path: Path) -> None:
     assert cells(read(files.to_bytes(frame, "xlsx"), tmp_path)) == frame.rows()
 
 
+def test_a_workbook_of_several_sheets_says_which_is_read(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
+        for name, rows in (("orders", [["id", "name"], ["007", 1.5], [], ["8", None]]), ("notes", [["x"]])):
+            sheet = book.add_worksheet(name)
+            for at, row in enumerate(rows):
+                sheet.write_row(at, 0, row)
+    raw = read(target.getvalue(), tmp_path)
+    assert raw.frame.select("__row", "id", "name").rows() == [(2, "007", "1.5"), (4, "8", None)]
+    assert raw.notes == [f'{tmp_path / "in.dat"}: only the first sheet, "orders", is read']
+
+
+def test_a_workbook_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cbec.core.writing.SHEET_ROWS", 1)
+    with pytest.raises(UsageFault, match="the table has 2"):
+        files.to_bytes(pl.DataFrame({"id": ["1", "2"]}), "xlsx")
+
+
 def test_a_workbook_without_the_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = files.to_bytes(pl.DataFrame({"id": ["1"]}), "xlsx")
     monkeypatch.setitem(sys.modules, "fastexcel", None)
