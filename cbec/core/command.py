@@ -41,6 +41,7 @@ else:
 STEPS: dict[str, str] = {
     "ingest": "Raw exports into canonical tables.",
     "forecast": "Demand as a distribution, orders that follow from it.",
+    "settle": "Payouts against the bank, a ledger that shows tampering, landed profit.",
     "compliance": "Tax, duty and rules, dated and cited.",
 }
 
@@ -103,6 +104,7 @@ class Result:
     checked: raw inputs that the step held against a contract itself; the runner judges their rejects.
     files: what is no table (a trained model), by plain file name; written into the folder that the setting `model`
     names, together with the tables, or not at all where that setting is empty.
+    fail: the answer is a failed verdict: exit status 1 whatever --fail-on says.
     """
 
     tables: dict[str, Table]
@@ -111,6 +113,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
+    fail: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
 
 

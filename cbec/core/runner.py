@@ -256,6 +256,8 @@ def _findings_frame(findings: Sequence[Finding]) -> pl.DataFrame:
 
 
 def _status(result: Result, fail_on: str | None) -> ExitStatus:
+    if result.fail:
+        return ExitStatus.FINDINGS
     if fail_on is None:
         return ExitStatus.DONE
     level = SEVERITIES.index(fail_on)

@@ -205,3 +205,61 @@ hedge_choices = Contract(
     ),
     key=("choice",),
 )
+
+
+def _amount_without_currency() -> pl.Expr:
+    import polars as pl
+
+    return pl.col("amount").is_not_null() & pl.col("currency").is_null()
+
+
+events = Contract(
+    "events",
+    "What happened to money or goods, to be written into a ledger. Equal rows are events of their own.",
+    (
+        Column("event", "text", "what happened: payout_received, invoice_approved ...", aliases=("事件",)),
+        Column("ref", "text", "what it happened to: number of a settlement, invoice, order", aliases=("单号", "参考号")),
+        optional("amount", "decimal", "in +, out -", aliases=("金额",)),
+        optional("currency", "currency", aliases=("币种", "货币")),
+        Column("at", "moment", "when it happened", aliases=("时间", "日期")),
+        optional("evidence", "text", "hash or place of the document that proves it", aliases=("凭证",)),
+    ),
+    key=(),
+    time="at",
+    rules=(Rule("currency", "an amount needs its currency", ("amount", "currency"), _amount_without_currency, "currency"),),
+)
+
+ledger = Contract(
+    "ledger",
+    "Events in a chain: each record carries the hash of the one before it, so that a change shows.",
+    (
+        Column("seq", "int", "1, 2, 3 ... without a gap"),
+        Column("prev_hash", "text", "hash of the record before; 64 zeros in the first"),
+        Column("hash", "text", "SHA-256 of the record's canonical JSON (RFC 8785) of all columns but this one"),
+        Column("event", "text"),
+        Column("ref", "text"),
+        optional("amount_minor", "int", "in minor units of the currency (cents)"),
+        optional("currency", "currency"),
+        Column("at", "text", "ISO 8601, verbatim"),
+        optional("evidence", "text"),
+    ),
+    # No key: a number that comes twice is for `settle verify` to tell, not a fault of the file.
+    key=(),
+)
+
+ledger_verdict = Contract(
+    "ledger_verdict",
+    "Whether the chain of a ledger holds, and its first bad record.",
+    (
+        Column("status", "text", one_of=("OK", "BROKEN")),
+        Column("records", "int", min=0),
+        Column("first_bad_seq", "int", "number of the first bad record; empty where none is bad or the head is not found", null=True),
+        Column("rule", "text", "what it breaks: sequence, link, content or head", null=True, one_of=("sequence", "link", "content", "head")),
+        Column("expected", "text", null=True),
+        Column("got", "text", null=True),
+        Column("head", "text", "hash of the last record"),
+        Column("reason_code", "text"),
+        Column("reason", "text"),
+    ),
+    key=("status",),
+)

@@ -1,0 +1,1 @@
+"""Methods of the step `settle`: reconciliation, ledger, landed profit."""
