@@ -17,12 +17,12 @@ class Tax(Common):
     )
 
 
-@command("tax")
+@command("tax", by=("order_id",))
 def tax(order_lines: Table, products: Table | None = None, rates: Table | None = None, *, s: Tax) -> Result:
     """Tax and duty per order line, to the cent, with the rule, its source and who collects it.
 
     Lines that no rule decides are marked UNDETERMINED with the reason, never set to 0. A refund (negative
-    quantity) reverses its sale: give it the sale's date, and its order and article.
+    quantity) reverses the sale of its order and article, by the rules of the day of that sale.
     """
     from cbec.methods.compliance import packs, summary
     from cbec.methods.compliance.book import rulebook

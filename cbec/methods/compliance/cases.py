@@ -43,6 +43,7 @@ KINDS: dict[str, Any] = {
     "country": pl.String,
     "currency": pl.String,
     "decimal": pl.Decimal(38, 6),
+    "float": pl.Float64,
     "date": pl.Date,
     "bool": pl.Boolean,
 }
@@ -144,14 +145,14 @@ def _cell(value: Any, column: Column, where: str) -> Any:
     fault = UsageFault(f"{where}: {column.name} {value!r} is no {column.kind}")
     if value is None:
         return None
-    if column.kind == "decimal":
+    if column.kind in ("decimal", "float"):
         try:
             number = Decimal(str(value))
         except InvalidOperation:
             raise fault from None
         if isinstance(value, bool) or not number.is_finite():
             raise fault
-        return number
+        return number if column.kind == "decimal" else float(number)
     if column.kind in ("date", "bool"):
         if type(value) is not {"date": date, "bool": bool}[column.kind]:
             raise fault

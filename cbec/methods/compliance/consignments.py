@@ -89,15 +89,19 @@ def states(imports: pl.DataFrame, limits: pl.DataFrame, slots: int) -> pl.DataFr
     def of(name: str) -> pl.Expr:
         return pl.when(pl.col("has_sale")).then(pl.col(f"{name}_sale")).otherwise(pl.col(f"{name}_back"))
 
+    def value(name: str) -> pl.Expr:
+        # To the millionth: a rate that is the inverse of a published one is not exact beyond that.
+        return half_up(of(name), CENTS * PER_UNIT // MICRO).alias(name)
+
     joined = (
         valued.drop("low", "high", "whole")
         .join(totals, on=KEY, how="left", maintain_order="left")
-        .with_columns(of("low").alias("low"), of("high").alias("high"), of("gap").alias("gap"))
+        .with_columns(value("low"), value("high"), of("gap").alias("gap"))
         .drop(cs for cs in totals.columns if cs not in (*KEY, "has_sale"))
     )
     for slot in range(slots):
         bound = limits.filter(pl.col("slot") == slot).select(
-            "pack", "period", "inclusive", (wide(pl.col("micro")) * (CENTS * PER_UNIT // MICRO)).alias("bound")
+            "pack", "period", "inclusive", pl.col("micro").alias("bound")
         )
         joined = joined.join(bound, on=["pack", "period"], how="left", maintain_order="left")
         joined = joined.with_columns(_state().alias(f"state{slot}")).drop("bound", "inclusive")
@@ -124,6 +128,21 @@ def _state() -> pl.Expr:
         .otherwise(ABOVE)
         .cast(pl.Int8)
     )
+
+
+def lone_article(imports: pl.DataFrame) -> pl.DataFrame:
+    """Fills `subheading` where a consignment holds one article only: whatever its code is, it is one subheading."""
+    wanting = imports.filter(pl.col("subheading").is_null() & pl.col("amount").is_not_null()).select(KEY).unique()
+    if wanting.is_empty():
+        return imports
+    lone = (
+        imports.join(wanting, on=KEY, how="semi")
+        .group_by(KEY)
+        .agg(pl.col("subheading").max().fill_null("article"), pl.col("sku").n_unique().alias("articles"))
+        .filter(pl.col("articles") == 1)
+    )
+    told = imports.join(lone.select(*KEY, "subheading"), on=KEY, how="left", maintain_order="left")
+    return told.with_columns(pl.coalesce("subheading", "subheading_right").alias("subheading")).drop("subheading_right")
 
 
 def flat_duty(lines: pl.DataFrame) -> pl.DataFrame:

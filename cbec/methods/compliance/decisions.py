@@ -170,7 +170,6 @@ def _rules() -> pl.Expr:
     rated = (pl.col("scheme_tax") == "charge") | pl.col("territory").is_not_null()
     rate = pl.when(rated & pl.col("rate_rule").is_not_null()).then(pl.concat_list("rate_rule")).otherwise(none)
     scheme, duty = (pl.col(f"{kind}_rests").fill_null(none) for kind in ("scheme", "duty"))
-    answered = pl.col("scheme_tax") != "undetermined"
-    duty = pl.when((pl.col("duty_duty") != "none") & answered).then(duty).otherwise(none)
+    duty = pl.when(pl.col("scheme_tax") != "undetermined").then(duty).otherwise(none)
     every = pl.concat_list(scheme, duty, rate).list.unique().list.sort()
     return pl.when(pl.col("scheme_rule").is_not_null()).then(every)

@@ -33,7 +33,7 @@ def prepare(
     ask for, and `issue`: the first reason why the line cannot be taxed. Places: `place` and the columns of `PLACE` with `pack`, `country`, `movement`,
     `seller`, `area`.
     """
-    lines = _with_products(order_lines.with_row_index("row"), products)
+    lines = _with_sale_date(_with_products(order_lines.with_row_index("row"), products))
     lines = _with_territory(lines, packs)
     places = _places(lines, packs)
     days = periods.of(lines["date"])
@@ -73,6 +73,21 @@ def _with_products(lines: pl.DataFrame, products: pl.DataFrame | None) -> pl.Dat
     known = products.select("sku", *(pl.col(c).alias(f"{c}_of_product") for c in ("category", "hs_code")))
     joined = lines.join(known, on="sku", how="left", maintain_order="left")
     return joined.with_columns(pl.coalesce(c, f"{c}_of_product").alias(c) for c in ("category", "hs_code"))
+
+
+def _with_sale_date(lines: pl.DataFrame) -> pl.DataFrame:
+    """A refund falls under the rules of the day of its sale: of its article in its order, else of its order."""
+    back = pl.col("qty") < 0
+    refunds = lines.filter(back).select("order_id").unique()
+    if refunds.is_empty():
+        return lines
+    sales = lines.join(refunds, on="order_id", how="semi").filter(~back)
+    article = sales.group_by("order_id", "sku").agg(pl.col("date").min().alias("of_article"))
+    order = sales.group_by("order_id").agg(pl.col("date").min().alias("of_order"))
+    joined = lines.join(article, on=["order_id", "sku"], how="left", maintain_order="left")
+    joined = joined.join(order, on="order_id", how="left", maintain_order="left")
+    sold = pl.coalesce("of_article", "of_order", "date")
+    return joined.with_columns(pl.when(back).then(sold).otherwise("date").alias("date")).drop("of_article", "of_order")
 
 
 def _with_territory(lines: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:

@@ -219,6 +219,8 @@ def _reference(raw: object, where: str) -> Reference:
     for key in ("title", "quote", "verified_on"):
         if not raw.get(key):
             raise UsageFault(f'{where}: reference: key "{key}" is missing; a rule without a quoted source is none')
+    if "|" in str(raw["title"]):
+        raise UsageFault(f'{where}: reference: title: "|" joins titles in citations and cannot stand in one')
     return Reference(
         str(raw["title"]), str(raw["quote"]), _day(raw["verified_on"], f"{where}: verified_on"), raw.get("url")
     )

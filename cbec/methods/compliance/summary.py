@@ -87,14 +87,14 @@ def notes(order_lines: pl.DataFrame, tax: pl.DataFrame, gross: bool) -> list[str
     def note(condition: pl.Expr, text: str) -> None:
         count = lines.filter(condition).height
         if count:
-            found.append(f"{count} lines {text}")
+            found.append(f"{text}: {count} line{'s' if count != 1 else ''}")
 
     word = "with" if gross else "without"
-    note(
-        pl.col("price_includes_tax").is_null(),
-        f"do not say whether prices include tax: taken {word} it (--price-basis)",
-    )
+    note(pl.col("price_includes_tax").is_null(), f"prices taken {word} tax, where not told (--price-basis)")
     assumed = pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)
-    note(assumed & (pl.col("scheme_used") == "IOSS"), "name no scheme: a registration in IOSS is assumed")
-    note(assumed & (pl.col("scheme_used") == "OSS"), "name no scheme: a registration in OSS is assumed")
+    for scheme in ("IOSS", "OSS"):
+        note(
+            assumed & (pl.col("scheme_used") == scheme),
+            f"a registration in {scheme} taken for granted, where no scheme is told",
+        )
     return found

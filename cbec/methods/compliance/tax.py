@@ -48,15 +48,17 @@ def _with_states(lines: pl.DataFrame, rates: pl.DataFrame | None, book: Rulebook
     usable = pl.col("issue").is_null() | pl.col("issue").is_in(BROKEN)
     imports = lines.filter(pl.col("imported") & usable)
     if imports.is_empty():
-        blank = dict.fromkeys(states, pl.Int8) | {"fx": pl.Int128, "amount": pl.Int64}
+        blank: dict[str, type[pl.DataType]] = {"fx": pl.Int128, "amount": pl.Int64, **dict.fromkeys(states, pl.Int8)}
         return lines.with_columns(pl.lit(None, kind).alias(name) for name, kind in blank.items())
     imports = consignments.fixings(imports, rates, book.packs)
     amounts = book.values("amount").select("pack", "period", pl.col("micro").alias("amount"))
     imports = imports.join(amounts, on=["pack", "period"], how="left", maintain_order="left")
+    imports = consignments.lone_article(imports)
     imports = imports.join(_flat_in_price(imports), on="row", how="left", maintain_order="left")
     limits = book.values("limit").join(book.limits(), on=["pack", "rule_id"])
     held = consignments.states(imports, limits.select("pack", "period", "slot", "micro", "inclusive"), book.slots)
-    return lines.join(held.select("row", "fx", "amount", *states), on="row", how="left", maintain_order="left")
+    known = held.select("row", "fx", "amount", "subheading", *states)
+    return lines.drop("subheading").join(known, on="row", how="left", maintain_order="left")
 
 
 def _flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:

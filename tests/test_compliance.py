@@ -1,0 +1,143 @@
+"""The commands of the step, as functions and as a person types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.taxed import order_lines
+
+from cbec import compliance, tables
+from cbec.core import check, command, reasons
+from cbec.core.packaged import folder
+
+DAY = date(2026, 8, 1)
+
+
+def _lines() -> pl.DataFrame:
+    basic = {"date": DAY, "ship_to": "FR"}
+    return order_lines(
+        [
+            basic | {"order_id": "a", "ship_from": "DE", "price": 100},
+            basic | {"order_id": "b", "ship_from": "CN", "price": 60, "marketplace_collects": True},
+            basic
+            | {"order_id": "c", "ship_from": "CN", "price": 200, "duty_rate_pct": 10, "price_includes_tax": False},
+            basic | {"order_id": "d", "ship_from": "CN", "price": 200},
+            basic | {"order_id": "e", "ship_from": "FR", "price": 10, "ship_to_region": "97110"},
+            basic | {"order_id": "f", "ship_from": "FR", "price": None, "currency": None},
+        ]
+    )
+
+
+Cbec = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_the_result_keeps_its_contract_and_says_what_it_adds_up_to() -> None:
+    result = compliance.tax(_lines(), s=compliance.Tax(as_of=DAY))
+    check.conform(tables.get("tax"), result.tables["tax"])
+    assert result.metrics == {
+        "lines": 6,
+        "undetermined_lines": 2,
+        "tax_total_EUR": 77.45,  # 20.00 + 12.60 + 44.00 + 0.85
+        "duty_total_EUR": 23.0,  # 3 + 20
+        "due_total_EUR": 100.45,
+        "tax_customs_EUR": 44.85,
+        "tax_marketplace_EUR": 12.6,
+        "tax_seller_EUR": 20.0,
+    }
+    assert isinstance(result.money, str)
+
+
+def test_what_a_person_should_act_on() -> None:
+    found = {f.finding_id: f for f in compliance.tax(_lines(), s=compliance.Tax(as_of=DAY)).findings}
+    assert found.keys() == {"undetermined:tax_no_duty_rate:EUR", "undetermined:tax_no_price:-", "territory:FR"}
+    duty = found["undetermined:tax_no_duty_rate:EUR"]
+    assert (duty.severity, duty.money, duty.currency, duty.entity) == ("high", 200.0, "EUR", "tax_no_duty_rate")
+    assert duty.message.startswith("1 line worth 200.00 EUR without a tax, e.g. order d: No duty rate is known")
+    assert found["undetermined:tax_no_price:-"].money is None
+    assert found["territory:FR"].severity == "warn"
+
+
+def test_what_was_taken_for_granted_is_said() -> None:
+    notes = compliance.tax(_lines(), s=compliance.Tax(as_of=DAY)).notes
+    assert notes == [
+        "prices taken without tax, where not told (--price-basis): 3 lines",
+        "a registration in OSS taken for granted, where no scheme is told: 1 line",
+    ]
+    gross = compliance.tax(_lines(), s=compliance.Tax(as_of=DAY, price_basis="gross"))
+    assert gross.notes[0].startswith("prices taken with tax")
+    assert gross.metrics["tax_seller_EUR"] == 16.67
+
+
+def test_a_pack_past_its_last_check_is_a_warning_and_its_later_lines_are_not_taxed() -> None:
+    late = date(2027, 1, 1)
+    lines = order_lines([{"date": late, "ship_from": "DE", "ship_to": "DE", "price": 100}])
+    result = compliance.tax(lines, s=compliance.Tax(as_of=late))
+    assert {f.finding_id for f in result.findings if f.severity == "warn"} == {"stale:eu", "stale:gb"}
+    assert result.tables["tax"]["reason_code"].to_list() == ["tax_pack_expired"]
+    assert "2026-12-31" in result.tables["tax"]["reason"].item()
+
+
+def test_the_cases_as_a_command() -> None:
+    result = compliance.rule_test(s=compliance.RuleTest())
+    check.conform(tables.get("rule_verdict"), result.tables["rule_verdict"])
+    assert result.findings == []
+
+
+def test_every_reason_of_the_step_has_both_languages_and_only_known_parameters() -> None:
+    codes = [code for code in reasons.catalogue() if code.startswith("tax_")]
+    assert len(codes) >= 40
+    known = {"ship_to", "tax_rate", "_limit", "_limit_currency", "_territory", "_pack_valid_to"}
+    for code in codes:
+        sentences = reasons.catalogue()[code]
+        assert sentences.keys() == {"en", "zh"}
+        for sentence in sentences.values():
+            assert {m[1] for m in reasons._FIELD.finditer(sentence)} <= known, code
+
+
+def test_nothing_heavy_is_loaded_for_the_declaration() -> None:
+    code = "import sys, cbec.compliance; print([m for m in ('polars', 'numpy', 'yaml') if m in sys.modules])"
+    root = str(Path(compliance.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == "[]"
+
+
+def test_from_file_to_file(tmp_path: Path, cbec: Cbec) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "订单号,货号,数量,日期,单价,币种,发货国,目的国,含税\nA-007,S1,1,2026-08-01,60.00,EUR,CN,FR,no\n",
+        encoding="utf-8",
+    )
+    done = cbec("compliance", "tax", "--order-lines", "orders.csv", "-o", "-", "--language", "zh")
+    assert done.returncode == 0, done.stderr
+    header, row = done.stdout.splitlines()
+    told = pl.read_csv(done.stdout.encode(), infer_schema=False).to_dicts()[0]
+    assert header.split(",") == tables.get("tax").names and row
+    assert (told["order_id"], told["duty"], told["tax"], told["total"]) == ("A-007", "3.00", "12.60", "15.60")
+    assert told["reason"].startswith("包裹价值未超过 150 EUR")
+
+
+@pytest.mark.parametrize(("cent", "status"), [("19.00", 0), ("19.01", 1)])
+def test_failing_cases_end_with_status_1_when_asked(tmp_path: Path, cbec: Cbec, cent: str, status: int) -> None:
+    case = f"{{case: x, given: {{date: 2024-06-01, ship_from: DE, ship_to: DE}}, lines: [{{price: 100.00, expect: {{tax: {cent}}}}}]}}"
+    (tmp_path / "own.yaml").write_text(f"pack: eu\ncases: [{case}]\n", encoding="utf-8")
+    done = cbec("compliance", "test", "--cases", "own.yaml", "--fail-on", "high", "--json")
+    assert done.returncode == status, done.stderr
+    assert json.loads(done.stdout)["metrics"]["cases_failed"] == status
+
+
+def test_a_broken_pack_is_a_usage_fault_that_names_the_key(tmp_path: Path, cbec: Cbec) -> None:
+    text = (folder("configs") / "rules" / "gb.yaml").read_text("utf-8")
+    (tmp_path / "gb.yaml").write_text(text.replace("inclusive: true", "inclusiv: true", 1), encoding="utf-8")
+    done = cbec("compliance", "test", "--rules", str(tmp_path))
+    assert done.returncode == 2
+    assert 'gb.yaml: rule "gb.supply.limit": key "inclusiv" is not known; did you mean "inclusive"?' in done.stderr
+
+
+def test_both_commands_are_declared() -> None:
+    assert set(command.commands_of("compliance")) == {"tax", "test"}
