@@ -232,3 +232,4 @@ def find(step: str, name: str) -> Command:
 def every_command() -> list[Command]:
     """All declared commands of all steps."""
     return [c for step in STEPS for c in commands_of(step).values()]
+    "route": "How to move each shipment: cost, time, risk and carbon.",
