@@ -41,7 +41,9 @@ else:
 STEPS: dict[str, str] = {
     "ingest": "Raw exports into canonical tables.",
     "forecast": "Demand as a distribution, orders that follow from it.",
+    "route": "How to move each shipment: cost, time, risk and carbon.",
     "settle": "Payouts against the bank, a ledger that shows tampering, landed profit.",
+    "fx": "Exchange rates: forecast, exposure, hedge.",
     "compliance": "Tax, duty and rules, dated and cited.",
 }
 
@@ -232,4 +234,3 @@ def find(step: str, name: str) -> Command:
 def every_command() -> list[Command]:
     """All declared commands of all steps."""
     return [c for step in STEPS for c in commands_of(step).values()]
-    "route": "How to move each shipment: cost, time, risk and carbon.",

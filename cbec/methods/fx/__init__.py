@@ -1,0 +1,1 @@
+"""Exchange rates: their distribution, the exposure to them, hedges."""
