@@ -85,12 +85,14 @@ def replenish(
     Periodic review up to a level that holds the service target, in whole packs, with the expected cost beside that of
     the seller formula's order and of none, and stock by day.
     """
-    from cbec.methods.forecast import ordercost, orders, projection, protection
+    from cbec.methods import protection, unitcost
+    from cbec.methods import terms as policy
+    from cbec.methods.forecast import orders, projection
     from cbec.methods.forecast import replenish as method
 
     clock = protection.clock(forecast, s.as_of)
     linked = protection.link(forecast, coverage, clock)
-    terms = orders.choose(
+    terms = policy.choose(
         linked.items,
         policies,
         products,
@@ -100,9 +102,9 @@ def replenish(
     )
     ahead = protection.demand(linked, clock, terms.protection, terms.spread_level, s.correlation)
     protection.check_reach(linked, clock, ahead, terms.needed)
-    held = orders.stock(linked.items, inventory, inbound, clock)
+    held = policy.stock(linked.items, inventory, inbound, clock)
     plan = orders.plan(ahead, terms, held)
-    prices = ordercost.prices(
+    prices = unitcost.prices(
         linked.items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=s.markup
     )
     case = method.Case(clock, linked, ahead, terms, held, plan, prices, orders.stock_out_chance(ahead, terms, held))

@@ -97,16 +97,18 @@ def test_projection_ends_with_the_forecast_and_reaches_the_next_arrival():
 
 @pytest.mark.parametrize("order", [0.0, 13.0, 40.0])
 def test_expected_cost_agrees_with_simulated_days(order):
-    from cbec.methods.forecast import ordercost, orders, protection
+    from cbec.methods import protection, unitcost
+    from cbec.methods import terms as policy
+    from cbec.methods.forecast import ordercost, orders
 
     forecast, inventory = room.forecast(room.poisson(5, 30)), room.stock({"on_hand": 22.0} | COSTED)
     policies = room.policy({"lead_time_days": 6.0, "review_days": 6.0, "shortage_cost": 3.0, "order_cost": 7.0})
     clock = protection.clock(forecast, None)
     linked = protection.link(forecast, room.serves(), clock)
-    terms = orders.choose(linked.items, policies, None, service_level=0.95, review_days=7, holding_rate=0.25)
+    terms = policy.choose(linked.items, policies, None, service_level=0.95, review_days=7, holding_rate=0.25)
     demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
-    held = orders.stock(linked.items, inventory, None, clock)
-    prices = ordercost.prices(linked.items, inventory, None, None, terms, today=clock.today, home=None, markup=0.5)
+    held = policy.stock(linked.items, inventory, None, clock)
+    prices = unitcost.prices(linked.items, inventory, None, None, terms, today=clock.today, home=None, markup=0.5)
     costing = ordercost.Costing(demand, terms, held, orders.plan(demand, terms, held), prices)
     found = costing.of(np.array([order]))
 

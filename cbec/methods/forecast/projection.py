@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import counts
+from cbec.methods import counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cbec.methods.forecast.orders import Stock, Terms
-    from cbec.methods.forecast.protection import Clock, Demand
+    from cbec.methods.protection import Clock, Demand
+    from cbec.methods.terms import Stock, Terms
 
     Floats = NDArray[np.float64]
 

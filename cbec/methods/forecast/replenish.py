@@ -9,15 +9,16 @@ import numpy as np
 import polars as pl
 
 from cbec.core.money import Headline
-from cbec.methods.forecast import counts
+from cbec.methods import counts
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, Costing, Outcome
 from cbec.methods.forecast.orders import whole_packs
 
 if TYPE_CHECKING:
-    from cbec.methods.forecast.ordercost import Prices
-    from cbec.methods.forecast.orders import Plan, Stock, Terms
+    from cbec.methods.forecast.orders import Plan
     from cbec.methods.forecast.projection import Projection
-    from cbec.methods.forecast.protection import Clock, Demand, Floats, Linked
+    from cbec.methods.protection import Clock, Demand, Floats, Linked
+    from cbec.methods.terms import Stock, Terms
+    from cbec.methods.unitcost import Prices
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]

@@ -12,22 +12,24 @@ from scipy import stats
 from support import stockroom as room
 
 from cbec.core.errors import InputRejected
-from cbec.methods.forecast import orders, protection
+from cbec.methods import protection
+from cbec.methods import terms as policy
+from cbec.methods.forecast import orders
 
 ITEMS = pl.DataFrame({"sku": ["A", "A", "B", "C"], "warehouse": ["W1", "W2", "W1", "W1"]})
 SETTINGS = {"service_level": 0.95, "review_days": 7.0, "holding_rate": 0.25}
 
 
 def choose(*rows, items=ITEMS, suppliers=None):
-    return orders.choose(items, room.policy(*rows), suppliers, **SETTINGS)
+    return policy.choose(items, room.policy(*rows), suppliers, **SETTINGS)
 
 
 def planned(forecast, policies, inventory=None, inbound=None, coverage=None):
     clock = protection.clock(forecast, None)
     linked = protection.link(forecast, coverage if coverage is not None else room.serves(), clock)
-    terms = orders.choose(linked.items, policies, None, **SETTINGS)
+    terms = policy.choose(linked.items, policies, None, **SETTINGS)
     demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
-    held = orders.stock(linked.items, room.stock() if inventory is None else inventory, inbound, clock)
+    held = policy.stock(linked.items, room.stock() if inventory is None else inventory, inbound, clock)
     return orders.plan(demand, terms, held), held, demand, terms
 
 

@@ -36,17 +36,18 @@ def test_mass_balance_while_there_is_stock():
 
 
 def test_chance_of_running_out_agrees_with_simulated_lost_sales():
-    from cbec.methods.forecast import orders, protection
+    from cbec.methods import protection
+    from cbec.methods import terms as policy
     from cbec.methods.forecast.projection import project
 
     forecast = room.forecast(room.poisson(5, 24))
     clock = protection.clock(forecast, None)
     linked = protection.link(forecast, room.serves(), clock)
-    terms = orders.choose(
+    terms = policy.choose(
         linked.items, room.policy({"lead_time_days": 9.0}), None, service_level=0.95, review_days=7, holding_rate=0.25
     )
     demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
-    held = orders.stock(linked.items, room.stock({"on_hand": 24.0}), None, clock)
+    held = policy.stock(linked.items, room.stock({"on_hand": 24.0}), None, clock)
     path = project(linked.items, demand, terms, held, np.array([70.0]), clock, 24).rows
 
     rng = np.random.default_rng(4)

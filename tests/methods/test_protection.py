@@ -10,7 +10,7 @@ from scipy import stats
 from support import stockroom as room
 
 from cbec.core.errors import InputRejected
-from cbec.methods.forecast import protection
+from cbec.methods import protection
 
 
 def demand(forecast, coverage, *, days=4.0, target=0.95, correlation=0.0, as_of=None):
@@ -137,7 +137,7 @@ def test_the_spread_at_the_target_is_the_forecasts_own(target):
     # Two-sided asymmetric totals: what the forecast says at the level asked for holds, whatever the other levels say.
     law = stats.lognorm(0.6, scale=400)
     _, _, found = demand(room.forecast(room.series([law] * 4)), room.serves(), target=target)
-    from cbec.methods.forecast import counts
+    from cbec.methods import counts
 
     mean, var = found.at(np.array([4.0]))
     level = counts.level(np.array([target]), mean[:, None], var[:, None], np.ones((1, 1)))

@@ -18,7 +18,7 @@ import polars as pl
 from scipy import special
 
 from cbec.core.errors import InputRejected
-from cbec.methods.forecast import counts, periods
+from cbec.methods import counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +32,15 @@ SHARE_TOLERANCE = 0.02
 #: Points of a random lead time.
 LEAD_POINTS = 21
 EPOCH = date(1970, 1, 1)
+#: A period of each frequency: to its end in Polars' words, and its days on the average.
+PERIOD = {
+    "H": ("1h", 1 / 24),
+    "D": ("1d", 1.0),
+    "W": ("1w", 7.0),
+    "M": ("1mo", 365.25 / 12),
+    "Q": ("1q", 365.25 / 4),
+    "Y": ("1y", 365.25),
+}
 
 
 @dataclass(frozen=True)
@@ -124,9 +133,8 @@ def clock(forecast: pl.DataFrame, as_of: date | None) -> Clock:
         raise InputRejected(
             "forecast: the periods h = 1, 2, ... do not have one date each", hint="one forecast at a time"
         )
-    last = steps.tail(1).select(periods.ordinal("date", frequency))["date"].to_numpy()
-    end = periods.starts(last + 1, frequency).astype("datetime64[us]").astype(np.int64)
-    edges = np.append(steps["date"].dt.epoch("us").to_numpy(), end) / 86_400_000_000
+    end = steps["date"].tail(1).dt.offset_by(PERIOD[frequency][0])
+    edges = pl.concat([steps["date"], end]).dt.epoch("us").to_numpy() / 86_400_000_000
     today = max(as_of or forecast["as_of"][0], EPOCH + timedelta(days=int(np.floor(edges[0])) - 1))
     edges = edges - (today - EPOCH).days - 1
     edges[0] = min(edges[0], 0.0)  # hours may begin after midnight
@@ -301,7 +309,7 @@ def check_reach(linked: Linked, clock: Clock, demand: Demand, needed: Floats) ->
         return
     worst = int(short[np.argmax(needed[short] - demand.reach[short])])
     have = int(np.searchsorted(clock.edges[1:], demand.reach[worst] - 1e-9)) + 1
-    more = int(np.ceil((needed[worst] - demand.reach[worst]) / periods.DAYS[clock.frequency] - 1e-9))
+    more = int(np.ceil((needed[worst] - demand.reach[worst]) / PERIOD[clock.frequency][1] - 1e-9))
     name = linked.items.row(worst, named=True)
     raise InputRejected(
         f"forecast: it ends {demand.reach[worst]:g} days after {clock.today}, too soon for {short.size} of {len(needed)} items: "

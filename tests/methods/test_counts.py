@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cbec.methods.forecast import counts
+from cbec.methods import counts
 
 ONE = np.ones((1, 1))
 

@@ -1,0 +1,188 @@
+"""Which terms of `policies` hold for each SKU and warehouse, and what lies there or is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cbec.core.errors import InputRejected
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cbec.methods.protection import Clock
+
+    Floats = NDArray[np.float64]
+    Rows = NDArray[np.intp]
+
+#: Words of `inbound.status` that say the goods are not on their way (any more).
+NOT_COMING = (
+    "received",
+    "arrived",
+    "closed",
+    "completed",
+    "cancelled",
+    "canceled",
+    "已收货",
+    "已到货",
+    "已入库",
+    "已完成",
+    "已取消",
+    "取消",
+)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The policy of each item, n each. service: level of the cycle. fill: NaN = no target. shortage: NaN = not told."""
+
+    lead: Floats
+    lead_sd: Floats
+    review: Floats
+    moq: Floats
+    pack: Floats
+    service: Floats
+    fill: Floats
+    holding_rate: Floats
+    shortage: Floats
+    order_cost: Floats
+
+    @property
+    def protection(self) -> Floats:
+        """Days that an order has to last: until the next one arrives."""
+        return self.lead + self.review
+
+    @property
+    def needed(self) -> Floats:
+        """Days of forecast needed: protection, and two deviations of a random lead time."""
+        return self.protection + 2 * self.lead_sd
+
+    @property
+    def spread_level(self) -> Floats:
+        """The level at which the spread of demand is read: the service level, 0.95 where only a fill rate is asked for."""
+        return np.where(np.isnan(self.service), 0.95, self.service)
+
+    @property
+    def arrival(self) -> NDArray[np.int64]:
+        """Days until an order of today is on the shelf, whole."""
+        return np.ceil(self.lead - 1e-9).astype(np.int64)
+
+
+def choose(
+    items: pl.DataFrame,
+    policies: pl.DataFrame,
+    suppliers: pl.DataFrame | None,
+    *,
+    service_level: float,
+    review_days: float,
+    holding_rate: float,
+) -> Terms:
+    """The most specific row of `policies` for each item: SKU and warehouse > SKU > supplier and warehouse > supplier > warehouse > any.
+
+    The row holds as a whole; its empty cells mean the settings, not a less specific row. suppliers: sku, supplier_id.
+    Raises InputRejected naming an item that no row fits.
+    """
+    keys = ("sku", "warehouse", "supplier_id")
+    if suppliers is None:
+        named = items.with_columns(pl.lit(None, pl.String).alias("supplier_id"))
+    else:
+        named = items.join(suppliers.select("sku", "supplier_id"), on="sku", how="left", maintain_order="left")
+    policies = policies.sort(keys, nulls_last=True).with_row_index("row")
+    row = pl.repeat(None, items.height, dtype=pl.UInt32, eager=True)
+    for weight in range(7, -1, -1):  # sku 4 + supplier 2 + warehouse 1
+        on = [k for k, bit in zip(keys, (4, 1, 2), strict=True) if weight & bit]
+        fitting = policies.filter(*(pl.col(k).is_not_null() if k in on else pl.col(k).is_null() for k in keys))
+        if fitting.is_empty():
+            continue
+        if on:
+            fitting = fitting.unique(on, keep="first", maintain_order=True)
+            found = named.join(fitting.select(*on, "row"), on=on, how="left", maintain_order="left")["row"]
+        else:
+            found = pl.repeat(fitting["row"][0], items.height, dtype=pl.UInt32, eager=True)
+        row = row.zip_with(row.is_not_null(), found)
+    if row.null_count():
+        lost = items.filter(row.is_null())
+        raise InputRejected(
+            f"policies: no row fits SKU {lost['sku'][0]} at {lost['warehouse'][0]} ({lost.height} of {items.height} items)",
+            hint="add a row with sku, warehouse and supplier_id empty: it holds where no other does",
+        )
+    held = policies[row.to_numpy()]
+
+    def cells(name: str, empty: float) -> Floats:
+        return held[name].cast(pl.Float64).fill_null(empty).to_numpy()
+
+    fill, service = cells("fill_rate", np.nan), cells("service_level", np.nan)
+    return Terms(
+        lead=cells("lead_time_days", 0.0),
+        lead_sd=cells("lead_time_sd_days", 0.0),
+        review=cells("review_days", review_days),
+        moq=cells("moq", 0.0),
+        pack=cells("pack_size", 1.0),
+        # A fill rate alone is a target of its own; without either the setting holds.
+        service=np.where(np.isnan(service) & np.isnan(fill), service_level, service),
+        fill=fill,
+        holding_rate=cells("holding_rate", holding_rate),
+        shortage=cells("shortage_cost", np.nan),
+        order_cost=cells("order_cost", 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What n items have and expect.
+
+    free: on hand less reserved (negative = owed). listed: whether the inventory has a row. item, day, qty: one entry
+    per delivery on its way, `day` counted from today, overdue ones moved to day 1. overdue: one flag per delivery.
+    """
+
+    on_hand: Floats
+    free: Floats
+    listed: NDArray[np.bool_]
+    item: Rows
+    day: NDArray[np.int64]
+    qty: Floats
+    overdue: NDArray[np.bool_]
+    not_coming: int
+
+    def coming(self, days: Floats) -> Floats:
+        """Units that arrive within `days` (n) days."""
+        counted = np.where(self.day <= days[self.item], self.qty, 0.0)
+        return np.bincount(self.item, weights=counted, minlength=len(self.free)).astype(np.float64)
+
+    def by_day(self, last: int, rows: slice = slice(None)) -> Floats:
+        """Arrivals on the days 1..last, items of `rows` x last."""
+        first, end, _ = rows.indices(len(self.free))
+        keep = (self.item >= first) & (self.item < end) & (self.day <= last)
+        out = np.zeros((end - first, last))
+        np.add.at(out, (self.item[keep] - first, self.day[keep] - 1), self.qty[keep])
+        return out
+
+
+def stock(items: pl.DataFrame, inventory: pl.DataFrame, inbound: pl.DataFrame | None, clock: Clock) -> Stock:
+    """Stock of the items, in their order. Items without an inventory row have none."""
+    key = ["sku", "warehouse"]
+    held = items.join(inventory.select(*key, "on_hand", "reserved"), on=key, how="left", maintain_order="left")
+    on_hand = held["on_hand"].fill_null(0.0).to_numpy()
+    none = np.zeros(0)
+    item, day, qty, dropped = none.astype(np.intp), none.astype(np.int64), none, 0
+    if inbound is not None:
+        status = pl.col("status").str.strip_chars().str.to_lowercase().is_in(NOT_COMING)
+        coming = inbound.filter(~status.fill_null(False))
+        dropped = inbound.height - coming.height
+        order = items.with_row_index("item")
+        coming = coming.join(order, on=key, how="inner").sort("item", "arrival_date", "qty")
+        item, qty = coming["item"].to_numpy().astype(np.intp), coming["qty"].to_numpy()
+        day = clock.offset(coming["arrival_date"]).astype(np.int64)
+    return Stock(
+        on_hand,
+        on_hand - held["reserved"].fill_null(0.0).to_numpy(),
+        held["on_hand"].is_not_null().to_numpy(),
+        item,
+        np.maximum(day, 1),
+        qty,
+        day <= 0,
+        dropped,
+    )
