@@ -6,6 +6,7 @@ field) is read again by the csv module, which either makes sense of it or names 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -73,7 +74,8 @@ class Delimited:
         """
         import polars as pl
 
-        if self.survey.returns_only or bytes(memoryview(self.data)[:1]) in {b"\n", b"\r"}:
+        odd_lines = self.survey.returns_only or bytes(memoryview(self.data)[:1]) in {b"\n", b"\r"}
+        if odd_lines or (self.survey.quotes and not self._quotes_fit()):
             return self._by_hand(wanted)
         try:
             scan = pl.scan_csv(
@@ -94,24 +96,56 @@ class Delimited:
             keep = [n for n in self.header if wanted(n)]
             read = [n for n in self.header if n in keep or n == last]
             frame = scan.select(ROW, *(pl.col(mine[n]).alias(n) for n in read)).collect()
+            empty = None
+            if frame[last].null_count() or (frame[last].str.len_bytes() == 0).any():
+                # Only a look at all columns tells that no row is too long, and which rows are empty.
+                every = frame.lazy() if len(read) == len(self.header) else scan
+                cells = pl.all().exclude(ROW)
+                empty = every.select(pl.all_horizontal(cells.is_null() | (cells == ""))).collect().to_series()
         except pl.exceptions.PolarsError:
             return self._by_hand(wanted)
         if frame.is_empty():
             raise InputRejected(f"{self.name}: no rows, only a header")
-        if frame[last].null_count() and len(self.header) > 1 and not self._full(frame, last):
+        # Polars pads a short row with nulls, which can only be where the last cell is null; and it passes over cells
+        # beyond the header while some column is not read.
+        if (empty is not None or len(read) < len(self.header)) and not self._even(frame.height):
             return self._by_hand(wanted)
-        if all(frame[n].null_count() for n in read):
-            # Only now is it worth the look at every column whether a whole row is empty.
-            empty = scan.select(pl.all_horizontal(pl.all().exclude(ROW).is_null())).collect().to_series()
+        if empty is not None and empty.any():
             self.blank = int(empty.sum())
             frame = frame.filter(~empty)
         return frame.select(ROW, *keep)
 
-    def _full(self, frame: pl.DataFrame, last: str) -> bool:
-        # Polars pads a short row with nulls; it can only have happened where the last cell is null.
-        # Every full row has the same number of delimiters, so that their sum tells.
-        wanted = (len(self.header) - 1) * (frame.height + 1)
-        return self._delimiters() == wanted + self.skipped
+    def _quotes_fit(self) -> bool:
+        """Whether every quote opens a cell, closes one, or stands for itself (doubled).
+
+        Where one is left open, Polars swallows the lines up to the next quote without a word.
+        """
+        import numpy as np
+
+        cells = np.frombuffer(self.data, np.uint8)
+        edge = np.zeros(256, bool)
+        edge[list(f'{self.delimiter}"\r\n'.encode())] = True
+        begin = 3 if bytes(cells[:3]) == codecs.BOM_UTF8 else 0
+        inside = 0
+        for start in range(0, len(cells), dialect.CHUNK):
+            quotes = np.flatnonzero(cells[start : start + dialect.CHUNK] == ord('"')) + start
+            opening, closing = quotes[inside::2], quotes[1 - inside :: 2]
+            before, after = opening[opening > begin] - 1, closing[closing < len(cells) - 1] + 1
+            if not (edge[cells[before]].all() and edge[cells[after]].all()):
+                return False
+            inside = (inside + len(quotes)) % 2
+        return inside == 0
+
+    def _even(self, rows: int) -> bool:
+        """Whether every record has the header's number of cells, told by the sum of delimiters.
+
+        Too long and too short rows could only even out where both can be, and long ones are ruled out by then.
+        """
+        if len(self.header) == 1:
+            return self._delimiters() == self.skipped
+        tail = bytes(memoryview(self.data)[-4096:])
+        blank = max(0, tail[len(tail.rstrip(b"\r\n")) :].count(b"\n") - 1)
+        return self._delimiters() == (len(self.header) - 1) * (rows + 1 - blank) + self.skipped
 
     def _delimiters(self) -> int:
         mark = self.delimiter.encode()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cbec.core.errors import Fault, did_you_mean
+from cbec.core.errors import Fault
 
 if TYPE_CHECKING:
     from cbec.core.contract import Contract
@@ -79,8 +80,7 @@ def _match_one(contract: Contract, file: str, names: Sequence[str], faults: list
 def _nearest(name: str, aliases: Sequence[str], free: Sequence[str]) -> str:
     spelled = {plain(n): n for n in free}
     for word in (name, *aliases):
-        hint = did_you_mean(plain(word), spelled)
-        if hint:
-            near = hint.split('"')[1]
-            return f'; did you mean "{spelled[near]}"?'
+        near = difflib.get_close_matches(plain(word), list(spelled), n=1, cutoff=0.6)
+        if near:
+            return f'; did you mean "{spelled[near[0]]}"?'
     return ""

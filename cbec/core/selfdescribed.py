@@ -76,7 +76,7 @@ def binary(
         if kind != "xlsx":  # rows of a sheet are numbered before empty ones are left out
             scan = scan.select(header).with_row_index(ROW, offset=2)
         return scan.select(ROW, *(n for n in header if wanted(n))).collect(), header, notes
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputRejected(f"{name}: broken {KINDS[kind]} ({str(error).splitlines()[0]})") from None
 
 

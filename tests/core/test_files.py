@@ -36,9 +36,9 @@ def cells(raw: files.Raw) -> list[tuple[object, ...]]:
     return raw.frame.drop("__file", "__row").rows()
 
 
-def refused(data: bytes | str, folder: Path, **options: str) -> InputRejected:
+def refused(data: bytes | str, folder: Path, contract: Contract | None = TWO, **options: str) -> InputRejected:
     with pytest.raises(InputRejected) as caught:
-        read(data, folder, **options)
+        read(data, folder, contract, **options)
     assert "in.dat" in caught.value.message
     return caught.value
 
@@ -155,11 +155,22 @@ def test_quotes(tmp_path: Path) -> None:
         ('id,name,c\n1,"a,\nb",c\n2,"a,b"\n', 3, "2,a,b"),
         ("id,name,c\n1,a,b\n\n2,a,b,c\n", 4, "2,a,b,c"),
         ("id,name,c\n1,a,b,\n", 2, "1,a,b,"),
+        ("id,c,name\n1,a,b\n2,cup, red,x\n", 3, "2,cup, red,x"),
+        ("c,id,name\n1,a,\n2,cup, red,x\n3\n", 3, "2,cup, red,x"),
+        ('c,id,name\n1,"a,b",c\n2,"x",y,z\n', 3, "2,x,y,z"),
+        ("id\n1\n2,3\n", 3, "2,3"),
     ],
 )
 def test_rows_that_are_too_short_or_too_long(text: str, row: int, value: str, tmp_path: Path) -> None:
-    error = refused(text, tmp_path)
-    assert [(f.row, f.value, f.rule) for f in error.faults] == [(row, value, "fields")]
+    # The contract knows id and name only: what is not read must not hide a row that is cut wrongly.
+    for contract in (TWO, None):
+        faults = refused(text, tmp_path, contract).faults
+        assert (faults[0].row, faults[0].value, faults[0].rule) == (row, value, "fields")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n\n", "\r\n\r\n"])
+def test_empty_lines_at_the_end_are_no_rows(end: str, tmp_path: Path) -> None:
+    assert cells(read(f"id,c,name\n1,x,a\n2,y,{end}", tmp_path)) == [("1", "a"), ("2", None)]
 
 
 def test_every_uneven_row_is_counted_and_twenty_are_shown(tmp_path: Path) -> None:
@@ -197,6 +208,7 @@ def test_what_is_no_table(data: bytes, what: str, tmp_path: Path) -> None:
         ("id,name,id\n1,a,2\n", 1, "id", "header"),
         ('id,name\n1,a\n2,"b\n', 3, None, "quotes"),
         ('id,name\n1,"a"b\n', 2, None, "quotes"),
+        ('id,name\n1,"a\n2,b\n3,"c"\n4,d\n', 2, None, "quotes"),
         ('{"id": 1}\n{"id": 2\n', 2, None, "json"),
         ('{"id": 1}\n[2]\n', 2, None, "json"),
     ],

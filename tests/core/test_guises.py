@@ -10,11 +10,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from cbec import tables
 from cbec.core import check, files
 from cbec.core.command import Common
+from cbec.core.errors import EnvironmentFailed, InputRejected
 
 SALES = tables.get("sales")
 
@@ -158,3 +161,27 @@ def test_every_guise_gives_the_same_rows(guise: str, expected: pl.DataFrame, tmp
     path = tmp_path / "export.dat"  # no suffix tells anything
     path.write_bytes(GUISES[guise]())
     assert_frame_equal(good(path), expected)
+
+
+# Lengths inside a damaged Arrow or Parquet file can make native code ask for more memory than there is, and abort.
+TEXTUAL = sorted(name for name in GUISES if not name.startswith(("arrow", "parquet")))
+
+
+@settings(max_examples=80, deadline=None)
+@given(guise=st.sampled_from(TEXTUAL), data=st.data())
+def test_a_damaged_file_is_a_table_or_a_refusal(
+    guise: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray(GUISES[guise]())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content)))
+        scrap = st.sampled_from([b'"', b",", b";", b"\n", b"\0", b"\xff", b"\xe9", b'""', b"1e999", b"1,234"])
+        content[at : at + data.draw(st.integers(0, 4))] = data.draw(scrap)
+    path = tmp_path_factory.mktemp("damaged") / "export.dat"
+    path.write_bytes(content)
+    try:
+        checked = check.check(SALES, files.read(SALES, [str(path)], Common()), Common())
+    except (InputRejected, EnvironmentFailed):
+        return
+    assert checked.whole or checked.good.height <= checked.rows
+    assert checked.total == checked.rejects.height
