@@ -14,6 +14,7 @@ class Console:
 
     level: int = 1
     stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _open: bool = field(default=False, init=False)
 
     def say(self, text: str) -> None:
         """A line of the story."""
@@ -24,6 +25,20 @@ class Console:
         """A line that only `-v` shows."""
         if self.level >= 2:
             self.line(text)
+
+    def doing(self, text: str) -> None:
+        """What is going on: on a terminal only, and gone with the next line."""
+        if self.level >= 1 and self.stream.isatty() and "CI" not in os.environ:
+            self.stream.write(f"\r\x1b[2K{text} ...")
+            self.stream.flush()
+            self._open = True
+
+    def done(self) -> None:
+        """Take away what `doing` left."""
+        if self._open:
+            self.stream.write("\r\x1b[2K")
+            self.stream.flush()
+            self._open = False
 
     def warn(self, text: str) -> None:
         """Something that may be wrong."""
@@ -42,6 +57,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """A line as it stands, whatever the level."""
+        self.done()
         self.stream.write(text + "\n")
         self.stream.flush()
 

@@ -156,6 +156,7 @@ def deliver(
     if silent and not piped:
         from cbec import report
 
+        job.console.done()
         report.terminal(summary, dict(tables))
     _close(job, summary)
     if request.as_json:

@@ -89,11 +89,13 @@ def _run(job: Job) -> ExitStatus:
         settings = _settle_as_of(job, settled.settings, frames)
         job.record.settings = plain(settings)
         frames = _cut(job, frames, settings)
+        job.console.doing(command.path)
         result = _answer(command, frames, settings)
         _judge_rejects([c for c in result.checked if c.total], request, job.console)
         tables = _conform(command, result, settings)
         status = _status(result, request.fail_on)
         rows = {name: _height(frame) for name, frame in frames.items() if frame is not None}
+        job.console.doing("writing")
         deliver(job, tables, summarise(command, settings, result, tables, rows, status), result.files)
     return status
 
@@ -133,6 +135,7 @@ def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | N
         if not paths:
             frames[name] = None
             continue
+        job.console.doing(f"reading {name}")
         contract = None if declared.raw else tables.get(name)
         raw = files.read(contract, paths, settings)
         job.record.sources[name] = raw.sources
