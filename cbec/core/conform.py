@@ -49,8 +49,11 @@ def _shape(contract: Contract, column: Column, series: pl.Series) -> pl.Series:
     try:
         if column.kind == "float":
             numbers = series.cast(pl.Float64).fill_nan(None).round(digits)
-            # A zero has no sign, or sums in another order would print another byte.
-            return (numbers + 0.0).alias(column.name)
+            # A zero has no sign, or sums in another order would print another byte (adding 0.0 to a Series does nothing).
+            unsigned = numbers.to_frame(column.name)
+            return unsigned.select(
+                pl.when(pl.col(column.name) == 0).then(0.0).otherwise(pl.col(column.name)).alias(column.name)
+            ).to_series()
         if column.kind == "decimal":
             if series.dtype.is_float():
                 series = series.fill_nan(None).round(digits)

@@ -579,3 +579,8 @@ def test_conform_shapes_rounds_and_sorts() -> None:
 def test_a_step_that_breaks_its_contract_is_a_bug(frame: pl.DataFrame, what: str) -> None:
     with pytest.raises(check.ContractBroken, match=what):
         check.conform(TOY, frame)
+
+
+def test_conform_writes_zero_without_a_sign() -> None:
+    frame = pl.DataFrame({"id": ["a", "b", "c", "d"], "change": [-0.0, -1e-9, -2.0, None]})
+    assert [str(v) for v in check.conform(TOY, frame)["change"]] == ["0.0", "0.0", "-2.0", "None"]
