@@ -59,7 +59,8 @@ def _parts(
     limit: ArrayLike, mean: ArrayLike, var: ArrayLike
 ) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
     limit, mean, var = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in (limit, mean, var)))
-    random = (var > _CERTAIN) & (mean > 0)
+    # A spread a thousand times the mean is no time in transit; the mean holds.
+    random = (var > _CERTAIN) & (mean**2 > 1e-6 * var)
     shape = np.divide(mean**2, var, out=np.ones_like(mean), where=random)
     return limit, mean, var, shape, random
 
