@@ -37,3 +37,73 @@ def forecast(rates: Table, policy_rates: Table | None = None, *, s: Forecast) ->
         findings=[Finding(*f) for f in made.findings],
         notes=made.notes,
     )
+
+
+@dataclass(frozen=True)
+class Exposure(Common):
+    """Settings of `fx exposure`."""
+
+    level: float = setting(0.95, "level of VaR and CVaR", min=0.5, max=0.999)
+    bucket: str = setting("month", "length of a time bucket", choices=("week", "month", "quarter"))
+
+
+@command("exposure_report", "currency_risk")
+def exposure(rates: Table, exposures: Table, hedges: Table | None = None, *, s: Exposure) -> Result:
+    """Open money by currency and time, netted and after hedges, with its risk in home currency.
+
+    All currencies move together as they did on the same past days, scaled to today's volatility; each row carries its
+    part of the whole risk, so that what offsets shows.
+    """
+    from cbec.methods.fx import exposure as method
+    from cbec.methods.fx import flows
+    from cbec.methods.fx.panel import panel
+
+    known = panel(rates, s.as_of, s.home_currency)
+    due = flows.flows(exposures, hedges, known.as_of, s.home_currency, s.bucket)
+    made = method.exposure(due, known, s.level, str(s.home_currency))
+    return Result(
+        {"exposure_report": made.report, "currency_risk": made.currencies},
+        money=made.money,
+        metrics=made.metrics,
+        findings=[Finding(*f) for f in [*due.findings, *made.findings]],
+        notes=[*known.notes, *made.notes],
+    )
+
+
+@dataclass(frozen=True)
+class Hedge(Exposure):
+    """Settings of `fx hedge`."""
+
+    min_ratio: float = setting(0.0, "least share of each net flow that must be hedged", min=0, max=1)
+    max_ratio: float = setting(1.0, "most that may be", min=0, max=1)
+    lot: float = setting(
+        10000.0, "smallest step of a forward, worth so much home currency; rounded to 1, 2 or 5", min=0
+    )
+    spread_bp: float = setting(10.0, "half the bid-ask spread of a forward in basis points", min=0, max=1000)
+    spreads: str = setting("", "the same for single currencies, e.g. MXN=40,GBP=15")
+    rate_basis: str = setting("", "points added to policy rates to reach the money market, e.g. CNY=-1.45")
+
+
+@command("hedge_plan", "hedge_choices")
+def hedge(rates: Table, exposures: Table, policy_rates: Table, hedges: Table | None = None, *, s: Hedge) -> Result:
+    """Forwards that take most out of the worst outcomes for their cost, within the bands of the policy.
+
+    The mean of the worst outcomes (CVaR) plus spread and carry is made as small as the bands allow, and told beside
+    doing nothing, hedging half, all, and receipts without netting.
+    """
+    from cbec.methods.fx import flows, parity, tickets
+    from cbec.methods.fx.panel import panel
+
+    known = panel(rates, s.as_of, s.home_currency)
+    due = flows.flows(exposures, hedges, known.as_of, s.home_currency, s.bucket)
+    ask = tickets.Ask(
+        known.as_of, str(s.home_currency), s.level, s.min_ratio, s.max_ratio, s.lot, s.spread_bp, s.spreads, s.seed
+    )
+    made = tickets.answer(due, known, parity.interest(policy_rates, s.rate_basis), ask)
+    return Result(
+        {"hedge_plan": made.plan, "hedge_choices": made.choices},
+        money=made.money,
+        metrics=made.metrics,
+        findings=[Finding(*f) for f in made.findings],
+        notes=[*known.notes, *made.notes],
+    )
