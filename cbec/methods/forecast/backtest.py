@@ -52,18 +52,18 @@ class Replay:
     origins: int
 
 
-def cuts(width: int, h: int, season: int) -> tuple[int, ...]:
+def cuts(width: int, h: int) -> tuple[int, ...]:
     """Origins, newest first: at least three where the history allows, a half horizon apart at least."""
     reach = min(h, max(1, width // 4))
     step = max(1, -(-reach // 2))
-    least = max(2, min(2 * reach, width // 2))
+    least = max(2, min(2 * reach, width // 3))
     return tuple(c for c in (reach + k * step for k in range(ORIGINS)) if width - c >= least)
 
 
 def replay(panel: Panel, h: int) -> Replay:
     """Run every origin. Raises NoAnswer where the history leaves none."""
     count, width = panel.units.shape
-    back = cuts(width, h, panel.season)
+    back = cuts(width, h)
     if not back:
         raise NoAnswer(
             f"the history has {width} periods, too few for one past origin", hint="a shorter --horizon or more history"

@@ -49,7 +49,8 @@ def outlook(panel: Panel, h: int) -> Outlook:
     for number, name in enumerate(choice.names):
         here = choice.best == number
         chosen[:, here] = rolled.forecasts[name][:, here]
-    point = np.where(dead[:, None], 0.0, chosen[0])
+    # Rounded as it is written, so that cum_mean is the sum of the means that a person sees.
+    point = np.where(dead[:, None], 0.0, np.round(chosen[0], 4))
     actual = np.where(rolled.valid[1:, :, None], rolled.actual[1:], np.nan)
     whole = bool((np.nan_to_num(panel.units) % 1 == 0).all())
     of = calibrate.spread(panel, rolled, chosen)

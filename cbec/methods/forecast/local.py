@@ -64,6 +64,23 @@ def seasonal_naive(y: Floats, h: int, season: int) -> Floats:
     return np.where(np.isnan(ahead), out, ahead)
 
 
+def seasonal_level(y: Floats, h: int, season: int, window: int) -> Floats:
+    """The seasonal naive times the root of this year's level over last year's (the last `window` periods of each).
+
+    The root is a change half believed. The ratio is held within 1/4 and 4; where either year is not known it is 1.
+    """
+    width = y.shape[1]
+    out = seasonal_naive(y, h, season)
+    if season <= 1 or width < season + window:
+        return out
+    now, then = y[:, width - window :], y[:, width - season - window : width - season]
+    both = ~np.isnan(now) & ~np.isnan(then)
+    upper, lower = np.where(both, now, 0.0).sum(1), np.where(both, then, 0.0).sum(1)
+    fair = (upper > 0) & (lower > 0)
+    ratio = np.where(fair, upper / np.where(fair, lower, 1.0), 1.0)
+    return np.asarray(out * np.sqrt(np.clip(ratio, 0.25, 4.0))[:, None])
+
+
 def window_mean(y: Floats, h: int, window: int) -> Floats:
     """Mean of the known ones among the last `window` periods; the last known value where none is."""
     part = y[:, -window:]

@@ -86,13 +86,12 @@ def native(moments: pl.Series) -> str:
         return "D"
     day = moments.to_physical().to_numpy().astype(np.int64)
     gap = np.diff(day)
-    if len(day) >= 3 and not (gap % 7).any():
-        return "W"
-    if gap.min() < 28:
-        return "D"
     in_month = moments.dt.day().to_numpy()
-    at_end = (moments.dt.offset_by("1d").dt.day() == 1).all()
-    if not ((in_month == 1).all() or at_end or (len(day) >= 3 and (in_month == in_month[0]).all())):
+    at_end = bool((moments.dt.offset_by("1d").dt.day() == 1).all())
+    monthly = gap.min() >= 28 and (bool((in_month == 1).all()) or at_end)
+    if not monthly and len(day) >= 3 and not (gap % 7).any():
+        return "W"
+    if not monthly and (gap.min() < 28 or len(day) < 3 or (in_month != in_month[0]).any()):
         return "D"
     month = moments.dt.year().to_numpy().astype(np.int64) * 12 + moments.dt.month().to_numpy()
     step = math.gcd(*np.diff(month).tolist())

@@ -40,8 +40,11 @@ BULK = 3.0
 RECENT = {"H": 1344, "D": 182, "W": 26, "M": 18, "Q": 8, "Y": 8}
 
 
-def features(y: Floats, frequency: str) -> Floats:
-    """n x 6 means per period of seasonally adjusted histories y (right-aligned, NaN = masked or not born)."""
+def features(y: Floats, frequency: str, lead: int = 0) -> Floats:
+    """n x 6 means per period of seasonally adjusted histories y (right-aligned, NaN = masked or not born).
+
+    lead: leading columns that lie before the panel, of which nothing is known of any series.
+    """
     count, width = y.shape
     known = ~np.isnan(y)
     value = np.where(known, np.maximum(y, 0.0), 0.0)
@@ -49,7 +52,7 @@ def features(y: Floats, frequency: str) -> Floats:
     born = local.born(y)
     # A series that is not born counts as zero in the plain means, as the seller's formulas have it; the last feature
     # says how much larger the mean over its life is.
-    counts = known | (np.arange(width) < born[:, None])
+    counts = (known | (np.arange(width) < born[:, None])) & (np.arange(width) >= lead)
     half_base, half_bulk = HALF_LIVES[frequency]
     out = np.empty((count, len(PRIOR)))
     at = 0
@@ -100,9 +103,9 @@ def levels(stack: Floats, season: Season, back: tuple[int, ...], h: int, frequen
                 after = flat[:, width - lesson : width - lesson + reach]
                 there = ~np.isnan(after)
                 rate = np.where(there.any(1), np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
-                known = lessons[cut + lesson] = (features(past, frequency), rate)
+                known = lessons[cut + lesson] = (features(past, frequency, cut + lesson), rate)
             taught.append(known)
-        out[k] = features(flat, frequency) @ _learn(taught, reach)
+        out[k] = features(flat, frequency, cut) @ _learn(taught, reach)
     return out
 
 

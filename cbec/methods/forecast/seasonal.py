@@ -26,6 +26,9 @@ SHRINK = 2.0
 EVIDENCE = 0.5
 #: Seasons a history must have.
 SEASONS = 2.0
+#: Seasons that the shared line must have, and standard errors by which its seasons must resemble each other.
+SEASONS_SHARED = 1.5
+EVIDENCE_SHARED = 2.0
 #: Series from which a shared season is told.
 SHARED = 10
 #: Part of the seasonal variance that the shared season must tell to be taken from series with a record of their own.
@@ -103,7 +106,7 @@ def estimate(stack: Floats, m: int, recency: float = RECENCY) -> Season:
         return Season(np.ones((len(y), 1)), np.zeros((len(y), 1)))
     common = np.ones((deep, m))
     if count >= SHARED:
-        common = _index(_shared(stack), m, recency, ratios=True)[0]
+        common = np.stack([_common(line, m, recency) for line in _shared(stack)])
     known = ~np.isnan(y)
     tells = (known.sum(1) >= SEASONS * m) & (np.where(known, y, np.inf).min(1) > 0)
     factor, shift = np.ones((len(y), m)), np.zeros((len(y), m))
@@ -133,10 +136,59 @@ def _shared(stack: Floats) -> Floats:
     return np.where(alive >= SHARED, total / np.maximum(alive, 1), np.nan)
 
 
-def _index(y: Floats, m: int, recency: float, ratios: bool = False) -> tuple[Floats, Floats]:
+def _common(line: Floats, m: int, recency: float) -> Floats:
+    """Factors (m) of one line of shared demand; 1 where its years do not resemble each other.
+
+    The line is smooth, so that one and a half seasons will do: the centred mean is carried on in a straight line to
+    both ends. The correlation r of a season with the one before says how much of an index is season: with k of them, k r /
+    (1 + (k - 1) r) (Spearman & Brown 1910).
+    """
+    none = np.ones(m)
+    line = line[~np.isnan(line)] if not np.isnan(line).all() else line[:0]
+    life = len(line)
+    if life < SEASONS_SHARED * m or life < m + 2:
+        return none
+    usual = _to_the_ends(centred_mean(line[None, :], m)[0], max(m // 2, 2))
+    # Weeks in which everything is shut (usual near 0) tell no season.
+    open_ = usual > CLOSED * np.median(line)
+    part = np.where(open_, line / np.where(open_, usual, 1.0) - 1, np.nan)
+    both = open_[:-m] & open_[m:]
+    before, after = part[:-m][both], part[m:][both]
+    spread = np.sqrt((before * before).sum() * (after * after).sum())
+    alike = float((before * after).sum() / spread) if spread > 0 else 0.0
+    if alike * np.sqrt(len(before)) < EVIDENCE_SHARED:
+        return none
+    years = -(-life // m)
+    padded = np.full(years * m, np.nan)
+    padded[years * m - life :] = part
+    cube = padded.reshape(years, m)
+    weight = ~np.isnan(cube) * (recency ** np.arange(years)[::-1])[:, None]
+    total = np.maximum(weight.sum(0), 1e-12)
+    index = (np.nan_to_num(cube) * weight).sum(0) / total
+    seen = np.maximum(total**2 / np.maximum((weight * weight).sum(0), 1e-12), 1.0)
+    index = (index - index.mean()) * (seen * alike / (1 + (seen - 1) * alike))
+    return np.asarray(np.maximum(1 + index, 0.0))
+
+
+def _to_the_ends(usual: Floats, reach: int) -> Floats:
+    """A centred mean carried on in a straight line through its last (first) `reach` values."""
+    out = usual.copy()
+    there = np.flatnonzero(~np.isnan(usual))
+    first, last = int(there[0]), int(there[-1])
+    span = min(reach, last - first)
+    if span > 0:
+        head, tail = (usual[first + span] - usual[first]) / span, (usual[last] - usual[last - span]) / span
+    else:
+        head = tail = 0.0
+    out[:first] = usual[first] + head * np.arange(-first, 0)
+    out[last + 1 :] = usual[last] + tail * np.arange(1, len(usual) - last)
+    return out
+
+
+def _index(y: Floats, m: int, recency: float) -> tuple[Floats, Floats]:
     """Factor and shift per history (N x m), neutral where there is no evidence of a season.
 
-    Factors where every value is positive (or with `ratios`), else shifts.
+    Factors where every value is positive, else shifts.
     """
     count, width = y.shape
     factor, shift = np.ones((count, max(m, 1))), np.zeros((count, max(m, 1)))
@@ -147,7 +199,7 @@ def _index(y: Floats, m: int, recency: float, ratios: bool = False) -> tuple[Flo
         return factor, shift
     y, life, known = y[rows], life[rows], known[rows]
     usual = centred_mean(y, m)
-    positive = (np.where(known, y, np.inf).min(1) > 0) | ratios
+    positive = np.where(known, y, np.inf).min(1) > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(positive[:, None], y / usual - 1, y - usual)
     years = -(-width // m)
@@ -169,6 +221,6 @@ def _index(y: Floats, m: int, recency: float, ratios: bool = False) -> tuple[Flo
     keep = np.clip(1 - SHRINK * noise / np.where(size > 0, size, 1.0), 0.0, 1.0)
     shown = (evidence(y, m) > EVIDENCE) & (freedom > 0) & (size > 0)
     index = index * np.where(shown, keep, 0.0)[:, None]
-    factor[rows] = np.where(positive[:, None], np.maximum(1 + index, 0.0 if ratios else 0.01), 1.0)
+    factor[rows] = np.where(positive[:, None], np.maximum(1 + index, 0.01), 1.0)
     shift[rows] = np.where(positive[:, None], 0.0, index)
     return factor, shift

@@ -29,7 +29,7 @@ COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": _FINE, "Q": _COARSE, "Y"
 #: What a method must beat.
 NAIVE = "seasonal_naive"
 #: The methods among which is chosen.
-CANDIDATES = (NAIVE, "seller_formula", "window_mean", "theta", "combination", "pooled_level", "tsb")
+CANDIDATES = (NAIVE, "seller_formula", "seasonal_level", "window_mean", "theta", "combination", "pooled_level", "tsb")
 #: Past origins at most.
 ORIGINS = 4
 SPARSE = ("intermittent", "lumpy", "new")
@@ -43,6 +43,8 @@ MARGIN = 0.06
 PRIOR = 16.0
 PRIOR_SPARSE = 64.0
 CLASS_PRIOR = 50.0
+#: Periods in which this year's level is compared with last year's, where a season is a year.
+LEVEL_WINDOW = {"W": 8, "M": 3, "Q": 2}
 #: Periods of the plain mean.
 LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 
@@ -105,6 +107,8 @@ def roll(panel: Panel, h: int) -> Rolled:
         "naive": local.naive(y, h),
         "seller_formula": _seller(panel, back, h),
     }
+    if panel.frequency in LEVEL_WINDOW:
+        out["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[panel.frequency])
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
     season = seasonal.estimate(stack, m, recency)
     flat = season.out_of(y)

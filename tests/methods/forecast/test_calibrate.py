@@ -1,0 +1,84 @@
+"""Quantiles: ordered, never negative, and right as often as they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cbec.methods.forecast import calibrate
+from cbec.tables.demand import LEVELS
+
+rng = np.random.default_rng(7)
+
+
+def spread_of(past, n, scale=1.0):
+    k = past.shape[0] + 1
+    return calibrate.Spread(np.full((k, n), scale), np.zeros((k, n), np.int64))
+
+
+def test_quantiles_of_normal_errors_are_normal():
+    past = np.full((4, 2000, 3), 100.0)
+    actual = past + rng.normal(0, 5, past.shape)
+    q = calibrate.quantiles(past[0], past, actual, spread_of(past, 2000), total=False, whole=False)
+    expected = 100 + 5 * stats.norm.ppf(LEVELS)
+    np.testing.assert_allclose(q[:, 0, 1], expected, atol=0.6)
+
+
+def test_quantiles_are_ordered_and_not_negative():
+    past = rng.gamma(0.5, 2, (3, 50, 10))
+    actual = rng.gamma(0.5, 4, (3, 50, 10))
+    for total in (False, True):
+        q = calibrate.quantiles(past[0], past, actual, spread_of(past, 50), total=total, whole=False)
+        assert (q >= 0).all() and (np.diff(q, axis=0) >= 0).all()
+        if total:
+            assert (np.diff(q, axis=2) >= 0).all()
+
+
+def test_whole_units_give_whole_quantiles():
+    past = np.full((2, 20, 3), 2.3)
+    q = calibrate.quantiles(past[0], past, np.rint(past), spread_of(past, 20), total=False, whole=True)
+    assert (q % 1 == 0).all()
+
+
+def test_totals_have_their_own_errors():
+    """Errors that go together add up in totals: nine times the variance of one, not three times."""
+    past = np.full((4, 1000, 3), 100.0)
+    actual = past + rng.normal(0, 5, (4, 1000, 1))
+    of = spread_of(past, 1000)
+    q = calibrate.quantiles(past[0].cumsum(1), past.cumsum(2), actual.cumsum(2), of, total=True, whole=False)
+    width = q[LEVELS.index(0.95), 0] - q[LEVELS.index(0.05), 0]
+    assert width[2] / width[0] == pytest.approx(3, rel=0.05)
+
+
+def test_without_a_record_the_spread_is_that_of_independent_steps():
+    past, actual = np.empty((0, 2, 16)), np.empty((0, 2, 16))
+    point = np.full((2, 16), 100.0)
+    q = calibrate.quantiles(point, past, actual, spread_of(past, 2, 3.0), total=False, whole=False)
+    np.testing.assert_allclose(q[LEVELS.index(0.95), 0] - 100, 3 * 1.645, rtol=0.06)
+    q = calibrate.quantiles(point.cumsum(1), past, actual, spread_of(past, 2, 3.0), total=True, whole=False)
+    width = q[LEVELS.index(0.95), 0] - point.cumsum(1)[0]
+    assert width[15] / width[0] == pytest.approx(4, rel=0.01)
+
+
+def test_beyond_the_record_the_spread_goes_on_growing():
+    past = np.full((4, 300, 12), 50.0)
+    actual = past + np.cumsum(rng.normal(0, 2, past.shape), 2)
+    actual[:, :, 6:] = np.nan
+    q = calibrate.quantiles(past[0], past, actual, spread_of(past, 300), total=False, whole=False)
+    width = q[-2, 0] - q[0, 0]
+    assert width[11] > 1.2 * width[5]
+    assert (np.diff(width[5:]) >= 0).all()
+
+
+def test_variances_of_short_histories_are_not_trusted():
+    mean, life = np.array([10.0, 10.0]), np.array([3.0, 200.0])
+    found = calibrate._variance(np.array([0.0, 4.0]), mean, life)
+    assert found[0] > 5  # a history of three equal values may still vary like counts
+    assert found[1] == 4
+
+
+def test_variances_follow_the_power_law_of_the_catalogue():
+    mean = np.exp(rng.uniform(0, 6, 500))
+    found = calibrate._variance(mean**1.5 * rng.chisquare(20, 500) / 20, mean, np.full(500, 20.0))
+    np.testing.assert_allclose(np.log(found / mean**1.5), 0, atol=0.6)

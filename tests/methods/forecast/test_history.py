@@ -1,0 +1,200 @@
+"""Preparation: what is zero, what is not known, what is left out, and that nothing after as_of enters."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cbec.core.errors import InputRejected, UsageFault
+from cbec.methods.forecast import history
+
+MONDAY = date(2024, 1, 1)
+
+
+def day(i):
+    return MONDAY + timedelta(days=i)
+
+
+def sales(rows, **more):
+    """Rows (day number, sku, units); further columns by name."""
+    frame = pl.DataFrame(
+        {"date": [day(r[0]) for r in rows], "sku": [r[1] for r in rows], "units": [float(r[2]) for r in rows]}
+    )
+    return frame.with_columns(**{k: pl.Series(v) for k, v in more.items()})
+
+
+def panel(frame, last, **more):
+    return history.panel(frame, as_of=day(last), **more)
+
+
+def test_gaps_are_zero_only_after_the_first_sale():
+    p = panel(sales([(0, "a", 1), (9, "a", 2), (4, "b", 3)]), 11, frequency="D")
+    assert p.keys["sku"].to_list() == ["a", "b"]
+    assert p.keys["market"].to_list() == ["*", "*"]
+    assert p.units[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0]
+    assert np.isnan(p.units[1, :4]).all()
+    assert p.units[1, 4:].tolist() == [3, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_zeros_before_launch_are_trimmed():
+    p = panel(sales([(0, "a", 0), (1, "a", 0), (2, "a", 5), (3, "a", 0)]), 3, frequency="D")
+    assert np.isnan(p.units[0, :2]).all()
+    assert p.units[0, 2:].tolist() == [5, 0]
+
+
+def test_stock_out_is_masked_not_zero():
+    rows = [(i, "a", 0 if i in (3, 4) else 2) for i in range(8)]
+    p = panel(sales(rows, in_stock=[i not in (3, 4) for i in range(8)]), 7, frequency="D")
+    assert np.isnan(p.units[0, 3:5]).all()
+    assert p.stock_out[0].tolist() == [i in (3, 4) for i in range(8)]
+    assert "stock_out" in p.flags()[0]
+
+
+def test_a_week_partly_out_of_stock_is_scaled_up_from_its_days_in_stock():
+    rows = [(i, "a", 0 if 8 <= i < 12 else 3) for i in range(21)]
+    p = panel(sales(rows, in_stock=[not 8 <= i < 12 for i in range(21)]), 20, frequency="W")
+    assert p.units[0].tolist() == [21, 21, 21]  # 3 days in stock x 3 units, times 7/3
+
+
+def test_a_week_with_a_single_day_in_stock_is_masked():
+    rows = [(i, "a", 0 if 7 <= i < 13 else 3) for i in range(21)]
+    p = panel(sales(rows, in_stock=[not 7 <= i < 13 for i in range(21)]), 20, frequency="W")
+    assert np.isnan(p.units[0, 1])
+
+
+def test_a_day_sold_out_in_one_warehouse_and_open_in_another_counts():
+    rows = [(0, "a", 2), (1, "a", 0), (1, "a", 2), (2, "a", 2)]
+    p = panel(sales(rows, in_stock=[True, False, True, True]), 2, frequency="D")
+    assert p.units[0].tolist() == [2, 2, 2]
+
+
+def test_returns_are_netted_apart():
+    p = panel(sales([(0, "a", 5), (1, "a", -2), (1, "a", 1)]), 1, frequency="D")
+    assert p.units[0].tolist() == [5, 1]
+    assert p.returned[0].tolist() == [0, 2]
+    assert "returns" in p.flags()[0]
+
+
+def test_partial_weeks_at_both_ends_are_dropped():
+    p = panel(sales([(i, "a", 1) for i in range(2, 24)]), 23, frequency="W")
+    assert p.units.tolist() == [[7, 7]]
+    assert p.dropped == ("partial_first_dropped", "partial_last_dropped")
+    whole = panel(sales([(i, "a", 1) for i in range(21)]), 20, frequency="W")
+    assert whole.units.tolist() == [[7, 7, 7]]
+    assert whole.dropped == ()
+
+
+def test_weekly_rows_stand_for_whole_weeks():
+    p = panel(sales([(7 * i, "a", i + 1) for i in range(4)]), 21)
+    assert p.frequency == "W"
+    assert p.units.tolist() == [[1, 2, 3, 4]]
+
+
+def test_days_without_rows_up_to_as_of_are_zero_sales():
+    p = panel(sales([(0, "a", 1), (1, "a", 1)]), 4, frequency="D")
+    assert p.units.tolist() == [[1, 1, 0, 0, 0]]
+
+
+def test_duplicates_and_markets_are_added_up():
+    frame = sales([(0, "a", 1), (0, "a", 2), (0, "a", 4)], market=["DE", "DE", None])
+    p = panel(frame, 0, frequency="D")
+    assert p.keys.rows() == [("a", "*"), ("a", "DE")]
+    assert p.units[:, 0].tolist() == [4, 3]
+    assert panel(frame, 0, frequency="D", by="sku").units.tolist() == [[7]]
+
+
+def test_delisted_after_half_a_year_of_silence():
+    rows = [(7 * i, "a", 5) for i in range(10)] + [(7 * i, "b", 5) for i in range(40)]
+    p = panel(sales(rows), 7 * 39)
+    assert p.obsolete.tolist() == [True, False]
+    assert p.demand_class.tolist() == ["obsolete", "smooth"]
+    assert "obsolete" in p.flags()[0]
+
+
+def test_a_rare_seller_is_not_delisted_by_its_usual_interval():
+    rows = [(7 * i, "rare", 1) for i in (0, 20, 40, 60)] + [(7 * i, "b", 5) for i in range(90)]
+    p = panel(sales(rows), 7 * 89)
+    assert not p.obsolete.any()  # 29 weeks of silence, with a sale every 20 weeks before
+
+
+def test_a_stock_out_is_no_silence():
+    rows = [(7 * i, "a", 5 if i < 10 else 0) for i in range(45)]
+    p = panel(sales(rows, in_stock=[i < 10 for i in range(45)]), 7 * 44)
+    assert not p.obsolete.any()
+
+
+@pytest.mark.parametrize(
+    ("values", "adi", "cv2", "label"),
+    [
+        ([4, 5, 4, 5, 4, 5, 4, 5, 4, 5], 1.0, 10 * 0.25 / 9 / 4.5**2, "smooth"),
+        ([1, 9, 1, 9, 1, 9, 1, 9, 1, 9], 1.0, 10 * 16 / 9 / 25, "erratic"),
+        ([4, 0, 0, 4, 0, 0, 4, 0, 0], 3.0, 0.0, "intermittent"),
+        ([1, 0, 0, 9, 0, 0, 1, 0, 0, 9], 2.5, 4 * 16 / 3 / 25, "lumpy"),
+    ],
+)
+def test_classes_of_syntetos_boylan_croston(values, adi, cv2, label):
+    found = history.classify(np.array([values], float))
+    assert found[0][0] == pytest.approx(adi)
+    assert found[1][0] == pytest.approx(cv2)
+    assert found[2][0] == label
+
+
+@pytest.mark.parametrize(("name", "known"), [("AUTO", 17), ("OIL", 38)])
+def test_classes_reproduce_published_labels(data_set, name, known):
+    folder = data_set("forecast/spare_parts")
+    long = pl.read_parquet(folder / f"{name}_clean_long.parquet").sort("unique_id", "t")
+    labels = pl.read_parquet(folder / f"{name}_classification.parquet").sort("unique_id")
+    count = labels.height
+    units = long["y"].cast(pl.Float64).to_numpy().reshape(count, -1)[:, :known]
+    assert history.classify(units)[2].tolist() == labels["Classification"].str.to_lowercase().to_list()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.sampled_from("abc"), st.integers(-3, 20)), min_size=5, max_size=60),
+    st.randoms(),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_rows_does_not_matter(rows, random):
+    rows = [(0, "a", 1), *rows]
+    other = list(rows)
+    random.shuffle(other)
+    frames = [sales([(i, s, u + 0.1) for i, s, u in r]) for r in (rows, other)]
+    one, two = (panel(f, 60, frequency="D") for f in frames)
+    assert one.units.tobytes() == two.units.tobytes()
+    assert one.returned.tobytes() == two.returned.tobytes()
+
+
+def test_until_is_what_a_panel_of_that_day_would_be():
+    rng = np.random.default_rng(3)
+    rows = [(i, s, u) for s in "abcd" for i, u in enumerate(rng.poisson(0.4, 90)) if u]
+    now, then = panel(sales(rows), 89, frequency="D"), panel(sales(rows), 69, frequency="D")
+    past = history.until(now, 20)
+    assert now.keys.equals(then.keys)
+    width = then.units.shape[1]
+    np.testing.assert_array_equal(past.units[:, -width:], then.units)
+    assert past.demand_class.tolist() == then.demand_class.tolist()
+
+
+def test_settings_that_make_no_sense():
+    frame = sales([(0, "a", 1)])
+    with pytest.raises(UsageFault, match="sku"):
+        panel(frame, 0, by="skus")
+    with pytest.raises(UsageFault):
+        panel(frame, 0, by=" ")
+    with pytest.raises(UsageFault, match="frequency"):
+        panel(frame, 0, frequency="2W")
+    with pytest.raises(InputRejected, match="no row"):
+        panel(frame, -1)
+    with pytest.raises(InputRejected, match="no whole period"):
+        panel(frame, 0, frequency="M")
+
+
+def test_a_finer_frequency_than_the_dates_have_is_said():
+    p = panel(sales([(7 * i, "a", 1) for i in range(5)]), 28, frequency="D")
+    assert p.frequency == "D"
+    assert "look like frequency W" in p.notes[0]

@@ -1,0 +1,98 @@
+"""Seasons: told where there are some, left alone where there are none, shared where series are too short."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cbec.methods.forecast import seasonal
+
+WAVE = np.array([1.4, 1.2, 1.0, 0.8, 0.6, 0.8, 1.0, 1.1, 0.9, 1.0, 0.9, 1.3])
+
+
+def histories(count, width, factor, seed=1, level=100.0, noise=0.05):
+    rng = np.random.default_rng(seed)
+    at = np.arange(-width, 0) % len(factor)
+    return level * factor[at] * (1 + noise * rng.standard_normal((count, width)))
+
+
+def test_centred_mean_of_an_even_season_is_two_by_m():
+    y = np.arange(10.0)[None, :]
+    y[0, 3] = 9
+    found = seasonal.centred_mean(y, 4)[0]
+    assert np.isnan(found[:2]).all() and np.isnan(found[-2:]).all()
+    assert found[4] == pytest.approx((y[0, 2] / 2 + y[0, 3] + y[0, 4] + y[0, 5] + y[0, 6] / 2) / 4)
+
+
+def test_centred_mean_of_an_odd_season():
+    y = np.array([[1.0, 2, 6, 4, np.nan, 6, 7]])
+    np.testing.assert_allclose(seasonal.centred_mean(y, 3)[0], [np.nan, 3, 4, np.nan, np.nan, np.nan, np.nan])
+
+
+def test_own_season_is_found_and_taken_out_and_put_back():
+    y = histories(3, 60, WAVE)
+    season = seasonal.estimate(y[None], 12)
+    np.testing.assert_allclose(season.factor, np.tile(WAVE, (3, 1)), atol=0.1)
+    flat = season.out_of(y)
+    assert flat.std(1).max() < 8 < y.std(1).min()
+    np.testing.assert_allclose(season.into(np.full((3, 13), 100.0)), 100 * np.tile(WAVE, (3, 2))[:, :13], atol=10)
+
+
+def test_no_season_no_factors():
+    y = histories(40, 60, np.ones(12), noise=0.2)
+    factor = seasonal.estimate(y[None], 12).factor
+    assert np.abs(factor - 1).mean() < 0.02
+
+
+def test_histories_with_zeros_get_differences():
+    y = np.tile([0.0, 4, 8, 0], 12)[None, :] + np.random.default_rng(0).uniform(0, 0.5, (1, 48))
+    y[0, ::4] = 0
+    season = seasonal.estimate(y[None], 4)
+    assert (season.factor == 1).all()
+    assert season.shift[0, 2] > 2 > -1 > season.shift[0, 0]
+
+
+def test_a_young_series_gets_the_season_that_all_share():
+    y = histories(30, 60, WAVE)
+    y[0, :-10] = np.nan
+    factor = seasonal.estimate(y[None], 12).factor
+    np.testing.assert_allclose(factor[0], WAVE, atol=0.08)
+
+
+def test_one_and_a_half_years_are_enough_for_a_shared_season():
+    y = histories(40, 19, WAVE)
+    np.testing.assert_allclose(seasonal.estimate(y[None], 12).factor.mean(0), WAVE, atol=0.12)
+    assert (seasonal.estimate(histories(40, 16, WAVE)[None], 12).factor == 1).all()
+
+
+def test_closed_days_are_closed_and_say_nothing_of_the_level():
+    week = np.array([1.2, 1.2, 1.2, 1.2, 1.2, 0.0, 1.0])
+    rng = np.random.default_rng(2)
+    y = rng.poisson(3 * week[np.arange(-140, 0) % 7], (60, 140)).astype(float)
+    season = seasonal.estimate(y[None], 7, seasonal.RECENCY_SHORT)
+    assert (season.factor[:, 5] < 0.05).all()
+    assert np.isnan(season.out_of(y)[:, 5::7]).all()
+    assert (season.into(np.full((60, 7), 3.0))[:, 5] < 0.1).all()
+
+
+def test_panels_that_share_nothing_keep_to_their_own():
+    parts = [histories(1, 72, np.roll(WAVE, k), seed=k) for k in range(12) for _ in range(2)]
+    y = np.concatenate(parts)
+    factor = seasonal.estimate(y[None], 12).factor
+    expected = np.stack([np.roll(WAVE, k) for k in range(12) for _ in range(2)])
+    assert np.abs(factor - expected).mean() < 0.05
+
+
+def test_views_do_not_touch_each_other():
+    late, early = histories(20, 60, WAVE), histories(20, 60, np.ones(12), seed=5)
+    both = seasonal.estimate(np.stack([late, early]), 12)
+    alone = seasonal.estimate(early[None], 12)
+    np.testing.assert_array_equal(both.factor[20:], alone.factor)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 30])
+def test_short_or_empty_histories(width):
+    y = np.full((3, width), np.nan)
+    season = seasonal.estimate(y[None], 12)
+    assert (season.factor == 1).all() and (season.shift == 0).all()
+    assert seasonal.estimate(y[None], 1).factor.shape == (3, 1)
