@@ -31,7 +31,19 @@ KINDS = {
     "moment": pl.Date,
     "bool": pl.Boolean,
 }
-TABLES = ("products", "sales", "inventory", "inbound", "coverage", "policies", "order_lines", "rates")
+TABLES = (
+    "products",
+    "sales",
+    "inventory",
+    "inbound",
+    "coverage",
+    "policies",
+    "order_lines",
+    "rates",
+    "exposures",
+    "hedges",
+    "policy_rates",
+)
 
 
 @pytest.fixture(scope="module")
