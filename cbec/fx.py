@@ -56,16 +56,16 @@ def exposure(rates: Table, exposures: Table, hedges: Table | None = None, *, s: 
     """
     from cbec.methods.fx import exposure as method
     from cbec.methods.fx import flows
-    from cbec.methods.fx.panel import panel
+    from cbec.methods.fx.panel import latest, panel
 
-    known = panel(rates, s.as_of, s.home_currency)
-    due = flows.flows(exposures, hedges, known.as_of, s.home_currency, s.bucket)
+    due = flows.flows(exposures, hedges, s.as_of or latest(rates), s.home_currency, s.bucket)
+    known = panel(rates, s.as_of, s.home_currency, due.currencies)
     made = method.exposure(due, known, s.level, str(s.home_currency))
     return Result(
         {"exposure_report": made.report, "currency_risk": made.currencies},
         money=made.money,
         metrics=made.metrics,
-        findings=[Finding(*f) for f in [*due.findings, *made.findings]],
+        findings=[Finding(*f) for f in [*known.findings, *due.findings, *made.findings]],
         notes=[*known.notes, *made.notes],
     )
 
@@ -92,10 +92,10 @@ def hedge(rates: Table, exposures: Table, policy_rates: Table, hedges: Table | N
     doing nothing, hedging half, all, and receipts without netting.
     """
     from cbec.methods.fx import flows, parity, tickets
-    from cbec.methods.fx.panel import panel
+    from cbec.methods.fx.panel import latest, panel
 
-    known = panel(rates, s.as_of, s.home_currency)
-    due = flows.flows(exposures, hedges, known.as_of, s.home_currency, s.bucket)
+    due = flows.flows(exposures, hedges, s.as_of or latest(rates), s.home_currency, s.bucket)
+    known = panel(rates, s.as_of, s.home_currency, due.currencies)
     ask = tickets.Ask(
         known.as_of, str(s.home_currency), s.level, s.min_ratio, s.max_ratio, s.lot, s.spread_bp, s.spreads, s.seed
     )
@@ -104,6 +104,6 @@ def hedge(rates: Table, exposures: Table, policy_rates: Table, hedges: Table | N
         {"hedge_plan": made.plan, "hedge_choices": made.choices},
         money=made.money,
         metrics=made.metrics,
-        findings=[Finding(*f) for f in made.findings],
+        findings=[Finding(*f) for f in [*known.findings, *due.findings, *made.findings]],
         notes=[*known.notes, *made.notes],
     )

@@ -13,7 +13,7 @@ from cbec.core import reasons
 from cbec.core.errors import InputRejected, UsageFault
 from cbec.methods.fx import parity, spread
 from cbec.methods.fx.centre import MODELS
-from cbec.methods.fx.record import Record, kupiec, record
+from cbec.methods.fx.record import Record, record
 from cbec.methods.fx.volatility import WARM, variances
 from cbec.tables.money import FX_LEVELS, FX_QUANTILES
 
@@ -153,6 +153,7 @@ def _row(one: Series, panel: Panel, kept: Record, parity_used: bool) -> Row:
     levels = middle * np.exp(deviation * spread.quantiles(shape, FX_LEVELS))
     gain = float(kept.centre.gain[last])
     tested = math.isfinite(gain)
+    tail = kept.tail(0.01)
     row |= {
         "spot": one.spot,
         "mean": middle * grown,
@@ -163,9 +164,7 @@ def _row(one: Series, panel: Panel, kept: Record, parity_used: bool) -> Row:
         "p_value": float(kept.centre.p_value[last]) if tested else None,
         "origins": len(kept.at),
         "coverage_90": kept.coverage(0.05, 0.95),
-        "kupiec_p": kupiec(int(kept.breaches(0.01).sum()), len(kept.at), 0.01)
-        if kept.h == 1 and len(kept.at)
-        else None,
+        "kupiec_p": None if tail is None else tail[2],
         "_gain": math.sqrt(max(gain, 0.0)) if tested else None,
         "_best": WORDS[MODELS[int(kept.centre.best[last]) - 1]] if tested else None,
         "_points": 100 * math.expm1(change) / (kept.h * 7 / 5 / 365) if parity_used and not used else None,
@@ -213,14 +212,12 @@ _PAST: dict[str, Any] = {
 
 
 def _doubts(one: Series, kept: Record) -> list[Told]:
-    if kept.h != 1 or len(kept.at) < YEAR:
-        return []
     told: list[Told] = []
     for level, side in ((0.01, "below q01"), (0.99, "above q99")):
-        broken = int(kept.breaches(level).sum())
-        p = kupiec(broken, len(kept.at), 0.01)
-        if p < DOUBT:
-            message = f"{one.name} went {side} on {broken} of {len(kept.at)} days, 1 % was said (Kupiec p = {p:.3f}): its tails are not trusted"
+        tested = kept.tail(level)
+        if tested is not None and tested[2] < DOUBT:
+            broken, days, p = tested
+            message = f"{one.name} went {side} on {broken} of {days} days, 1 % was said (Kupiec p = {p:.3f}): its tails are not trusted"
             told.append((f"fx:tail:{one.base}{one.quote}:{level}", "warn", one.name, "tail_rejected", message))
     return told
 

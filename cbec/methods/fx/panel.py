@@ -84,19 +84,26 @@ class Panel:
         raise InputRejected(f"rates: {base} cannot be told: {why}")
 
 
-def panel(rates: pl.DataFrame, as_of: date | None, home: str | None = None) -> Panel:
+def latest(rates: pl.DataFrame) -> date:
+    """The last day of the table."""
+    last = rates["date"].max()
+    if not isinstance(last, date):
+        raise InputRejected("rates: no row")
+    return last
+
+
+def panel(rates: pl.DataFrame, as_of: date | None, home: str | None = None, only: Sequence[str] | None = None) -> Panel:
     """Clean series from the table `rates` (date, base, quote, rate, source), nothing later than `as_of`.
 
     home: every other currency against it, as it stands, inverted, or crossed through one third currency at the same
-    fixing; None: the pairs as they stand. The last source in order of name settles a day that several fixed.
+    fixing; None: the pairs as they stand. only: currencies wanted against home. The last source in order of name settles a day that several fixed.
     Raises InputRejected when no row is left, or when `home` is in no pair.
     """
     known = rates if as_of is None else rates.filter(pl.col("date") <= as_of)
     weekdays = known.filter(pl.col("date").dt.weekday() < 6)
     if weekdays.is_empty():
         raise InputRejected(f"rates: no fixing on a weekday{'' if as_of is None else f' up to {as_of}'}")
-    end: date = as_of if as_of is not None else known["date"].max()  # type: ignore[assignment]
-    made = Panel(end, [], home)
+    made = Panel(as_of if as_of is not None else latest(known), [], home)
     if weekdays.height < known.height:
         made.notes.append(f"rates: {known.height - weekdays.height} rows of weekends left out: no market fixes then")
     days, legs = _wide(weekdays)
@@ -106,6 +113,8 @@ def panel(rates: pl.DataFrame, as_of: date | None, home: str | None = None) -> P
         raise InputRejected(f"rates: {home} is in no pair", hint="the pairs hold " + ", ".join(currencies))
     wanted = sorted(legs) if home is None else [(c, home) for c in currencies if c != home]
     for base, quote in wanted:
+        if only is not None and base not in only:
+            continue
         logs = legs[base, quote] if home is None else _joined(base, quote, legs)
         if logs is None:
             made.refused.append(Refused(base, quote, f"no pair joins it to {quote}, directly or through one other"))

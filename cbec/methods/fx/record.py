@@ -15,6 +15,8 @@ from cbec.tables.money import FX_LEVELS
 
 Floats = NDArray[np.float64]
 
+#: A pool with fewer errors says too little of its 1 % tail to test it; so does a record of fewer days.
+TAIL_POOL, TAIL_DAYS = 250, 250
 #: The pool of errors is renewed every so many fixings of the record; it holds ten years, so it hardly changes.
 RENEWED = 20
 
@@ -52,6 +54,15 @@ class Record:
         """Which outcomes fell below (level < .5) or above that quantile."""
         line = self.said[:, FX_LEVELS.index(level)]
         return self.came < line if level < 0.5 else self.came > line
+
+    def tail(self, level: float) -> tuple[int, int, float] | None:
+        """(breaches, days, p-value of Kupiec's test) of an outer quantile one day ahead, where a test makes sense."""
+        tested = self.at >= WARM + self.h + TAIL_POOL
+        days = int(tested.sum())
+        if self.h != 1 or days < TAIL_DAYS:
+            return None
+        broken = int((self.breaches(level) & tested).sum())
+        return broken, days, kupiec(broken, days, min(level, 1 - level))
 
     def pinball(self) -> float | None:
         """Mean pinball loss over the levels, of log changes."""

@@ -79,7 +79,7 @@ def answer(flows: Flows, panel: Panel, interest: parity.Interest, ask: Ask) -> A
     choices = _choices(case)
     money = _headline(case, choices)
     return Answer(
-        rows, choices, money, _metrics(case, rows, choices), [*flows.findings, *_findings(case, rows)],
+        rows, choices, money, _metrics(case, rows, choices), _findings(case, rows),
         [*flows.notes, *_notes(case, interest)],
     )  # fmt: skip
 
@@ -113,7 +113,7 @@ def _rows(case: _Case) -> pl.DataFrame:
         _most=pl.lit(100 * case.ask.most),
     )
     told = [
-        pl.Series(f"_{name}", [f"{v:,.0f}" for v in (table[name] + 0.0).to_list()], dtype=pl.String)
+        pl.Series(f"_{name}", [f"{round(v):,}" for v in table[name].to_list()], dtype=pl.String)
         for name in ("notional", "carry", "spread", "cvar_before", "cvar_after")
     ]
     return table.with_columns(*told, reason_code=pl.Series(_codes(case, table))).sort("currency", "bucket")
