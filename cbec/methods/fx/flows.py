@@ -97,13 +97,11 @@ def flows(exposures: pl.DataFrame, hedges: pl.DataFrame | None, as_of: date, hom
 def _exposures(exposures: pl.DataFrame, as_of: date, home: str, made: Flows) -> pl.DataFrame:
     own = exposures.filter(pl.col("currency") == home).height
     if own:
-        made.notes.append(f"{own} exposures in {home} carry no currency risk and are left out")
+        made.notes.append(f"exposures in {home}: {own} left out, they carry no currency risk")
     foreign = exposures.filter(pl.col("currency") != home)
     late = foreign.filter(pl.col("due_date") <= as_of)
     if late.height:
-        made.notes.append(
-            f"{late.height} exposures were due on or before {as_of}: they count as paid on the next weekday"
-        )
+        made.notes.append(f"exposures due on or before {as_of}: {late.height}, counted as paid on the next weekday")
     unsure = foreign.filter((pl.col("type") == "FORECAST") & pl.col("probability").is_null())
     if unsure.height:
         message = f"{unsure.height} exposures of type FORECAST name no probability and count in full: hedged in full, sales that do not come leave a forward open"
@@ -119,7 +117,7 @@ def _exposures(exposures: pl.DataFrame, as_of: date, home: str, made: Flows) -> 
 def _hedges(hedges: pl.DataFrame, as_of: date, home: str, made: Flows) -> pl.DataFrame:
     over = hedges.filter(pl.col("value_date") <= as_of).height
     if over:
-        made.notes.append(f"{over} hedges had their value date on or before {as_of}: they are over and are left out")
+        made.notes.append(f"hedges with a value date on or before {as_of}: {over} left out, they are over")
     standing = hedges.filter(pl.col("value_date") > as_of)
     legs = [
         standing.select(
