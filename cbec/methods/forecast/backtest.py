@@ -72,7 +72,7 @@ def replay(panel: Panel, h: int) -> Replay:
     parts: list[tuple[dict[str, Floats], Floats, Floats, Floats, Floats, NDArray[np.int64]]] = []
     for cut in sorted(back, reverse=True):
         past = history.until(panel, cut)
-        out = demand.outlook(past, h)
+        out = demand.outlook(past, h, every=True)
         after = select.actuals(panel.units, (cut,), h)[1]
         rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))
         label[rows] = np.where(label[rows] == "", past.demand_class[rows], label[rows])

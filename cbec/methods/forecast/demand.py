@@ -40,9 +40,9 @@ class Outlook:
     model: NDArray[np.str_]
 
 
-def outlook(panel: Panel, h: int) -> Outlook:
-    """Fit, choose and calibrate; series without sales or delisted are forecast as zero."""
-    rolled = select.roll(panel, h)
+def outlook(panel: Panel, h: int, *, every: bool = False) -> Outlook:
+    """Fit, choose and calibrate; series without sales or delisted are forecast as zero. every: see `select.roll`."""
+    rolled = select.roll(panel, h, every=every)
     choice = select.choose(panel, rolled)
     dead = panel.obsolete | (panel.demand_class == "empty")
     chosen = rolled.forecasts[choice.names[0]].copy()

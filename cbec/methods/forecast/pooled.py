@@ -14,10 +14,11 @@ import numpy as np
 from scipy.optimize import nnls
 
 from cbec.methods.forecast import local
-from cbec.methods.forecast.seasonal import Season
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cbec.methods.forecast.seasonal import Season
 
     Floats = NDArray[np.float64]
 
@@ -92,7 +93,7 @@ def levels(stack: Floats, season: Season, back: tuple[int, ...], h: int, frequen
     origins = (0, *back)
     for k in range(deep - 1, -1, -1):  # oldest first: a lesson keeps the season that was known when it was first taught
         cut = origins[k]
-        one = Season(season.factor[k * count : (k + 1) * count], season.shift[k * count : (k + 1) * count])
+        one = season.of(slice(k * count, (k + 1) * count))
         flat = one.out_of(stack[k])
         taught = []
         for lesson in _lessons(width - cut, reach):

@@ -44,6 +44,10 @@ class Season:
     factor: Floats
     shift: Floats
 
+    def of(self, rows: slice) -> Season:
+        """The seasons of some of the histories."""
+        return Season(self.factor[rows], self.shift[rows])
+
     def out_of(self, y: Floats) -> Floats:
         """Histories without their season."""
         at = np.arange(-y.shape[1], 0) % self.factor.shape[1]

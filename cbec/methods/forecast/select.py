@@ -30,6 +30,8 @@ COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": _FINE, "Q": _COARSE, "Y"
 NAIVE = "seasonal_naive"
 #: The methods among which is chosen.
 CANDIDATES = (NAIVE, "seller_formula", "seasonal_level", "window_mean", "theta", "combination", "pooled_level", "tsb")
+#: Histories worked on at a time.
+BLOCK = 4096
 #: Past origins at most.
 ORIGINS = 4
 SPARSE = ("intermittent", "lumpy", "new")
@@ -93,48 +95,62 @@ def actuals(units: Floats, back: tuple[int, ...], h: int) -> Floats:
     return out
 
 
-def roll(panel: Panel, h: int) -> Rolled:
-    """Every method's forecasts from today and from the past origins."""
+def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
+    """Forecasts from today and from the past origins: of the candidates, or of every method."""
     width = panel.units.shape[1]
     back = cuts(width, h)
     stack = views(panel.units, back)
     actual = actuals(panel.units, back, h)
     shape = actual.shape
     y = stack.reshape(-1, width)
-    m = panel.season
-    out: dict[str, Floats] = {
-        "seasonal_naive": local.seasonal_naive(y, h, m),
-        "naive": local.naive(y, h),
-        "seller_formula": _seller(panel, back, h),
-    }
-    if panel.frequency in LEVEL_WINDOW:
-        out["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[panel.frequency])
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
-    season = seasonal.estimate(stack, m, recency)
-    flat = season.out_of(y)
-    raw, mse = theta.theta(flat, h)
-    logs = theta.of_logarithms(flat, raw)
-    trend = local.damped_trend(flat, h)
-    mean = local.window_mean(flat, h, LONG[panel.frequency])
-    level = pooled.levels(stack, season, back, h, panel.frequency)
-    adjusted = {
-        "window_mean": mean,
-        "ses": local.ses(flat, h),
-        "theta": raw,
-        "damped_trend": trend,
-        "theta_log": logs,
-        "combination": sum(
-            w * part for w, part in zip(COMBINATION[panel.frequency], (raw, logs, trend, mean), strict=True)
-        ),
-        "pooled_level": np.repeat(level.reshape(-1, 1), h, 1),
-        "tsb": local.tsb(flat, h),
-        "sba": local.croston(flat, h, variant="sba"),
-    }
-    out |= {name: np.maximum(season.into(np.nan_to_num(values)), 0.0) for name, values in adjusted.items()}
+    season = seasonal.estimate(stack, panel.season, recency)
+    level = pooled.levels(stack, season, back, h, panel.frequency).reshape(-1)
+    out: dict[str, Floats] = {}
+    mse = np.empty(len(y))
+    for start in range(0, len(y), BLOCK):  # blocks that stay in the cache; rows do not touch each other from here on
+        rows = slice(start, start + BLOCK)
+        made, mse[rows] = _methods(y[rows], season.of(rows), level[rows], h, panel.frequency, every)
+        for name, values in made.items():
+            out.setdefault(name, np.empty((len(y), h)))[rows] = values
+    out["seller_formula"] = _seller(panel, back, h)
     life = (~np.isnan(stack)).sum(2)
     sold = (np.nan_to_num(stack) > 0).any(2)
     scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
     return Rolled(back, {k: v.reshape(shape) for k, v in out.items()}, actual, scale, sold & (life >= 2))
+
+
+def _methods(
+    y: Floats, season: seasonal.Season, level: Floats, h: int, frequency: str, every: bool
+) -> tuple[dict[str, Floats], Floats]:
+    """Methods that look at one series at a time, and the squared one-step error of Theta."""
+    m = periods.SEASON[frequency]
+    flat = season.out_of(y)
+    raw, mse = theta.theta(flat, h)
+    logs, trend = theta.of_logarithms(flat, raw), local.damped_trend(flat, h)
+    mean = local.window_mean(flat, h, LONG[frequency])
+    weights = COMBINATION[frequency]
+    adjusted = {
+        "window_mean": mean,
+        "theta": raw,
+        "combination": weights[0] * raw + weights[1] * logs + weights[2] * trend + weights[3] * mean,
+        "pooled_level": np.repeat(level[:, None], h, 1),
+        "tsb": local.tsb(flat, h),
+    }
+    if every:
+        adjusted |= {
+            "theta_log": logs,
+            "damped_trend": trend,
+            "ses": local.ses(flat, h),
+            "sba": local.croston(flat, h, variant="sba"),
+        }
+    made = {name: np.maximum(season.into(np.nan_to_num(values)), 0.0) for name, values in adjusted.items()}
+    made[NAIVE] = local.seasonal_naive(y, h, m)
+    if frequency in LEVEL_WINDOW:
+        made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
+    if every:
+        made["naive"] = local.naive(y, h)
+    return made, mse
 
 
 def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
@@ -159,11 +175,11 @@ class Choice:
     origins: NDArray[np.int64]
 
 
-def losses(rolled: Rolled, name: str, sparse: Flags) -> Floats:
+def losses(rolled: Rolled, name: str) -> Floats:
     """(1 + K) x n mean squared errors: of the running total per period, and of the single periods, half each.
 
     Squares, since the mean is what is asked for: absolute errors reward forecasting zero for what sells now and then.
-    For sparse series the total alone counts. NaN where nothing is known.
+    NaN where nothing is known.
     """
     gap = np.where(rolled.valid[:, :, None], rolled.forecasts[name] - rolled.actual, np.nan)
     there = ~np.isnan(gap)
@@ -171,7 +187,7 @@ def losses(rolled: Rolled, name: str, sparse: Flags) -> Floats:
     gap = np.where(there, gap, 0.0)
     single = np.einsum("kih,kih->ki", gap, gap) / np.maximum(n, 1)
     total = (gap.sum(2) / np.maximum(n, 1)) ** 2
-    return np.where(n > 0, np.where(sparse, total, 0.5 * single + 0.5 * total), np.nan)
+    return np.where(n > 0, 0.5 * single + 0.5 * total, np.nan)
 
 
 def choose(panel: Panel, rolled: Rolled) -> Choice:
@@ -184,7 +200,7 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     """
     names = [n for n in CANDIDATES if n in rolled.forecasts]
     sparse = np.isin(panel.demand_class, SPARSE)
-    loss = np.stack([losses(rolled, n, sparse) for n in names])[:, 1:]  # M x K x n
+    loss = np.stack([losses(rolled, n) for n in names])[:, 1:]  # M x K x n
     count = (~np.isnan(loss[0])).sum(0)
     own = np.sqrt(np.nansum(loss, 1) / np.maximum(count, 1))
     usual = own.mean(0)

@@ -52,7 +52,7 @@ def test_every_method_is_causal():
     other = y.copy()
     back = select.cuts(120, 14)
     other[:, -back[0] :] *= 50
-    one, two = select.roll(panel_of(y), 14), select.roll(panel_of(other), 14)
+    one, two = (select.roll(panel_of(x), 14, every=True) for x in (y, other))
     for name, forecast in one.forecasts.items():
         np.testing.assert_array_equal(forecast[1:], two.forecasts[name][1:], err_msg=name)
 
