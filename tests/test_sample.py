@@ -43,6 +43,10 @@ TABLES = (
     "exposures",
     "hedges",
     "policy_rates",
+    "shipments",
+    "lanes",
+    "nodes",
+    "disruptions",
 )
 
 

@@ -111,6 +111,7 @@ def _flags(case: Case) -> pl.Series:
         "co2e_unknown": np.isnan(c.co2e),
         "departure_unknown": either(waits_unknown),
         "dg_unchecked": goods.dangerous[w.shipment] & either(frame["dg_accepted"].is_null().to_numpy()),
+        "disrupted": w.disrupted,
         "dominated": costs.dominated(c),
         "dwell_assumed": two & built.dwell_assumed[w.first],
         "fastest": c.fastest,
@@ -148,6 +149,7 @@ def _with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
     pays = _largest(saved, "route_pays")
     why = (
         pl.when(first & pl.col("runner_up").is_null()).then(pl.lit("route_only"))
+        .when(first & pl.col("_cheapest") & (pl.col("runner_up_cost") == pl.col("total_cost"))).then(pl.lit("route_cheapest_tie"))
         .when(first & pl.col("_cheapest")).then(pl.lit("route_cheapest_best"))
         .when(first).then(pays)
         .when(pl.col("total_cost") == pl.col("_best_total_cost")).then(pl.lit("route_tie"))

@@ -36,7 +36,8 @@ class Ways:
     """Ways of all shipments, one entry each. first, second: rows of the rate cards (second -1: direct).
 
     depart: day number of the first departure; mean, var: of the days from then to arrival; change: day number of the planned
-    second departure; halfway: days from depart to the first arrival with 50 %; bumped: charged as a heavier shipment.
+    second departure; halfway: days from depart to the first arrival with 50 %; bumped: charged as a heavier shipment;
+    disrupted: delayed, or kept from an earlier departure.
     """
 
     shipment: Ints
@@ -48,6 +49,7 @@ class Ways:
     surcharge: Floats
     handling: Floats
     bumped: Bools
+    disrupted: Bools
     depart: Ints
     change: Ints
     first_mean: Floats
@@ -68,6 +70,7 @@ class _Legs:
     depart: Ints
     mean: Floats
     var: Floats
+    disrupted: Bools
 
 
 def find(world: World, ships: Ships) -> tuple[Ways, pl.DataFrame, int]:
@@ -111,7 +114,8 @@ def _leave(world: World, ships: Ships, priced: Priced) -> tuple[_Legs, pl.DataFr
     fine = goes & ~never
     lost = _blocked(shipment[~fine], row[~fine], why[~fine])
     kept = dataclasses.replace(priced, **{f: getattr(priced, f)[fine] for f in _PRICED})
-    return _Legs(kept, depart[fine], (mean + added)[fine], (var + spread)[fine]), lost
+    held = (added > 0) | (depart != world.undisturbed.next(row, wanted))
+    return _Legs(kept, depart[fine], (mean + added)[fine], (var + spread)[fine], held[fine]), lost
 
 
 _PRICED = ("shipment", "row", "charged", "freight", "surcharge", "bumped")
@@ -127,7 +131,7 @@ def _direct(legs: _Legs) -> Ways:
     none = np.zeros(n)
     return Ways(
         priced.shipment, priced.row, np.full(n, -1, dtype=np.int64), priced.charged, none, priced.freight, priced.surcharge,
-        none, priced.bumped, legs.depart, legs.depart, legs.mean, legs.var, legs.mean, legs.var,
+        none, priced.bumped, legs.disrupted, legs.depart, legs.depart, legs.mean, legs.var, legs.mean, legs.var,
     )  # fmt: skip
 
 
@@ -226,6 +230,7 @@ def _two(world: World, ships: Ships, first: _Legs, second: Priced, pairs: pl.Dat
         surcharge=one.surcharge[a] + two.surcharge[b],
         handling=world.handling[row] * ships.goods.weight[shipment],
         bumped=one.bumped[a] | two.bumped[b],
+        disrupted=first.disrupted[a] | (added > 0),
         depart=first.depart[a],
         change=link.planned,
         first_mean=first.mean[a],

@@ -35,6 +35,10 @@ def _by_rule(options: pl.DataFrame, rule: str) -> pl.DataFrame:
     return options.filter(pl.col(rule).fill_null(False))
 
 
+def _some(n: int) -> str:
+    return f"{n} shipment{'s' if n != 1 else ''}"
+
+
 def _sum(frame: pl.DataFrame, column: str) -> float:
     return round(math.fsum(frame[column].drop_nulls().to_list()), 2)
 
@@ -54,7 +58,7 @@ def headline(case: Case, options: pl.DataFrame) -> Headline | str:
     )
     without = case.stranded.height
     if without:
-        basis += f"; {without} shipment{'s' if without > 1 else ''} without an option left out"
+        basis += f"; {_some(without)} without an option left out"
     return Headline(today, proposed, proposed - today - half, proposed - today + half, case.world.home, basis)
 
 
@@ -83,8 +87,9 @@ def metrics(case: Case, options: pl.DataFrame) -> dict[str, float | int | str | 
         "on_time": share(best),
         "on_time_cheapest": share(naive),
         "on_time_punctual": share(punctual),
-        "co2e_kg": _sum(best, "co2e_kg"),
-        "co2e_kg_cheapest": _sum(naive, "co2e_kg"),
+        "disrupted": best.filter(pl.col("flags").str.split("|").list.contains("disrupted")).height,
+        "co2e_kg": _sum(best, "co2e_kg") if best["co2e_kg"].count() else None,
+        "co2e_kg_cheapest": _sum(naive, "co2e_kg") if naive["co2e_kg"].count() else None,
         "co2e_unknown": int(best["co2e_kg"].null_count()),
     }
 
@@ -99,7 +104,7 @@ def findings(case: Case, options: pl.DataFrame) -> list[Found]:
     for rule, what in (("dg_unchecked", "dangerous goods"), ("temp_unchecked", "goods with a temperature range")):
         n = options.filter(pl.col("option_rank") == 1, pl.col("flags").str.split("|").list.contains(rule)).height
         if n:
-            text = f"{n} shipments of {what} go by lanes that do not say whether they take them: ask the carrier"
+            text = f"{_some(n)} of {what} with a best option that does not say whether it takes them: ask the carrier"
             out.append((f"{rule}:shipments", "warn", "shipments", rule, text, None, None))
     odd = case.ships.frame.filter(pl.col("due_date") < pl.col("ready_date"))
     for row in odd.iter_rows(named=True):
@@ -135,12 +140,12 @@ def _lanes(case: Case) -> list[Found]:
     frame = case.world.cards.frame
     out: list[Found] = []
     for row in case.turned_down.iter_rows(named=True):
-        lane, n, why = row["lane_id"], row["shipments"], row["why"]
-        some = f"{n} shipment{'s' if n > 1 else ''}"
+        lane, some, why = row["lane_id"], _some(row["shipments"]), row["why"]
         if why == "gap":
             bands = frame.filter(pl.col("tariff") == frame["tariff"][row["row"]])
-            listed = " | ".join(f"{a:g}-{b:g}" for a, b in bands.select("low", "high").iter_rows())
-            text = f"no rate for {some} ({row['kg_low']:g} to {row['kg_high']:g} kg): the bands leave a gap ({listed})"
+            ends = zip(bands["high"].cum_max()[:-1], bands["floor"][1:], strict=True)
+            gaps = ", ".join(f"{a:g} to {b:g}" for a, b in ends if b > a)
+            text = f"no rate for {some} of {row['kg_low']:g} to {row['kg_high']:g} kg: the weight bands leave a gap ({gaps} kg)"
             out.append((f"rate_gap:{lane}", "warn", lane, "rate_gap", text, None, None))
         elif why == "expired":
             text = f"the rate ended on {frame['valid_to'][row['row']]}: not used for {some}; ask for a new one"
@@ -168,14 +173,17 @@ def notes(case: Case, factors: Factors) -> list[str]:
     frame = built.cards.frame
     out = [f"nothing leaves before {built.today}; amounts are converted at the last fixing at or before it"]
     if np.any(ships.capital_assumed):
-        n = int(ships.capital_assumed.sum())
-        out.append(f"{n} shipments tell no capital_rate: {terms.capital_rate:g} a year is taken (setting capital_rate)")
+        some = _some(int(ships.capital_assumed.sum()))
+        out.append(f"{some} without capital_rate: {terms.capital_rate:g} a year is taken (setting capital_rate)")
     if np.any(ships.late_assumed):
-        n = int(ships.late_assumed.sum())
+        some = _some(int(ships.late_assumed.sum()))
         out.append(
-            f"{n} shipments have a due date but no late_cost_per_day: {100 * terms.late_share:g} % of the goods value a day is "
+            f"{some} with a due date but without late_cost_per_day: {100 * terms.late_share:g} % of the goods value a day is "
             "taken (setting late_share)"
         )
+    worthless = int((ships.value == 0).sum())
+    if worthless:
+        out.append(f"{_some(worthless)} of no goods value: their capital and loss cost nothing")
     lanes = frame.with_columns(
         _spread=pl.Series(built.spread_assumed), _word=pl.col("mode").map_elements(modes.of, return_dtype=pl.String)
     )

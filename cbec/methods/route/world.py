@@ -68,7 +68,7 @@ class Ships:
 class World:
     """All that does not depend on a single shipment. Arrays are by row of the rate cards.
 
-    mean, var: of transit and of waiting for a departure of unknown day; per_tonne: kg CO2e per tonne (NaN = unknown); at the
+    undisturbed: departures as if nothing were closed. mean, var: of transit and of waiting for a departure of unknown day; per_tonne: kg CO2e per tonne (NaN = unknown); at the
     end of the row: whether lanes may be changed there, dwell and its variance, handling per kg.
     """
 
@@ -77,6 +77,7 @@ class World:
     terms: Terms
     cards: Cards
     calendar: Calendar
+    undisturbed: Calendar
     disrupted: Disrupted
     closed: Ints
     mean: Floats
@@ -167,6 +168,7 @@ def build(
         terms=terms,
         cards=read,
         calendar=dates,
+        undisturbed=calendar.build(read.frame, [], span[0], span[1] + ahead) if closures else dates,
         disrupted=disrupted,
         closed=np.array(sorted({row for row, _, _ in closures}), dtype=np.int64),
         mean=transit + dates.wait,

@@ -58,6 +58,7 @@ def test_a_chance_of_a_delay_is_its_mean_and_a_spread():
     assert maybe["arrive_p50"] < sure["arrive_p50"]
     assert maybe["arrive_p90"] > maybe["arrive_p50"]
     # Two delays add up.
+    assert "disrupted" in freight.flags(maybe)
     both = plan(event(delay_days=4.0), event("mode", "sea", delay_days=3.0))
     assert arrival(both) == QUIET + timedelta(days=7)
 
@@ -65,6 +66,10 @@ def test_a_chance_of_a_delay_is_its_mean_and_a_spread():
 def test_a_closed_lane_leaves_after_it_opens():
     row = freight.only(plan(event(closed=True, end=START + timedelta(days=6))))
     assert row["depart"] == START + timedelta(days=7)
+    assert "disrupted" in freight.flags(row)
+    assert "disrupted" not in freight.flags(
+        freight.only(plan(event(closed=True, end=START + timedelta(days=2), start=START + timedelta(days=1))))
+    )
     weekly = [freight.lane(departures="Mon")]
     row = freight.only(plan(event(closed=True, end=START + timedelta(days=6)), cards=weekly))
     assert row["depart"] == START + timedelta(days=7)
