@@ -106,7 +106,7 @@ def levels(stack: Floats, season: Season, back: tuple[int, ...], h: int, frequen
                 rate = np.where(there.any(1), np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
                 known = lessons[cut + lesson] = (features(past, frequency, cut + lesson), rate)
             taught.append(known)
-        out[k] = features(flat, frequency, cut) @ _learn(taught, reach)
+        out[k] = np.einsum("ij,j->i", features(flat, frequency, cut), _learn(taught, reach))
     return out
 
 
