@@ -58,5 +58,5 @@ def sold(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def interest(**rates_pct: float) -> pl.DataFrame:
     """The table policy_rates, all from one day on."""
-    day = LAST - timedelta(days=90)
+    day = LAST - timedelta(days=200)
     return table("policy_rates", [{"date": day, "currency": c, "rate_pct": r} for c, r in rates_pct.items()])

@@ -144,7 +144,7 @@ def _row(one: Series, panel: Panel, kept: Record, parity_used: bool) -> Row:
     deviation = math.sqrt(kept.variance[last]) if np.isfinite(kept.variance[last]) else math.nan
     needed = WARM + kept.h + spread.FEWEST
     # A pool holds every error four times (see spread.pool); a rate that never moved has none.
-    if len(shape) < 4 * spread.FEWEST or not deviation > 0:
+    if len(shape) < 4 * spread.FEWEST or not shape.any():
         why = f"{last + 1} fixings are known, {needed} are needed" if last + 1 < needed else "it never moved"
         return row | {"reason_code": "fx_refused", "_why": why, "spot": one.spot}
     change, used = float(kept.centre.change[last]), int(kept.centre.model[last])
