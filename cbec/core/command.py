@@ -42,6 +42,7 @@ STEPS: dict[str, str] = {
     "ingest": "Raw exports into canonical tables.",
     "forecast": "Demand as a distribution, orders that follow from it.",
     "route": "How to move each shipment: cost, time, risk and carbon.",
+    "warehouse": "Which bin for which SKU, what pickers walk, stock between warehouses.",
     "settle": "Payouts against the bank, a ledger that shows tampering, landed profit.",
     "fx": "Exchange rates: forecast, exposure, hedge.",
     "compliance": "Tax, duty and rules, dated and cited.",

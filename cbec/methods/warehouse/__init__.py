@@ -1,0 +1,1 @@
+"""Where goods lie: slotting, walks of pickers, moves, transfers between warehouses."""

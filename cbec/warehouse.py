@@ -1,0 +1,109 @@
+"""Where goods lie: which bin for which SKU, what pickers walk, which stock to move between warehouses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cbec.core.command import Common, Finding, Result, Table, command, setting
+
+
+@dataclass(frozen=True)
+class Picking(Common):
+    """Settings of `warehouse evaluate`, and of the walks in `warehouse slot`."""
+
+    routing: str = setting("s-shape", "how pickers walk today", choices=("s-shape", "return", "shortest"))
+    walking_speed: float = setting(1.2, "metres a second", min=0.1, max=10)
+    wage_per_hour: float = setting(
+        0.0, "cost of an hour of a picker in the home currency; 0 = savings in minutes only", min=0
+    )
+    front_y: float = setting(0.0, "y of the front cross aisle, where the dock is")
+    back_y: float = setting(
+        0.0, "y of the back cross aisle; 0 = as far behind the last bin as the front one lies before the first"
+    )
+    depot_x: float | None = setting(None, "x of the dock; default the place that explains distance_m best")
+
+
+@dataclass(frozen=True)
+class Slot(Picking):
+    """Settings of `warehouse slot`."""
+
+    ranking: str = setting(
+        "auto",
+        "which bins are good: near the dock, aisle by aisle, fronts first; auto: by trial",
+        choices=("auto", "distance", "aisle", "across"),
+    )
+    half_life_days: float = setting(0.0, "days in which an order's weight halves; 0 = by trial", min=0)
+    keep_days: float = setting(90.0, "days that a slotting holds: savings are told for them", min=1)
+    minutes_per_move: float = setting(4.0, "minutes of carrying one SKU to another place", min=0)
+    max_moves: int = setting(100, "carries at most; 0 = all that pay", min=0)
+    stock_days: float = setting(7.0, "days of sales that a bin must hold, where it tells its room", min=0)
+    temporary: str = setting("TEMP", "name of the place where goods wait during a swap")
+
+
+@command("slotting", "moves")
+def slot(
+    order_lines: Table,
+    bins: Table,
+    slots: Table | None = None,
+    products: Table | None = None,
+    *,
+    s: Slot,
+) -> Result:
+    """Which SKU belongs in which bin, and the moves that pay for themselves.
+
+    Frequent SKUs to near bins under the limits of room, load and zone; whole tours are walked before and after.
+    """
+    import polars as pl
+
+    from cbec.methods.warehouse import picks
+    from cbec.methods.warehouse import slot as method
+
+    terms = method.Terms(
+        routing=s.routing, ranking=s.ranking, half_life=s.half_life_days, stock_days=s.stock_days, keep_days=s.keep_days,
+        speed=s.walking_speed, minutes_per_move=s.minutes_per_move, max_moves=s.max_moves, temporary=s.temporary,
+        front=s.front_y, back=s.back_y, depot=s.depot_x, wage=s.wage_per_hour, currency=s.home_currency,
+    )  # fmt: skip
+    parts = [
+        method.make(name, lines, places, held, products, terms)
+        for name, lines, places, held in picks.by_warehouse(order_lines, bins, slots)
+    ]
+    slotted = slots is not None
+    return Result(
+        tables={
+            "slotting": pl.concat([method.rows(p, terms, slotted) for p in parts]),
+            "moves": pl.concat([method.steps(p, terms) for p in parts]),
+        },
+        money=method.headline(parts, terms, slotted),
+        metrics=method.metrics(parts, terms),
+        findings=[Finding(*f) for f in method.findings(parts, terms, slotted)],
+        notes=method.notes(parts, terms, slotted),
+    )
+
+
+@command("pick_evaluation")
+def evaluate(order_lines: Table, bins: Table, slots: Table, *, s: Picking) -> Result:
+    """How far pickers walk with today's slots, by way of walking, beside the shortest tours."""
+    import polars as pl
+
+    from cbec.methods.warehouse import evaluate as method
+    from cbec.methods.warehouse import picks
+
+    parts = [
+        method.walk(name, lines, places, held, speed=s.walking_speed, front=s.front_y, back=s.back_y, depot=s.depot_x)
+        for name, lines, places, held in picks.by_warehouse(order_lines, bins, slots)
+        if held is not None
+    ]
+    rows = pl.concat([p[0] for p in parts])
+    here = rows.filter(pl.col("policy").is_in([s.routing, "trips"]))
+    orders = int(here["orders"].sum())
+    return Result(
+        tables={"pick_evaluation": rows},
+        money=method.headline(rows, s.routing, wage=s.wage_per_hour, currency=s.home_currency),
+        metrics={
+            "orders": orders,
+            "metres_per_order": round(float(here["metres"].sum()) / orders, 3),
+            "routing": s.routing,
+        },
+        findings=[Finding(*f) for p in parts for f in p[1]],
+        notes=[n for p in parts for n in p[2]],
+    )
