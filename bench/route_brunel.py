@@ -171,11 +171,11 @@ def compare(result: Result, orders: list[dict[str, str]], rates: list[dict[str, 
         "only ours": counts["only ours"],
         "only the rule": counts["only the rule"],
         "no price by either": counts["no price by either"],
-        "freight ours": round(sums["ours"], 2),
-        "freight rule": round(sums["rule"], 2),
+        "freight ours": round(sums["ours"], 6),
+        "freight rule": round(sums["rule"], 6),
         "own carrier": counts["own carrier"],
-        "freight own": round(sums["own"], 2),
-        "ours of those": round(sums["ours of those"], 2),
+        "freight own": round(sums["own"], 6),
+        "ours of those": round(sums["ours of those"], 6),
     }
 
 

@@ -220,3 +220,17 @@ def test_a_folder_without_a_result_is_refused(tmp_path: Path, name: str, content
 def test_the_style_ships_with_the_package() -> None:
     assert "prefers-color-scheme:dark" in html.style() and "@media print" in html.style()
     assert "PingFang SC" in html.style()
+
+
+def test_shipments_without_a_way_stand_before_the_ways() -> None:
+    _, told = drawn(samples.route_plan())
+    assert told.index("Shipments without a way") < told.index("How they go") < told.index("The way of each shipment")
+    assert "No lane leads there." in told
+
+
+def test_unknown_emissions_are_in_no_sum() -> None:
+    summary, tables = samples.route_carbon()
+    _, told = drawn((summary, tables))
+    known = tables["carbon"]["co2e_kg"].sum()
+    assert f"{known / 1000:.2f} t CO2e" in told
+    assert "unknown is not zero" in told

@@ -268,8 +268,81 @@ def imported() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
     return summary("ingest", "import", made, inputs={"files": 60}), made
 
 
+def route_plan(shipments: int = 40) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    r = random.Random(8)
+    ways = (("sea", "SEA-1", 36, 1.0), ("rail>road", "RAIL-1>ROAD-1", 21, 2.0), ("air", "AIR-1", 6, 5.0))
+    options, legs = [], []
+    for i in range(shipments):
+        if i % 13 == 12:
+            options.append({"shipment_id": f"S{i:03d}", "option_rank": 0, "currency": "CNY", "flags": "no_option",
+                            "reason_code": "route_none_lane", "reason": "No lane leads there."})  # fmt: skip
+            continue
+        made = []
+        for modes, lanes, days, times in ways:
+            freight, late = r.uniform(800, 4000) * times, r.uniform(0, 3000) * (days > 20)
+            parts = {"freight": freight, "surcharges": freight * 0.12, "handling": 40.0 * (">" in modes), "capital_cost": days * 8.0,
+                     "late_cost": late, "loss_cost": 90.0}  # fmt: skip
+            row = {"shipment_id": f"S{i:03d}", "modes": modes, "lanes": lanes, "chargeable_kg": r.uniform(100, 5000), **parts,
+                   "total_cost": sum(parts.values()), "currency": "CNY", "depart": AS_OF, "arrive_p50": AS_OF + timedelta(days=days),
+                   "arrive_p90": AS_OF + timedelta(days=days + 5), "p_on_time": None if i % 5 == 0 else r.random(),
+                   "co2e_kg": None if i % 7 == 0 else freight / 9, "runner_up": "air (AIR-1)", "runner_up_cost": 9000.0,
+                   "reason_code": "route_cheapest_best", "reason": f"{CHINESE} goes this way."}  # fmt: skip
+            made.append(row)
+        made.sort(key=lambda m: m["total_cost"])
+        for rank, row in enumerate(made, 1):
+            flags = [*(["best_value"] if rank == 1 else []), *(["cheapest"] if row["modes"] == "sea" else [])]
+            options.append(row | {"option_rank": rank, "flags": "|".join(flags)})
+            for leg, (mode, lane) in enumerate(zip(row["modes"].split(">"), row["lanes"].split(">"), strict=True), 1):
+                legs.append({"shipment_id": row["shipment_id"], "option_rank": rank, "leg": leg, "lane_id": lane, "mode": mode, "origin": "CN",
+                             "destination": "DE", "depart": row["depart"], "arrive": row["arrive_p50"], "weight_kg": 400.0})  # fmt: skip
+    made_tables = {"options": frame("options", options), "legs": frame("legs", legs), "findings": frame("findings", [])}
+    money = {
+        "today": 90000.0,
+        "proposed": 70000.0,
+        "difference": -20000.0,
+        "low": -22000.0,
+        "high": -18000.0,
+        "currency": "CNY",
+        "basis": "expected cost",
+    }
+    metrics = {
+        "on_time": 0.81,
+        "on_time_punctual": 0.9,
+        "best_is_not_cheapest": 4,
+        "disrupted": 3,
+        "co2e_kg": 9120.0,
+        "co2e_unknown": 5,
+    }
+    return summary("route", "plan", made_tables, money=money, metrics=metrics), made_tables
+
+
+def route_carbon() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    rows = []
+    for i in range(30):
+        known = i % 6 != 5
+        figures = {
+            "tonne_km": 4000.0 + i,
+            "ttw_kg": 80.0 + i,
+            "wtt_kg": 20.0,
+            "co2e_kg": 100.0 + i,
+            "source": "a table of factors",
+            "factor_id": "f",
+        }
+        row = {
+            "shipment_id": f"S{i:03d}",
+            "option_rank": 1,
+            "leg": 1,
+            "lane_id": "L",
+            "mode": ("sea", "air", "road")[i % 3],
+        }
+        rows.append(row | (figures if known else {}) | {"flags": "default_factor" if known else "no_distance"})
+    made = {"carbon": frame("carbon", rows), "findings": frame("findings", [])}
+    return summary("route", "carbon", made), made
+
+
 EVERY = {
     "demand": demand, "backtest": backtest, "replenish": replenish, "tax": tax, "rule_test": rule_test, "imported": imported,
+    "route_plan": route_plan, "route_carbon": route_carbon,
 }  # fmt: skip
 
 

@@ -128,8 +128,8 @@ def _late(case: Case, options: pl.DataFrame) -> list[Found]:
     for row in late.iter_rows(named=True):
         name, due = row["shipment_id"], case.ships.frame["due_date"][row["_shipment"]]
         text = (
-            f"the best option ({row['_name']}) is there by {due} with {100 * row['p_on_time']:.0f} % only; "
-            f"with 50 % by {row['arrive_p50']}"
+            f"even the best option ({row['_name']}) meets the due date {due} with {100 * row['p_on_time']:.0f} % only; "
+            f"it is there by {row['arrive_p50']} with 50 %"
         )
         out.append((f"late_likely:{name}", "warn", name, "late_likely", text, row["late_cost"], case.world.home))
     return out
