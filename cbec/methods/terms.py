@@ -35,6 +35,10 @@ NOT_COMING = (
 )
 
 
+#: What a row of `policies` may be bound to.
+KEYS = ("sku", "warehouse", "supplier_id")
+
+
 @dataclass(frozen=True)
 class Terms:
     """The policy of each item, n each. service: level of the cycle. fill: NaN = no target. shortage: NaN = not told."""
@@ -71,6 +75,27 @@ class Terms:
         return np.ceil(self.lead - 1e-9).astype(np.int64)
 
 
+def holding(named: pl.DataFrame, policies: pl.DataFrame) -> pl.Series:
+    """Which row of `policies` holds for each row of `named` (sku, warehouse, supplier_id): its number, null where none fits.
+
+    The most specific one, as `choose` says; of equal ones the first.
+    """
+    policies = policies.with_row_index("row")
+    row = pl.repeat(None, named.height, dtype=pl.UInt32, eager=True)
+    for weight in range(7, -1, -1):  # sku 4 + supplier 2 + warehouse 1
+        on = [k for k, bit in zip(KEYS, (4, 1, 2), strict=True) if weight & bit]
+        fitting = policies.filter(*(pl.col(k).is_not_null() if k in on else pl.col(k).is_null() for k in KEYS))
+        if fitting.is_empty():
+            continue
+        if on:
+            fitting = fitting.unique(on, keep="first", maintain_order=True)
+            found = named.join(fitting.select(*on, "row"), on=on, how="left", maintain_order="left")["row"]
+        else:
+            found = pl.repeat(fitting["row"][0], named.height, dtype=pl.UInt32, eager=True)
+        row = row.zip_with(row.is_not_null(), found)
+    return row
+
+
 def choose(
     items: pl.DataFrame,
     policies: pl.DataFrame,
@@ -85,24 +110,12 @@ def choose(
     The row holds as a whole; its empty cells mean the settings, not a less specific row. suppliers: sku, supplier_id.
     Raises InputRejected naming an item that no row fits.
     """
-    keys = ("sku", "warehouse", "supplier_id")
     if suppliers is None:
         named = items.with_columns(pl.lit(None, pl.String).alias("supplier_id"))
     else:
         named = items.join(suppliers.select("sku", "supplier_id"), on="sku", how="left", maintain_order="left")
-    policies = policies.sort(keys, nulls_last=True).with_row_index("row")
-    row = pl.repeat(None, items.height, dtype=pl.UInt32, eager=True)
-    for weight in range(7, -1, -1):  # sku 4 + supplier 2 + warehouse 1
-        on = [k for k, bit in zip(keys, (4, 1, 2), strict=True) if weight & bit]
-        fitting = policies.filter(*(pl.col(k).is_not_null() if k in on else pl.col(k).is_null() for k in keys))
-        if fitting.is_empty():
-            continue
-        if on:
-            fitting = fitting.unique(on, keep="first", maintain_order=True)
-            found = named.join(fitting.select(*on, "row"), on=on, how="left", maintain_order="left")["row"]
-        else:
-            found = pl.repeat(fitting["row"][0], items.height, dtype=pl.UInt32, eager=True)
-        row = row.zip_with(row.is_not_null(), found)
+    policies = policies.sort(KEYS, nulls_last=True)
+    row = holding(named, policies)
     if row.null_count():
         lost = items.filter(row.is_null())
         raise InputRejected(

@@ -1,0 +1,1 @@
+"""Suppliers: how they kept their word, and how long their goods take."""
