@@ -44,6 +44,7 @@ def test_the_result_keeps_its_contract_and_says_what_it_adds_up_to() -> None:
     assert result.metrics == {
         "lines": 6,
         "undetermined_lines": 2,
+        "flagged_lines": 0,
         "tax_total_EUR": 77.45,  # 20.00 + 12.60 + 44.00 + 0.85
         "duty_total_EUR": 23.0,  # 3 + 20
         "due_total_EUR": 100.45,
@@ -62,6 +63,30 @@ def test_what_a_person_should_act_on() -> None:
     assert duty.message.startswith("1 line worth 200.00 EUR without a tax, e.g. order d: No duty rate is known")
     assert found["undetermined:tax_no_price:-"].money is None
     assert found["territory:FR"].severity == "warn"
+
+
+def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_silent() -> None:
+    """The planted sample order: tea from Hamburg is no line to pass by."""
+    home = {"date": DAY, "ship_from": "FI", "ship_to": "FI", "price": 10, "currency": "EUR"}
+    lines = order_lines(
+        [home | {"order_id": str(i), "hs_code": code} for i, code in enumerate(["090210", "090230", "732393"])]
+    )
+    result = compliance.tax(lines, s=compliance.Tax(as_of=DAY))
+    (found,) = result.findings
+    assert (found.finding_id, found.severity, found.money, found.currency) == (
+        "reduced_rate:FI:EUR",
+        "warn",
+        5.1,
+        "EUR",
+    )
+    assert found.message.startswith("a reduced rate may apply to 2 lines worth 20.00 EUR to FI, e.g. order 0")
+    assert result.metrics["flagged_lines"] == 2
+    told = result.tables["tax"]
+    assert told["flags"].to_list() == ["reduced_rate", "reduced_rate", None]
+    assert told["reason"][0].endswith(
+        "A reduced rate may apply to goods of this kind; the rule pack holds only the standard rate of FI for them."
+    )
+    assert told["reason"][2].endswith("is charged by the seller.")
 
 
 def test_what_was_taken_for_granted_is_said() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _COUNTRIES = 15
 _CURRENCIES = 6
-_COLLECTORS = ("seller", "marketplace", "carrier", "customs", "nobody")
+_COLLECTORS = ("seller", "marketplace", "carrier", "customs", "buyer", "nobody")
 _UNTOLD = "not told"
 _AMOUNTS = ("value", "duty", "tax", "other_charges", "total")
 _PLACE = ("ship_to", "currency", "scheme", "collected_by")

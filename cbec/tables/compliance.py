@@ -26,6 +26,7 @@ tax = Contract(
         Column("collected_by", "text", "who collects the tax: seller, marketplace, carrier, customs, buyer (reverse charge) or nobody", null=True),
         Column("rule_ids", "text", "rules applied, sorted, joined by |", null=True),
         Column("citation", "text", "titles of their sources, joined by |", null=True),
+        Column("flags", "text", "what a person should check although the line is reckoned, joined by |: reduced_rate = the standard rate was taken, but goods of this kind commonly bear a reduced one", null=True),
         Column("reason_code", "text"),
         Column("reason", "text"),
     ),

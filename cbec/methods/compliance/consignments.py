@@ -170,9 +170,15 @@ def flat_duty(lines: pl.DataFrame) -> pl.DataFrame:
         shares(pl.col("whole"), pl.col("running"), pl.col("weight"), pl.col("total")).alias("flat")
     )
     article = [*KEY, "sku"]
-    sold = sales.group_by(article).agg(pl.col("flat").sum().alias("owed"), pl.col("goods").sum().alias("value"))
+    sold = sales.group_by(article).agg(
+        pl.col("flat").sum().alias("owed"), pl.col("goods").sum().alias("value"), pl.len().alias("count")
+    )
     back = ordered.filter(pl.col("sign") < 0).join(sold, on=article, how="left", maintain_order="left")
     back = back.with_columns(wide(pl.col("goods")).cum_sum().over(article).alias("running"))
     share = shares(pl.col("owed"), pl.col("running"), pl.col("goods"), pl.max_horizontal("value", pl.lit(1)))
-    back = back.with_columns(pl.when(pl.col("value") > 0).then(share).alias("flat"))
+    # What was given away free goes back line by line.
+    number = pl.min_horizontal(pl.int_range(1, pl.len() + 1).over(article), pl.col("count").cast(pl.Int64))
+    free = shares(pl.col("owed"), number, wide(1), pl.col("count"))
+    told = pl.when(pl.col("value") > 0).then(share).when(pl.col("value") == 0).then(free)
+    back = back.with_columns(told.alias("flat"))
     return pl.concat([sales.select("row", "flat"), back.select("row", "flat")])

@@ -49,7 +49,19 @@ def decide(lines: pl.DataFrame, places: pl.DataFrame, book: Rulebook) -> tuple[p
     """
     keyed = lines.with_columns(pl.when(pl.col("issue").is_null()).then(_key(lines, book)).alias("key"))
     slots = [f"state{i}" for i in range(book.slots)]
-    facts = ["place", "period", "category", "business", "prefix", "marketplace", "gift", "scheme", "rate_rule", *slots]
+    facts = [
+        "place",
+        "period",
+        "category",
+        "goods_rule",
+        "business",
+        "prefix",
+        "marketplace",
+        "gift",
+        "scheme",
+        "rate_rule",
+        *slots,
+    ]
     cases = keyed.select("key", *facts).drop_nulls("key").unique("key").sort("key").with_row_index("case")
     keyed = keyed.join(cases.select("key", "case"), on="key", how="left", maintain_order="left").drop("key")
     cases = cases.drop("key").join(places, on="place", how="left", maintain_order="left")
@@ -81,6 +93,7 @@ def _key(lines: pl.DataFrame, book: Rulebook) -> pl.Expr:
         *((pl.col(f"state{i}").cast(pl.Int64).fill_null(STATES), STATES + 1) for i in range(book.slots)),
         coded("prefix"),
         coded("category"),
+        coded("goods_rule"),
     ]
     key = pl.col("place").cast(pl.Int64)
     for digit, size in digits:
@@ -169,7 +182,9 @@ def _rules() -> pl.Expr:
     none = pl.lit([], dtype=pl.List(pl.String))
     rated = (pl.col("scheme_tax") == "charge") | pl.col("territory").is_not_null()
     rate = pl.when(rated & pl.col("rate_rule").is_not_null()).then(pl.concat_list("rate_rule")).otherwise(none)
+    charged = (pl.col("scheme_tax") == "charge") & pl.col("goods_rule").is_not_null()
+    goods = pl.when(charged.fill_null(False)).then(pl.concat_list("goods_rule")).otherwise(none)
     scheme, duty = (pl.col(f"{kind}_rests").fill_null(none) for kind in ("scheme", "duty"))
     duty = pl.when(pl.col("scheme_tax") != "undetermined").then(duty).otherwise(none)
-    every = pl.concat_list(scheme, duty, rate).list.unique().list.sort()
+    every = pl.concat_list(scheme, duty, rate, goods).list.unique().list.sort()
     return pl.when(pl.col("scheme_rule").is_not_null()).then(every)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.methods.compliance.exact import half_up, micro, minor_digits, ten_to
+from cbec.methods.compliance.goods import with_class
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.intervals import Periods
@@ -38,11 +39,11 @@ def prepare(
     places = _places(lines, packs)
     days = periods.of(lines["date"])
     imported = (pl.col("movement") == "import").fill_null(False).alias("imported")
-    placed = places.select(*PLACE, "place", "route", "pack", imported)
+    placed = places.select(*PLACE, "place", "route", "pack", "country", imported)
+    lines = lines.join(placed, on=PLACE, how="left", nulls_equal=True, maintain_order="left")
     return (
-        lines.join(placed, on=PLACE, how="left", nulls_equal=True, maintain_order="left")
+        with_class(lines, packs)
         .join(days, left_on="date", right_on="day", how="left", maintain_order="left")
-        .join(_mapped(packs), on=["pack", "category"], how="left", maintain_order="left")
         .select(
             "row",
             "order_id",
@@ -59,7 +60,8 @@ def prepare(
             "period",
             *_amounts(gross),
             *_facts(),
-            pl.col("mapped").alias("category"),
+            pl.col("goods_class").alias("category"),
+            "goods_rule",
             _issue(packs).alias("issue"),
         ),
         places,
@@ -172,14 +174,6 @@ def _places(lines: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:
         .alias("area"),
         pl.col("territory").replace_strict(names, default=None, return_dtype=pl.String).alias("territory_name"),
     ).sort("place")
-
-
-def _mapped(packs: Sequence[Pack]) -> pl.DataFrame:
-    """Categories that a pack has a rate of its own for."""
-    rows = sorted(
-        {(pack.id, rule.category, rule.category) for pack in packs for rule in pack.of("rate") if rule.category}
-    )
-    return pl.DataFrame(rows, schema=dict.fromkeys(("pack", "category", "mapped"), pl.String), orient="row")
 
 
 def _amounts(gross: bool) -> list[pl.Expr]:

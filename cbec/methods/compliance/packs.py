@@ -176,15 +176,26 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
         place = f"{where}: {key}"
         if key in ("valid_from", "valid_to", "recorded_from"):
             said[key] = _day(value, place)
-        elif key in ("codes", "exception_to"):
+        elif key in ("hs", "partly"):
+            said[key] = tuple(_prefix(code, place) for code in _list(value))
+        elif key in ("codes", "exception_to", "words"):
             said[key] = tuple(_code(word, place) for word in _list(value))
-        elif key in ("country", "unit", "name", "category"):
+        elif key in ("country", "unit", "name", "category", "goods"):
             said[key] = _code(value, place)
         elif key in ("values", "when"):
             said[key] = _values(value, where) if key == "values" else _when(value, where)
         elif key == "then":
             said[key] = _then(value, kind, where)
     return said
+
+
+def _prefix(code: object, where: str) -> str:
+    # An unquoted 0902 is read as a number and loses its zero.
+    if not isinstance(code, str) or not re.fullmatch(r"[0-9]{2,10}", code):
+        raise UsageFault(
+            f'{where}: {code!r} is no beginning of a customs code; write its digits in quotes, e.g. "0902"'
+        )
+    return code
 
 
 def _list(value: object) -> list[object]:
@@ -204,6 +215,8 @@ def _check_words(said: Mapping[str, Any], where: str) -> None:
             raise UsageFault(f'{where}: {key} "{said[key]}" is none of {", ".join(known)}{near}')
     if not isinstance(said.get("inclusive", True), bool):
         raise UsageFault(f"{where}: inclusive is true (the limit itself is within) or false")
+    if not isinstance(said.get("complete", False), bool):
+        raise UsageFault(f"{where}: complete is true (no other goods of the country bear a reduced rate) or false")
     if said.get("region") is not None:
         try:
             re.compile(said["region"])

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 KINDS: dict[str, tuple[str, ...]] = {
     "rate": ("country", "category", "unit", "values"),
+    "goods": ("goods", "country", "hs", "partly", "words", "complete"),
     "territory": ("country", "name", "codes", "region", "area", "exception_to", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
@@ -24,6 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "rate": ("country", "unit", "values"),
+    "goods": ("goods",),
     "territory": ("country", "name", "area", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
@@ -115,6 +117,11 @@ class Rule:
     base: str | None = None
     digits: int = 0
     method: str | None = None
+    goods: str | None = None
+    hs: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    complete: bool = False
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     then: Mapping[str, str] = field(default_factory=dict)
     exception_to: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.methods.compliance.tax import REDUCED
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
@@ -22,6 +23,7 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
     found: dict[str, float | int | str | None] = {
         "lines": tax.height,
         "undetermined_lines": tax.filter(pl.col("status") == "UNDETERMINED").height,
+        "flagged_lines": tax.height - tax["flags"].null_count(),
     }
     known = tax.filter(pl.col("status") == "OK")
     sums = known.group_by("currency").agg(pl.col("tax", "duty", "total").sum()).sort("currency")
@@ -35,9 +37,9 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
 
 
 def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
-    """Undetermined lines by reason with the goods they hold back (high), lines outside the tax area and packs past
-    their last check (warn)."""
-    found = [*_undetermined(tax, order_lines), *_stale(packs, as_of)]
+    """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
+    lines outside the tax area and packs past their last check (warn)."""
+    found = [*_undetermined(tax, order_lines), *_reduced(tax), *_stale(packs, as_of)]
     outside = tax.filter(pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"]))
     for country, lines in outside.group_by("ship_to").len().sort("ship_to").iter_rows():
         message = f"{lines} lines go to special territories of {country}; what these charge themselves is not covered"
@@ -62,6 +64,29 @@ def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]
         paid = (money, currency) if currency is not None else (None, None)
         found.append(Finding(name, "high", code, "undetermined", text, *paid))
     return found
+
+
+def _reduced(tax: pl.DataFrame) -> list[Finding]:
+    """Lines taxed at the standard rate although goods of their kind commonly bear a reduced one, per country."""
+    flagged = tax.filter(pl.col("flags").str.split("|").list.contains(REDUCED).fill_null(False))
+    groups = (
+        flagged.group_by("ship_to", "currency")
+        .agg(pl.len(), pl.col("tax_base", "tax").sum().cast(pl.Float64), pl.col("order_id").min())
+        .sort("ship_to", "currency")
+    )
+    return [
+        Finding(
+            f"reduced_rate:{country}:{currency}",
+            "warn",
+            country,
+            "reduced_rate",
+            f"a reduced rate may apply to {lines} line{'s' if lines != 1 else ''} worth {base:,.2f} {currency} to {country}, "
+            f"e.g. order {order}; the pack holds only the standard rate for them, by which they bear {due:,.2f} {currency}",
+            due,
+            currency,
+        )
+        for country, currency, lines, base, due, order in groups.iter_rows()
+    ]
 
 
 def _stale(packs: Sequence[Pack], as_of: date | None) -> list[Finding]:

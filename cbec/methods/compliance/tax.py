@@ -15,6 +15,8 @@ from cbec.methods.compliance.lines import prepare
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
 
+REDUCED = "reduced_rate"
+"""Flag of a line taxed at the standard rate although goods of its kind commonly bear a reduced one."""
 BROKEN = ("tax_no_price", "tax_no_currency")
 """Lines that cannot be taxed but leave a gap in the value of their consignment."""
 
@@ -80,7 +82,13 @@ def _told(lines: pl.DataFrame, cases: pl.DataFrame, book: Rulebook, language: st
         how="left",
         maintain_order="left",
     )
-    told = told.with_columns(pl.when(known).then("scheme_reason").otherwise("problem").alias("reason_code"))
+    reduced = (
+        known & (pl.col("scheme_tax") == "charge") & pl.col("goods_rule").is_not_null() & pl.col("category").is_null()
+    )
+    told = told.with_columns(
+        pl.when(known).then("scheme_reason").otherwise("problem").alias("reason_code"),
+        pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)).alias("flags"),
+    )
     told = _with_reason(told, cases, book, language)
     digits = pl.col("digits")
     imported = pl.col("imported") | (pl.col("scheme_scheme") == "IMPORT").fill_null(False)
@@ -104,6 +112,7 @@ def _told(lines: pl.DataFrame, cases: pl.DataFrame, book: Rulebook, language: st
         pl.when(known).then("scheme_collected_by").alias("collected_by"),
         "rule_ids",
         "citation",
+        "flags",
         "reason_code",
         "reason",
     )
@@ -111,11 +120,15 @@ def _told(lines: pl.DataFrame, cases: pl.DataFrame, book: Rulebook, language: st
 
 def _with_reason(lines: pl.DataFrame, cases: pl.DataFrame, book: Rulebook, language: str) -> pl.DataFrame:
     """Sentences are filled once per case and reason, not once per line."""
-    on = ["case", "reason_code", "ship_to", "pack"]
+    on = ["case", "reason_code", "flags", "ship_to", "pack"]
     ends = {pack.id: str(pack.valid_to) for pack in book.packs}
     distinct = lines.select(*on, (pl.col("charged_rate") / 1_000_000).alias("tax_rate")).unique(on)
     filled = distinct.join(
         cases.select("case", "_limit", "_limit_currency", "_territory"), on="case", how="left"
     ).with_columns(pl.col("pack").replace_strict(ends, default=None, return_dtype=pl.String).alias("_pack_valid_to"))
-    sentences = reasons.render(filled, language).select(*on, "reason")
+    warned = reasons.render(filled.with_columns(reason_code=pl.lit("tax_reduced_possible")), language)["reason"]
+    sentences = reasons.render(filled, language).with_columns(
+        pl.when(pl.col("flags").is_null()).then("reason").otherwise(pl.concat_str("reason", warned, separator=" "))
+    )
+    sentences = sentences.select(*on, "reason")
     return lines.join(sentences, on=on, how="left", nulls_equal=True, maintain_order="left")

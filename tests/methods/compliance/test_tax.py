@@ -243,6 +243,12 @@ def test_products_fill_what_the_line_does_not_say() -> None:
     assert compute(lines, None, None, book())["reason_code"][0] == "tax_no_hs_code"
 
 
+def test_goods_given_away_owe_the_flat_duty_and_give_it_back() -> None:
+    gift = {"order_id": "a", "date": LATER, "ship_from": "CN", "ship_to": "DE", "price": 0, "scheme": "IOSS"}
+    told = taxed([gift, gift | {"line": "1R", "qty": -1, "date": LATER + timedelta(days=9)}])
+    assert [t["duty"] for t in told] == [3, -3]
+
+
 def test_a_missing_rate_is_named() -> None:
     line = {"date": DAY, "ship_from": "CN", "ship_to": "FR", "price": 100, "currency": "USD"}
     with pytest.raises(InputRejected, match="USD"):
