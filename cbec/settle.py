@@ -3,8 +3,71 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from cbec.core.command import Common, Result, Table, command, setting
+
+
+@dataclass(frozen=True)
+class Reconcile(Common):
+    """Settings of `settle reconcile`."""
+
+    window_days: int = setting(10, "days after the payout within which the bank line may be booked", min=0, max=60)
+    early_days: int = setting(2, "days before it", min=0, max=30)
+    max_fee: float = setting(
+        30.0,
+        "largest fixed fee kept back, in hundreds of minor units (30 = EUR 30.00 or JPY 3,000); at most 5 % of it all",
+        min=0,
+    )
+    max_fee_pct: float = setting(0.5, "largest fee as a share of the payout, percent", min=0, max=20)
+    max_spread_bp: float = setting(150.0, "a conversion dearer than this, against the fixing, is a finding", min=0)
+    auto_score: float = setting(0.95, "matches at or above this score need no review", min=0.5, max=1)
+    max_parts: int = setting(4, "most lines in a split or merge; 1 = look for none", min=1, max=6)
+    order_days: int = setting(30, "an order in no settlement after so many days is a finding", min=0)
+
+
+@command("matches", "unexplained", "recon_totals")
+def reconcile(
+    bank: Table, settlements: Table, order_lines: Table | None = None, rates: Table | None = None, *, s: Reconcile
+) -> Result:
+    """Which bank line paid which settlement, what was kept back on the way, and what is missing.
+
+    Pairs, splits and merges with a score and a reason; fees, conversions against the fixing, short payments and
+    duplicates by name; the rest is listed, and the proof that nothing was lost adds up to 0 per currency. The dates
+    are known up to the last bank line.
+    """
+    import polars as pl
+
+    from cbec.methods.settle import judgement, orders, outcome
+    from cbec.methods.settle import reconcile as method
+    from cbec.methods.settle.candidates import Window
+
+    latest = bank["booking_date"].max()
+    as_of = s.as_of or (latest if isinstance(latest, date) else date.max)
+    terms = method.Terms(Window(s.early_days, s.window_days), s.max_fee, s.max_fee_pct / 100, s.auto_score, s.max_parts)
+    done = method.match(settlements, bank, rates, terms)
+    links = outcome.named(done)
+    matches = outcome.matches(done, links, as_of, s.window_days)
+    left = outcome.unexplained(done, links, as_of, s.window_days)
+    if order_lines is not None:
+        left = pl.concat([left, orders.unsettled(order_lines, settlements, as_of, s.order_days)])
+    table = left.with_columns(amount=outcome.money("amount"))
+    notes = [f"no rate joins {pair}: lines in these currencies were not compared" for pair in sorted(set(done.lacking))]
+    if rates is None and set(bank["currency"]) != set(settlements["currency"]):
+        notes.append("without --rates payouts that were changed into another currency are not looked for")
+    if not done.searched:
+        notes.append("too many lines are open to look for splits and merges: narrow --window-days or the period")
+    return Result(
+        {
+            "matches": matches,
+            "unexplained": table,
+            "recon_totals": outcome.proof(settlements, bank, links, left),
+        },
+        money=judgement.headline(table),
+        metrics=judgement.metrics(matches, table),
+        findings=judgement.findings(matches, table, s.max_spread_bp),
+        notes=notes,
+    )
 
 
 @command("ledger")

@@ -313,7 +313,7 @@ matches = Contract(
     (
         Column("match_id", "text", "rows of one match share it"),
         Column("settlement_id", "text"),
-        Column("bank_ref", "text", "empty where nothing was found", null=True),
+        Column("bank_ref", "text", "empty where nothing was found; ref#2 for the second row of that number", null=True),
         Column("kind", "text", "1:1, split (one settlement, several bank lines) or merge (one bank line, several settlements)", null=True, one_of=("1:1", "split", "merge")),
         Column("marketplace", "text", null=True),
         Column("expected", "decimal", "the settlement's amount, or the part of it that falls to this bank line", digits=3),
