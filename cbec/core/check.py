@@ -261,8 +261,8 @@ def _key(contract: Contract, typed: pl.DataFrame, frame: pl.DataFrame, book: Boo
     import polars as pl
 
     names = [name for name in contract.key if name in frame.columns]
-    if not names:
-        return
+    if not names or any(contract.column(n).required and n not in names for n in contract.key):
+        return  # without a needed column of the key nobody can tell which rows are the same
     keys = typed.select(names)
     hashes = keys.hash_rows()
     if hashes.n_unique() == keys.height:

@@ -584,3 +584,11 @@ def test_a_step_that_breaks_its_contract_is_a_bug(frame: pl.DataFrame, what: str
 def test_conform_writes_zero_without_a_sign() -> None:
     frame = pl.DataFrame({"id": ["a", "b", "c", "d"], "change": [-0.0, -1e-9, -2.0, None]})
     assert [str(v) for v in check.conform(TOY, frame)["change"]] == ["0.0", "0.0", "-2.0", "None"]
+
+
+def test_a_key_is_not_judged_without_a_column_it_needs(tmp_path):
+    (tmp_path / "sales.csv").write_text("month,sku,units\n2026-01,a,1\n2026-02,a,2\n", "utf-8")
+    contract = tables.get("sales")
+    outcome = check.check(contract, files.read(contract, [str(tmp_path / "sales.csv")], Common()), Common())
+    assert outcome.whole
+    assert [fault.column for fault in outcome.faults] == ["date"]
