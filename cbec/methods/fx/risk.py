@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cbec.core.errors import InputRejected
 from cbec.methods.fx.panel import Panel, together
-from cbec.methods.fx.spread import AS_IT_WAS, FEWEST, POOL
+from cbec.methods.fx.spread import AS_IT_WAS, FEWEST, POOL, standardised
 from cbec.methods.fx.volatility import WARM, variances
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def scenarios(flows: Flows, panel: Panel) -> Scenarios:
     for j, h in rows:
         variance = scale[j][h]
         change = logs[begin + h, j] - logs[begin, j]
-        then = np.sqrt(variance[begin])
-        score = np.divide(change, then, out=np.zeros(count), where=then > 0)
-        columns.append(score * np.sqrt(variance[last]))
+        columns.append(standardised(change, variance[begin]) * np.sqrt(variance[last]))
     past = np.column_stack(columns)
     chance = np.concatenate([np.full(count, AS_IT_WAS / count), np.full(count, (1 - AS_IT_WAS) / count)])
     moves = np.expm1(np.concatenate([past, -past]))

@@ -15,14 +15,16 @@ Floats = NDArray[np.float64]
 
 #: Errors in the pool, and fewest that make one.
 POOL, FEWEST = 2500, 100
+#: An error of more deviations than this is a peg that broke: scaled by the storm that follows it would know no bounds.
+FARTHEST = 10.0
 #: Weight of an error as it was, beside its mirror image.
 AS_IT_WAS = 0.75
 
 
 def standardised(error: Floats, variance: Floats) -> Floats:
-    """Errors over the deviation expected when they began (NaN where either is unknown or the rate cannot move)."""
+    """Errors over the deviation expected when they began, within FARTHEST of 0 (NaN where either is unknown)."""
     deviation = np.sqrt(np.where(variance > 0, variance, np.nan))
-    made: Floats = error / deviation
+    made: Floats = np.clip(error / deviation, -FARTHEST, FARTHEST)
     return made
 
 

@@ -47,6 +47,16 @@ def test_a_pool_holds_only_what_is_over():
     assert len(spread.pool(scores, 3, 5)) == 0
 
 
+def test_a_peg_that_broke_does_not_blow_up_what_follows():
+    logs = np.cumsum(1e-5 * np.random.default_rng(0).normal(size=1500))
+    logs[1400:] += 0.16 + np.cumsum(0.01 * np.random.default_rng(1).normal(size=100))
+    for h in (1, 20):
+        variance = variances(logs, (h,))[h]
+        kept = method.record(logs, variance, h)
+        grown, sd = spread.moments(spread.pool(kept.scores, 1499, h), float(np.sqrt(variance[-1])))
+        assert abs(grown - 1) < 0.1 and sd < 0.5
+
+
 def test_coverage_is_near_what_was_said_on_a_random_walk():
     logs = desk.paths(3000, seed=8)["EUR"]
     kept = method.record(logs, variances(logs, (1,))[1], 1)
