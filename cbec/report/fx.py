@@ -248,6 +248,9 @@ _TICKETS = (
     "ratio_after",
     "reason",
 )
+_ROWS = (
+    "currency", "bucket", "net", "open_before", "open_after", "ratio_before", "ratio_after", "cvar_before", "cvar_after", "policy_check", "reason",
+)  # fmt: skip
 _SHARES: dict[str, Format] = {"ratio_before": "percent", "ratio_after": "percent"}
 
 
@@ -280,7 +283,7 @@ def hedge(page: Page, view: View) -> None:
     page.section("What changes")
     _changes(page, plan)
     page.section("Every row")
-    page.table(_rates(plan, "spot", "forward"), "", contract="hedge_plan", formats=_SHARES)
+    page.table(plan, "", columns=_ROWS, contract="hedge_plan", formats=_SHARES)
 
 
 def _ways(page: Page, choices: pl.DataFrame, home: str | None) -> None:
@@ -307,13 +310,11 @@ def _changes(page: Page, plan: pl.DataFrame) -> None:
     )
     top = top.sort(["size", "currency", "bucket"], descending=[True, False, False]).head(_BARS)
     names = [f"{r['currency']} {r['bucket']}" for r in top.iter_rows(named=True)]
+    both = zip(top["cvar_before"].to_list(), top["cvar_after"].to_list(), strict=True)
     drawn = svg.bars(
-        "Risk by row",
-        names,
-        {"after": top["cvar_after"].to_list()},
-        write=short,
-        ticks=("today", top["cvar_before"].to_list()),
-    )
+        "Risk by row", names, {"after": top["cvar_after"].to_list()}, write=short, ticks=("today", top["cvar_before"].to_list()),
+        texts=[f"{short(round(now))} → {short(round(then))}" for now, then in both],
+    )  # fmt: skip
     page.chart(
         drawn,
         "Each row's part of the worst outcomes",
