@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Modules of cbec/methods/sample with a function `family(company)`, in the order of their tables.
-FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport")
+FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport", "risk")
 #: Tables too large for plain text.
-PACKED = ("sales",)
+PACKED = ("sales", "transactions")
 
 
 def make(seed: int = 7) -> dict[str, pl.DataFrame]:

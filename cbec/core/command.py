@@ -45,6 +45,7 @@ STEPS: dict[str, str] = {
     "warehouse": "Which bin for which SKU, what pickers walk, stock between warehouses.",
     "settle": "Payouts against the bank, a ledger that shows tampering, landed profit.",
     "fx": "Exchange rates: forecast, exposure, hedge.",
+    "fraud": "Payments scored: allow, review or hold.",
     "compliance": "Tax, duty and rules, dated and cited.",
 }
 

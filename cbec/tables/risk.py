@@ -75,7 +75,7 @@ training_record = Contract(
     "Out of time: how well the model orders payments later than those it learnt from, beside what needs no model.",
     (
         Column("method", "text", "model, ensemble (no labels), amount only, random", one_of=("model", "ensemble", "amount_only", "random")),
-        Column("verdict", "text", one_of=("chosen", "beats the model", "behind the model", "baseline")),
+        Column("verdict", "text", "of the average precisions; a model that is beaten is refused", one_of=("chosen", "refused", "beats the model", "behind the model")),
         Column("from_day", "date", "first day of the judged payments"),
         Column("to_day", "date", "last day of them"),
         Column("payments", "int", "judged payments", min=1),
