@@ -43,6 +43,7 @@ STEPS: dict[str, str] = {
     "forecast": "Demand as a distribution, orders that follow from it.",
     "route": "How to move each shipment: cost, time, risk and carbon.",
     "warehouse": "Which bin for which SKU, what pickers walk, stock between warehouses.",
+    "supplier": "How suppliers kept their word; lead times to plan with.",
     "settle": "Payouts against the bank, a ledger that shows tampering, landed profit.",
     "fx": "Exchange rates: forecast, exposure, hedge.",
     "fraud": "Payments scored: allow, review or hold.",

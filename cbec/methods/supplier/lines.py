@@ -47,7 +47,7 @@ class Record:
     """Lines of the window and what was odd about the tables.
 
     frame: keys, dates and quantities of the line, `value` and `price_home` in `currency`, half (0 first, 1 last), and:
-    accepted, rejected, inspected, missing, in_time (pieces); full_date, last_date; due (promised day), matured (the
+    received (rejected ones included: quality is judged by itself), rejected, inspected, missing, in_time (pieces); full_date, last_date; due (promised day), matured (the
     due day and its tolerance have passed), pending (more is awaited); otif, on_time, in_full, otif_revised, moved
     (true, false, or null where it cannot be told); late, early (days past or before the due day); lead, ended (days
     from the order until it was full or the last part came; not ended = so far).
@@ -67,6 +67,14 @@ class Record:
         return max((self.middle - self.start).days * 2, 1)
 
 
+def today(receipts: pl.DataFrame, as_of: date | None) -> date:
+    """The day up to which receipts are known: as told, else that of the last one."""
+    last = receipts["receipt_date"].max() if as_of is None else as_of
+    if not isinstance(last, date):
+        raise InputRejected("receipts: no row, and no --as-of", hint="give --as-of, the day the tables were exported")
+    return last
+
+
 def record(
     orders: pl.DataFrame,
     receipts: pl.DataFrame,
@@ -80,7 +88,8 @@ def record(
     matched = _matched(orders, receipts)
     strays = receipts.height - matched.height
     first = orders["order_date"].min()
-    assert isinstance(first, date)
+    if not isinstance(first, date):
+        raise InputRejected("purchase_orders: no row", hint="nothing was ordered that could be judged")
     start = first if not rules.window_days else max(first, rules.as_of - timedelta(days=rules.window_days - 1))
     middle = start + timedelta(days=(rules.as_of - start).days // 2 + 1)
     known = orders.filter(pl.col("order_date") >= start)
@@ -150,16 +159,16 @@ def _came(orders: pl.DataFrame, matched: pl.DataFrame, rules: Rules) -> pl.DataF
     parts = matched.with_columns(
         rejected=rejected,
         inspected=pl.coalesce("inspected", pl.when(pl.col("rejected").is_not_null()).then("qty")).fill_null(0.0),
-        accepted=(pl.col("qty") - rejected).clip(0.0),
+        received=pl.col("qty"),
         place=pl.col("warehouse"),
     ).drop("qty", "warehouse")
     parts = parts.join(orders.select("item", "qty", "due"), on="item", how="inner", maintain_order="left")
     punctual = pl.col("receipt_date") <= pl.col("due") + pl.duration(days=rules.late)
-    full = pl.col("accepted").cum_sum().over("item") >= pl.col("qty") * (1 - rules.short) - _SAME
+    full = pl.col("received").cum_sum().over("item") >= pl.col("qty") * (1 - rules.short) - _SAME
     parts = parts.with_columns(full_day=pl.when(full).then("receipt_date"))
     return parts.group_by("item", maintain_order=True).agg(
-        pl.col("accepted", "rejected", "inspected").sum(),
-        in_time=pl.col("accepted").filter(punctual.fill_null(False)).sum(),
+        pl.col("received", "rejected", "inspected").sum(),
+        in_time=pl.col("received").filter(punctual.fill_null(False)).sum(),
         full_date=pl.col("full_day").min(),
         last_date=pl.col("receipt_date").max(),
         place=pl.col("place").drop_nulls().first(),
@@ -168,7 +177,7 @@ def _came(orders: pl.DataFrame, matched: pl.DataFrame, rules: Rules) -> pl.DataF
 
 def _judged(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     as_of, slack = pl.lit(rules.as_of), pl.duration(days=rules.late)
-    amounts = pl.col("accepted", "rejected", "inspected").fill_null(0.0)
+    amounts = pl.col("received", "rejected", "inspected").fill_null(0.0)
     limit = pl.col("due") + slack
     frame = frame.with_columns(
         amounts,
@@ -188,17 +197,21 @@ def _judged(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     matured, punctual = pl.col("matured"), (there <= limit) & (there >= pl.col("due") - pl.duration(days=rules.early))
     pending = ~pl.col("settled")
     revised_limit = pl.col("revised_due") + slack
-    past = pl.when(matured).then((pl.coalesce(there, as_of) - pl.col("due")).dt.total_days())
+    # What never came is short, not late; what is awaited is late so far.
+    until = pl.coalesce(there, pl.when(pending).then(as_of))
+    past = pl.when(matured).then((until - pl.col("due")).dt.total_days())
     return frame.with_columns(
         pending=pending,
         on_time=pl.when(matured).then(punctual.fill_null(False)),
         in_full=pl.when(matured & pl.col("settled")).then(pl.col("full")),
         otif=pl.when(matured).then(pl.col("full") & punctual.fill_null(False)),
-        otif_revised=pl.when(revised_limit <= as_of).then((pl.col("full_date") <= revised_limit).fill_null(False)),
+        otif_revised=pl.when(revised_limit <= as_of).then(
+            (pl.col("full_date").is_between(pl.col("revised_due") - pl.duration(days=rules.early), revised_limit)).fill_null(False)
+        ),
         in_time=pl.when(matured).then(pl.min_horizontal(pl.col("in_time").fill_null(0.0), "qty")),
         late=pl.when(past > rules.late).then(past),
         early=pl.when(matured & (there < pl.col("due"))).then((pl.col("due") - there).dt.total_days()),
-        missing=pl.when(pl.col("settled") & ~pl.col("full")).then((pl.col("qty") - pl.col("accepted")).clip(0.0)).otherwise(0.0),
+        missing=pl.when(pl.col("settled") & ~pl.col("full")).then((pl.col("qty") - pl.col("received")).clip(0.0)).otherwise(0.0),
         lead=pl.when(pending).then("waited").otherwise((there - pl.col("order_date")).dt.total_days()),
         ended=~pending,
     ).drop("place", "waited")  # fmt: skip
