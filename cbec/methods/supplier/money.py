@@ -133,7 +133,7 @@ def headline(lines: pl.DataFrame, record: Record, told: list[str], seed: int) ->
         "price_cost": "prices above those of the first half",
     }  # fmt: skip
     basis = (
-        f"what failings cost over the {record.days} days to the last receipt ({', '.join(words[p] for p in PARTS if p in told)}); proposed: "
+        f"what failings cost, of orders from {record.start} on ({', '.join(words[p] for p in PARTS if p in told)}); proposed: "
         "suppliers dearer than the median supplier per unit of spend brought down to it; range: bootstrap over purchase orders"
     )
     now = float(today[:, 0].sum())
