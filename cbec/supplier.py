@@ -92,7 +92,7 @@ def score(
     return Result(
         tables,
         money=money.headline(costed, record, told, s.seed),
-        metrics=verdict.metrics(table, record),
+        metrics=verdict.metrics(table, record, s.target_otif),
         findings=verdict.findings(table, record, cells, s.language),
         notes=verdict.notes(table, record, told),
     )

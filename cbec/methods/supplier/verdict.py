@@ -88,7 +88,7 @@ def currency(record: Record) -> pl.Expr:
     return pl.lit(record.currency, pl.String)
 
 
-def metrics(table: pl.DataFrame, record: Record) -> dict[str, float | int | str | None]:
+def metrics(table: pl.DataFrame, record: Record, target: float) -> dict[str, float | int | str | None]:
     """Figures for summary.json, all suppliers together."""
     frame = record.frame
     due = frame.filter("matured")
@@ -103,6 +103,7 @@ def metrics(table: pl.DataFrame, record: Record) -> dict[str, float | int | str 
         "lines": frame.height,
         "lines_due": due.height,
         "lines_overdue": due.filter("pending").height,
+        "target_otif": target,
         "otif": mean(due["otif"]),
         "on_time": mean(due["on_time"]),
         "in_full": mean(due["in_full"]),
