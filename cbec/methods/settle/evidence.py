@@ -18,7 +18,7 @@ import polars as pl
 AMOUNT = {"exact": 4.0, "fee": 0.0, "fx": 0.0, "digits": 0.0, "over": -2.5, "short": -1.0, "off": -5.0}
 LEVELS = tuple(AMOUNT)
 MEASURED_LEAST, MEASURED_MOST = -1.0, 4.0
-DECOYS = (1.061, 0.947)
+DECOYS = (1.061, 0.947, 1.137, 0.881)
 """Factors on the amounts of payouts that make decoys: far enough to miss the true line, near enough to be like it."""
 ROUND_FEE = 1.5  # a fee of a whole number of units, or one that came before
 #: Weights of a settlement's number in the text: whole, in part, none; another settlement's number.
@@ -26,7 +26,8 @@ WHOLE, PART, OTHER = 8.0, 5.0, -6.0
 NAME = 1.5  # the payer's name reads like the marketplace's, where nothing was learnt
 TEXT_MOST, LAG_LEAST, LAG_MOST = 3.0, -2.0, 1.5
 COUNT = 2.0  # pseudo-count of what is learnt
-FX_LEAST = -1.5  # a conversion out of the usual is still one
+FX_BAND = 550.0  # basis points over which chance pairs spread (candidates.FX_LOSS and FX_GAIN)
+FX_ODD = 0.15  # share of conversions that are out of the usual
 FX_USUAL = (80.0, 100.0)  # basis points and their deviation, where fewer than five conversions were seen
 FX_SD = 20.0  # basis points, least deviation of what is usual
 NEIGHBOURS = ((0, 0.5), (-1, 0.2), (1, 0.2), (-2, 0.05), (2, 0.05))  # a delay speaks for those beside it
@@ -34,14 +35,25 @@ COPY = -3.0  # a row that stands in the bank's file twice
 
 
 def measured(real: int, decoys: int) -> float:
-    """Log odds of a candidate, from how many there are and how many DECOYS found by chance (two per payout)."""
+    """Log odds of a candidate, from how many there are and how many DECOYS found by chance (four per payout)."""
     chance = (decoys + 0.5) / len(DECOYS)
     return min(max(math.log(max(real - chance, 0.25) / chance), MEASURED_LEAST), MEASURED_MOST)
 
 
-def decoy(payouts: pl.DataFrame) -> list[pl.DataFrame]:
-    """The payouts with amounts that nobody paid."""
-    return [payouts.with_columns(expected=(pl.col("expected") * factor).round().cast(pl.Int64)) for factor in DECOYS]
+def with_decoys(payouts: pl.DataFrame) -> pl.DataFrame:
+    """The payouts and their decoys, which are looked for in one go: `apart` tells them by the number s."""
+    numbered = pl.col("s") * (len(DECOYS) + 1)
+    amounts = [pl.col("expected"), *((pl.col("expected") * f).round().cast(pl.Int64) for f in DECOYS)]
+    return pl.concat([payouts.with_columns(s=numbered + k, expected=amount) for k, amount in enumerate(amounts)])
+
+
+def apart(pairs: pl.DataFrame, level: str) -> tuple[pl.DataFrame, float]:
+    """Pairs of the payouts themselves, and the measured log odds of those of a level."""
+    size = len(DECOYS) + 1
+    real = pairs.filter(pl.col("s") % size == 0).with_columns(s=pl.col("s") // size).sort("s", "b")
+    fits = pl.col("level") == level
+    decoys = pairs.filter(fits, pl.col("s") % size != 0).height
+    return real, measured(real.filter(fits).height, decoys)
 
 
 class Learnt(NamedTuple):
@@ -127,8 +139,8 @@ def _fees(told: pl.DataFrame) -> pl.DataFrame:
 
 
 def shifted(payouts: pl.DataFrame, days: int) -> list[pl.DataFrame]:
-    """Decoys by time: the payouts that many days earlier and later, for pairs whose amounts may be far apart."""
-    return [payouts.with_columns(day=pl.col("day") + timedelta(days=by)) for by in (-days, days)]
+    """Decoys by time: the payouts that many days, and twice as many, earlier and later; for pairs whose amounts may be far apart."""
+    return [payouts.with_columns(day=pl.col("day") + timedelta(days=by)) for by in (-2 * days, -days, days, 2 * days)]
 
 
 def score(
@@ -155,7 +167,8 @@ def score(
     amount = amount + pl.when((level == "fee") & whole).then(ROUND_FEE).otherwise(0.0)
     bp = pl.col("gap") / (pl.col("gap") + pl.col("received")) * 1e4
     usual, sd = pl.col("usual").fill_null(FX_USUAL[0]), pl.col("sd").fill_null(FX_USUAL[1])
-    apart = (-0.5 * ((bp - usual) / sd) ** 2).clip(lower_bound=FX_LEAST)
+    bell = (-0.5 * ((bp - usual) / sd) ** 2).exp() * FX_BAND / (sd * math.sqrt(2 * math.pi))
+    apart = ((1 - FX_ODD) * bell + FX_ODD).log()
     amount = amount + pl.when(level == "fx").then(apart).otherwise(0.0)
     rivals = pl.max_horizontal(pl.len().over("s", "level"), pl.len().over("b", "level"))
     number = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cbec.methods.settle.candidates import Window
 
 WIDTH = 12
-DECOYS = (370, -530)
+DECOYS = (370, -530, 890, -1170)
 """Thousandths added to the sum looked for, in hundreds of them where amounts are whole: sums that nobody paid."""
 EACH = 1.0  # less for every part beyond two: more parts, more chance sums
 LARGEST = 4_000_000

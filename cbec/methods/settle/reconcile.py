@@ -69,10 +69,13 @@ def match(settlements: pl.DataFrame, bank: pl.DataFrame, rates: pl.DataFrame | N
     named = candidates.named(refs, due, lines, rates)
     refs = refs.join(named.select("s", "b"), on=["s", "b"], how="semi")
     limit = fee_limit(terms)
+    everything = candidates.near(evidence.with_decoys(due), lines, terms.window, limit)
+    close, odds_of_fee = evidence.apart(everything, "fee")
+    odds = {"fee": odds_of_fee}
     same = _joined(
         [
             candidates.exact(due, lines, terms.window),
-            candidates.near(due, lines, terms.window, limit),
+            close,
             _leveled(named, due, limit),
         ],
         refs,
@@ -82,20 +85,17 @@ def match(settlements: pl.DataFrame, bank: pl.DataFrame, rates: pl.DataFrame | N
     window = terms.window.early + terms.window.late + 1
     learnt = evidence.learn(seeds, due, lines, window)
     taken = Taken()
-    chance = [candidates.near(d, lines, terms.window, limit) for d in evidence.decoy(due)]
-    odds = {"fee": evidence.measured(_count(same, "fee"), sum(_count(c, "fee") for c in chance))}
     first = evidence.score(same, due, lines, learnt, odds)
     chosen = [_sure(first, terms, taken)]
 
     # What is left may have been converted, or mistyped.
     left, open_lines = _rest(due, lines, taken)
-    fx, lacking = candidates.across(left, open_lines, terms.window, rates)
+    everything, lacking = candidates.across(evidence.with_decoys(left), open_lines, terms.window, rates)
+    fx, odds["fx"] = evidence.apart(everything, "fx")
     mistyped = candidates.digits(left, open_lines, terms.window)
     second = _joined([taken.free(same).select(list(candidates.SCHEMA)), fx, mistyped], refs, lines)
     seeds = pl.concat([seeds, evidence.beyond_doubt(second)]).unique(["s", "b"]).sort("s", "b")
     learnt = evidence.learn(seeds, due, lines, window)
-    chance = [candidates.across(d, open_lines, terms.window, rates)[0] for d in evidence.decoy(left)]
-    odds["fx"] = evidence.measured(fx.height, sum(c.height for c in chance))
     scored = evidence.score(second, due, lines, learnt, odds)
     chosen.append(_sure(scored, terms, taken))
     equal = taken.free(scored).filter(pl.col("level") == "exact", pl.col("score") >= REVIEW)
@@ -122,10 +122,6 @@ def _short(
     payers = learnt.text.filter("payer").select("brand", "pattern")
     told = pairs.join(left.select("s", "brand"), on="s").join(lines.select("b", "pattern"), on="b")
     return told.join(payers, on=["brand", "pattern"], how="semi").select(list(candidates.SCHEMA)).sort("s", "b")
-
-
-def _count(pairs: pl.DataFrame, level: str) -> int:
-    return pairs.filter(pl.col("level") == level).height
 
 
 def _rest(due: pl.DataFrame, lines: pl.DataFrame, taken: Taken) -> tuple[pl.DataFrame, pl.DataFrame]:
