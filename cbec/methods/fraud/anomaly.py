@@ -71,7 +71,7 @@ def blocks(day: NDArray[np.int64]) -> list[Block]:
         if not cuts or start >= GROWTH * taken or day[start] - taken_on >= AGE_DAYS:
             cuts.append(start)
             taken, taken_on = start, int(day[start])
-    ends = [*cuts[1:], n]
+    ends = [*cuts[1:], n] if cuts else []
     return [Block(a, b, max(0, a - MOST), a) for a, b in zip(cuts, ends, strict=True)]
 
 

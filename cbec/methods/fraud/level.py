@@ -78,16 +78,24 @@ def calibrate(score: Floats, fraud: Flags) -> tuple[float, float]:
     """
     frauds, rows = int(fraud.sum()), len(fraud)
     target = np.where(fraud, (frauds + 1) / (frauds + 2), 1 / (rows - frauds + 2))
-    slope, offset = 1.0, float(np.log((frauds + 1) / (rows - frauds + 1)))
-    for _ in range(200):
-        p = logistic(offset + slope * score)
+
+    def loss(at: Floats) -> float:
+        z = at[1] + at[0] * score
+        return float(np.sum(np.logaddexp(0, z) - target * z))
+
+    found = np.array([0.0, np.log((frauds + 1) / (rows - frauds + 1))])
+    for _ in range(100):
+        p = logistic(found[1] + found[0] * score)
         weight = p * (1 - p) + 1e-12
         gradient = np.array([np.sum((p - target) * score), np.sum(p - target)])
         cross = np.sum(weight * score)
         curve = np.array([[np.sum(weight * score**2), cross], [cross, np.sum(weight)]])
         step = np.linalg.solve(curve + 1e-9 * np.eye(2), gradient)
-        step *= min(1.0, 2.0 / float(np.abs(step).max() or 1.0))  # no leap beyond two units, where the curve is flat
-        slope, offset = slope - float(step[0]), offset - float(step[1])
-        if np.abs(step).max() < 1e-10:
+        size, now = 1.0, loss(found)
+        while size > 1e-6 and loss(found - size * step) > now:  # a full step may leap too far where the curve is flat
+            size /= 2
+        found = found - size * step
+        if np.abs(size * step).max() < 1e-9:
             break
+    slope, offset = (float(v) for v in found)
     return (slope, offset) if slope > 0.05 else (0.05, float(np.log(max(frauds, 0.5) / max(rows - frauds, 0.5))))

@@ -81,7 +81,7 @@ def matrix(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     return columns.to_numpy()
 
 
-def fit(values: Floats, fraud: Flags, names: Sequence[str], seed: int, rounds: int = ROUNDS) -> str:
+def fit(values: Floats, fraud: Flags, names: Sequence[str], seed: int) -> str:
     """Train on rows of features; gives back the model as text."""
     import lightgbm
 
@@ -93,7 +93,7 @@ def fit(values: Floats, fraud: Flags, names: Sequence[str], seed: int, rounds: i
     data = lightgbm.Dataset(
         values, label=fraud.astype(np.float64), feature_name=list(names), params=parameters, free_raw_data=True
     )
-    return str(lightgbm.train(parameters, data, num_boost_round=rounds).model_to_string())
+    return str(lightgbm.train(parameters, data, num_boost_round=ROUNDS).model_to_string())
 
 
 def raw(text: str, values: Floats) -> Floats:

@@ -204,16 +204,17 @@ def _width(case: Case) -> int:
 
 def _suspicion(column: pl.Series, fraud: Flags, at: pl.Series) -> str:
     """Why a given column may not be learnt from, or nothing."""
-    if not _varies(column):
-        return ""
     if fraud.any() and not fraud.all():
-        area = measures.auc(fraud, column.fill_null(float(column.min()) - 1).to_numpy())  # type: ignore[arg-type]
-        if max(area, 1 - area) >= LEAK:
-            return f"orders frauds almost perfectly by itself (area under ROC {max(area, 1 - area):.3f}), so that it has seen the outcome"
         empty = column.is_null().to_numpy()
         area = measures.auc(fraud, empty.astype(np.float64)) if empty.any() else 0.5
         if max(area, 1 - area) >= LEAK:
             return "is empty where payments are fraud, or only there, so that it has seen the outcome"
+        lowest = column.min()
+        area = measures.auc(fraud, column.fill_null(0.0 if lowest is None else float(lowest) - 1).to_numpy())  # type: ignore[arg-type]
+        if max(area, 1 - area) >= LEAK:
+            return f"orders frauds almost perfectly by itself (area under ROC {max(area, 1 - area):.3f}), so that it has seen the outcome"
+    if not _varies(column):
+        return ""
     both = pl.DataFrame({"a": column, "b": at}).drop_nulls()
     if both.height > 50:
         rank = both.select(pl.corr("a", "b", method="spearman")).item()
