@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Modules of cbec/methods/sample with a function `family(company)`, in the order of their tables.
-FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport", "risk", "supply")
+FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport", "risk", "supply", "settle")
 #: Tables too large for plain text.
-PACKED = ("sales", "transactions")
+PACKED = ("sales", "transactions", "settlements")
 
 
 def make(seed: int = 7) -> dict[str, pl.DataFrame]:

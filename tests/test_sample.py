@@ -51,6 +51,10 @@ TABLES = (
     "receipts",
     "suppliers",
     "previous_inventory",
+    "settlements",
+    "bank",
+    "events",
+    "ledger",
 )
 
 
