@@ -82,3 +82,35 @@ def carbon(legs: Table, *, s: Carbon) -> Result:
         findings=[Finding(*f) for f in method.findings(table)],
         notes=[f"factors: {factors.title}, tonne-kilometres by gross weight, well to wheel"],
     )
+
+
+@dataclass(frozen=True)
+class Ship(Common):
+    """Settings of `route ship`."""
+
+    origin: str = setting("", "place where goods are handed over: UN/LOCODE or your own code, as in lanes")
+    ready_days: int = setting(7, "days from the order until the goods can leave", min=0, max=365)
+    packing_share: float = setting(0.1, "weight and volume of packing as a share of those of the goods", min=0, max=5)
+
+
+@command("shipments")
+def ship(replenishment: Table, products: Table, rates: Table | None = None, *, s: Ship) -> Result:
+    """Orders into shipments: one per supplier and warehouse, with weight, volume, value and the day it is needed."""
+    from cbec.core.errors import UsageFault
+    from cbec.methods.route import ship as method
+
+    if not s.origin:
+        raise UsageFault("route ship needs --origin, the place where goods are handed over")
+    terms = method.Terms(s.origin, s.ready_days, s.packing_share, s.home_currency)
+    table = method.shipments(replenishment, products, rates, terms)
+    return Result(
+        {"shipments": table},
+        money="orders become shipments; route plan prices the ways they can go",
+        metrics={
+            "shipments": table.height,
+            "pieces": float(table["pieces"].sum()),
+            "weight_kg": float(table["weight_kg"].sum()),
+            "volume_m3": float(table["volume_m3"].sum()),
+            "goods_value": float(table["goods_value"].sum()),
+        },
+    )

@@ -244,3 +244,23 @@ def carbon(page: Page, view: View) -> None:
             .agg(pl.len().alias("legs"), pl.col("co2e_kg").sum())
         )
         page.table(used.sort("factor_id"), "", columns=["factor_id", "legs", "co2e_kg", "source"], contract="carbon")
+
+
+def ship(page: Page, view: View) -> None:
+    """What leaves, where to, and what it is worth."""
+    table = view.table("shipments")
+    page.section("At a glance")
+    if table is None:
+        page.text("Nothing was ordered, so nothing is to be shipped.")
+        return
+    currency = str(table["currency"][0])
+    page.figures(
+        [
+            Figure("Shipments", number(table.height)),
+            Figure("Weight", f"{number(view.metric('weight_kg') or 0)} kg"),
+            Figure("Volume", f"{number(view.metric('volume_m3') or 0, 1)} m³"),
+            Figure("Goods", _amount(currency, view.metric("goods_value") or 0)),
+        ]
+    )
+    page.section("Shipments")
+    page.table(table.sort("ready_date", "due_date", "shipment_id"), "First to leave on top")
