@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Modules of cbec/methods/sample with a function `family(company)`, in the order of their tables.
-FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport", "risk", "supply", "settle")
+FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport", "risk", "supply", "settle", "warehouse")
 #: Tables too large for plain text.
 PACKED = ("sales", "transactions", "settlements")
 

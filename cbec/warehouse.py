@@ -107,3 +107,66 @@ def evaluate(order_lines: Table, bins: Table, slots: Table, *, s: Picking) -> Re
         findings=[Finding(*f) for p in parts for f in p[1]],
         notes=[n for p in parts for n in p[2]],
     )
+
+
+@dataclass(frozen=True)
+class Rebalance(Common):
+    """Settings of `warehouse rebalance`; a policy row's own value goes before the setting."""
+
+    unserved: str = setting(
+        "lost",
+        "demand that meets an empty shelf: lost (costs its margin once) or waits (costs at every review)",
+        choices=("lost", "waits"),
+    )
+    cover_days: float = setting(45.0, "days to look after where there are no policies (else lead time + review)", min=1)
+    review_days: float = setting(7.0, "days between two reviews where the policy has none", min=0.1)
+    holding_rate: float = setting(
+        0.25, "cost of holding per year as a share of unit cost, where the policy has none", min=0
+    )
+    markup: float = setting(
+        0.5, "cost of a unit short as a share of unit cost, where neither policy nor price tells", min=0
+    )
+    correlation: float = setting(0.0, "correlation of the markets that one warehouse serves", min=0, max=1)
+    lot_cost: float = setting(
+        0.0, "cost of handling one SKU on one lane (picking, labels, papers), in the home currency", min=0
+    )
+    in_packs: bool = setting(False, "move whole packs (pack_size of the policies)")
+    time_limit: float = setting(30.0, "seconds for the proof that a plan is the best; 0 = none", min=0)
+
+
+@command("stock_transfers")
+def rebalance(
+    inventory: Table,
+    forecast: Table,
+    transfer_lanes: Table,
+    policies: Table | None = None,
+    coverage: Table | None = None,
+    products: Table | None = None,
+    inbound: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Rebalance,
+) -> Result:
+    """Stock to move between warehouses, on whole trips, where shortage avoided is worth more than freight.
+
+    By the forecast's distribution, never dearer than doing nothing; solved by HiGHS, bound and gap told.
+    """
+    from cbec.methods.warehouse import network, search
+    from cbec.methods.warehouse import rebalance as method
+
+    settings = network.Settings(
+        as_of=s.as_of, home=s.home_currency, lost=s.unserved == "lost", cover_days=s.cover_days, review_days=s.review_days,
+        holding_rate=s.holding_rate, markup=s.markup, correlation=s.correlation, packs=s.in_packs,
+        lot_cost=s.lot_cost,
+    )  # fmt: skip
+    world = network.build(inventory, forecast, transfer_lanes, policies, coverage, products, inbound, rates, settings)
+    network.missing_places(world, transfer_lanes)
+    case = method.case(world, search.best(world.net, s.time_limit), s.time_limit)
+    rows = method.rows(case)
+    return Result(
+        tables={"stock_transfers": rows},
+        money=method.headline(case),
+        metrics=method.metrics(case, rows),
+        findings=[Finding(*f) for f in method.findings(case)],
+        notes=method.notes(case, inventory, policies, s.markup),
+    )

@@ -41,7 +41,8 @@ KEYS = ("sku", "warehouse", "supplier_id")
 
 @dataclass(frozen=True)
 class Terms:
-    """The policy of each item, n each. service: level of the cycle. fill: NaN = no target. shortage: NaN = not told."""
+    """The policy of each item, n each. service: level of the cycle. fill: NaN = no target. shortage: NaN = not told.
+    storage: per m3 and day."""
 
     lead: Floats
     lead_sd: Floats
@@ -53,6 +54,7 @@ class Terms:
     holding_rate: Floats
     shortage: Floats
     order_cost: Floats
+    storage: Floats
 
     @property
     def protection(self) -> Floats:
@@ -140,6 +142,7 @@ def choose(
         holding_rate=cells("holding_rate", holding_rate),
         shortage=cells("shortage_cost", np.nan),
         order_cost=cells("order_cost", 0.0),
+        storage=cells("storage_cost_m3_day", 0.0),
     )
 
 

@@ -207,6 +207,7 @@ policies = Contract(
         optional("holding_rate", "float", "cost of holding, per year, as a share of unit cost", min=0),
         optional("shortage_cost", "float", "cost of a unit short", min=0),
         optional("order_cost", "float", "cost of placing an order", min=0),
+        optional("storage_cost_m3_day", "float", "cost of storing 1 m3 for a day, beside the holding rate", min=0, aliases=("仓储费(每立方米每天)",)),
     ),
     key=("sku", "warehouse", "supplier_id"),
 )

@@ -134,7 +134,7 @@ stock_transfers = Contract(
         Column("qty", "int", unit="pieces", min=1),
         Column("ship_date", "date"),
         Column("arrival_date", "date"),
-        Column("cost", "float", "freight, and the row's share of its trip by volume", digits=2),
+        Column("cost", "float", "freight, handling, capital on the way, and a share of its trips by what the lot saves after that", digits=2),
         Column("benefit", "float", "expected cost of shortage and of stock if this lot stayed, less that with it; lots of one SKU help one another, so that they need not add up", digits=2),
         Column("currency", "currency", null=True),
         Column("short_before", "float", "units expected short where it arrives, without transfers", unit="pieces", digits=2),
