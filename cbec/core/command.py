@@ -41,6 +41,7 @@ else:
 STEPS: dict[str, str] = {
     "ingest": "Raw exports into canonical tables.",
     "forecast": "Demand as a distribution, orders that follow from it.",
+    "monitor": "Stock that is not as it should be.",
     "route": "How to move each shipment: cost, time, risk and carbon.",
     "warehouse": "Which bin for which SKU, what pickers walk, stock between warehouses.",
     "supplier": "How suppliers kept their word; lead times to plan with.",

@@ -48,3 +48,12 @@ def history(
         )
         made[1].append({"po_id": order, "receipt_date": day(first + promise + delay), "qty": more.get("qty", 10.0)})
     return made
+
+
+def sold(
+    sku: str, daily: list[float], *, until: date, warehouse: str | None = "W1", **more: Any
+) -> list[dict[str, Any]]:
+    """Rows of sales, one a day up to `until`; days of 0 have no row."""
+    first = until - timedelta(days=len(daily) - 1)
+    base = {"sku": sku, "market": "DE", "warehouse": warehouse} | more
+    return [base | {"date": first + timedelta(days=i), "units": float(u)} for i, u in enumerate(daily) if u]

@@ -140,7 +140,8 @@ def notes(table: pl.DataFrame, record: Record, told: Sequence[str]) -> list[str]
 def _finding(
     severity: str, entity: str, rule: str, text: str, money: float | None = None, currency: str | None = None
 ) -> Finding:
-    return Finding(f"{rule}:{entity}", severity, entity, rule, text, money, currency if money is not None else None)
+    worth = None if money is None else round(money, 2)
+    return Finding(f"{rule}:{entity}", severity, entity, rule, text, worth, None if worth is None else currency)
 
 
 def _pct(share: float | None) -> str:

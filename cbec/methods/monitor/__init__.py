@@ -1,0 +1,1 @@
+"""Monitors: stock against what it should be."""
