@@ -70,6 +70,56 @@ def reconcile(
     )
 
 
+@dataclass(frozen=True)
+class Profit(Common):
+    """Settings of `settle profit`."""
+
+    price_basis: str = setting(
+        "net", "whether prices include tax (gross) or not (net) where a line does not say", choices=("net", "gross")
+    )
+    import_vat_recoverable: bool = setting(False, "tax paid at import comes back to the seller: no cost")
+    returns_resold: float = setting(
+        0.0, "share of the pieces sent back that can be sold again; the others are lost at cost", min=0, max=1
+    )
+    dim_divisor: float = setting(6000.0, "cm3 per kg of volume weight, by which freight is shared out", min=1)
+
+
+@command("landed_profit", "profit_lines")
+def profit(
+    order_lines: Table,
+    products: Table,
+    tax: Table | None = None,
+    options: Table | None = None,
+    shipments: Table | None = None,
+    settlements: Table | None = None,
+    inventory: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Profit,
+) -> Result:
+    """What is left per SKU and market when goods, freight, duty, tax, fees, storage, returns and currency are paid.
+
+    Every amount of the tables is placed to the last cent; cost kinds that no table tells are named, row by row, and
+    count as 0. Tax collected from buyers is no revenue and no cost, whoever collects it.
+    """
+    from cbec.methods.settle import profit as method
+    from cbec.methods.settle.sales import Terms
+
+    latest = order_lines["date"].max()
+    as_of = s.as_of or (latest if isinstance(latest, date) else date.max)
+    terms = Terms(s.price_basis == "gross", s.import_vat_recoverable, s.returns_resold, s.dim_divisor)
+    tables = method.Tables(order_lines, products, tax, options, shipments, settlements, inventory, rates)
+    landed = method.compute(tables, terms, s.home_currency, as_of)
+    table = method.by_sku(landed)
+    return Result(
+        {"landed_profit": table, "profit_lines": method.by_line(landed)},
+        money=method.headline(table, landed),
+        metrics=method.metrics(landed, table),
+        findings=method.findings(table, landed),
+        notes=landed.notes,
+    )
+
+
 @command("ledger")
 def ledger(events: Table, ledger: Table | None = None, *, s: Common) -> Result:
     """Events into a ledger in which each record carries the hash of the one before it.

@@ -368,3 +368,48 @@ recon_totals = Contract(
     ),
     key=("currency", "side"),
 )
+
+PROFIT_KINDS = ("revenue", "goods", "freight", "duty", "tax", "fees", "storage", "returns", "fx")
+_PROFIT = (
+    Column("units", "float", "pieces sold", unit="pieces", digits=4),
+    Column("units_returned", "float", "pieces sent back", unit="pieces", min=0, digits=4),
+    Column("revenue", "decimal", "what buyers paid for pieces sold, shipping included, without the tax charged at the sale", digits=2),
+    Column("goods", "decimal", "what the pieces cost", digits=2),
+    Column("freight", "decimal", digits=2),
+    Column("duty", "decimal", "customs duty that the seller bears (DDP)", digits=2),
+    Column("tax", "decimal", "import tax and other charges that the seller bears and cannot reclaim; not what is collected from buyers", digits=2),
+    Column("fees", "decimal", "of marketplaces and payment services, advertising included", digits=2),
+    Column("storage", "decimal", digits=2),
+    Column("returns", "decimal", "revenue given back", digits=2),
+    Column("fx", "decimal", "gain (+) or loss (-) between the day of the order and of the payout", digits=2),
+    Column("profit", "decimal", "revenue - goods - freight - duty - tax - fees - storage - returns + fx", digits=2),
+)
+
+landed_profit = Contract(
+    "landed_profit",
+    "What is left of the sales of each SKU in each market when everything known is paid, in home currency.",
+    (
+        Column("sku", "text", "`*`: costs that belong to no SKU of the order lines"),
+        Column("market", "text", "`*`: stock that lies but was not sold, or costs of no market"),
+        *_PROFIT,
+        Column("margin_pct", "float", "profit / revenue", null=True, unit="%", digits=2),
+        Column("currency", "currency"),
+        Column("unknown", "text", "cost kinds that no table told of all or some of the lines, joined by |; they count as 0", null=True, default=""),
+    ),
+    key=("sku", "market"),
+)
+
+profit_lines = Contract(
+    "profit_lines",
+    "The same per order line, in home currency.",
+    (
+        Column("order_id", "text", "empty: stock that was not sold, or costs of no order", null=True),
+        Column("line", "text", null=True),
+        Column("sku", "text"),
+        Column("market", "text"),
+        *_PROFIT,
+        Column("currency", "currency"),
+        Column("unknown", "text", null=True, default=""),
+    ),
+    key=("order_id", "line", "sku", "market"),
+)
