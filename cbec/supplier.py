@@ -81,7 +81,7 @@ def score(
     table = method.shares(record, scale)
     for part in (method.lead_times(record, cells), money.prices(record)):
         table = table.join(part, on="supplier_id", how="left", maintain_order="left")
-    spread = table.select("supplier_id", sd="lead_time_sd_days")
+    spread = table.select("supplier_id", sd="_spread")
     costed = money.costs(record, policies, spread, money.Tariff(s.late_cost_pct, s.defect_cost_pct))
     table = table.join(money.summed(costed), on="supplier_id", how="left", maintain_order="left")
     table = method.reasoned(method.ranked(table, scale), scale).with_columns(currency=verdict.currency(record))

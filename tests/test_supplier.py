@@ -157,9 +157,10 @@ def test_what_always_holds(seed, count):
         assert check.conform(tables.get(name), shaped).height == frame.height
     assert (table["rank_best"] <= table["rank"]).all() and (table["rank"] <= table["rank_worst"]).all()
     assert (table["otif_low"] <= table["otif"] + 1e-9).all() and (table["otif"] <= table["otif_high"] + 1e-9).all()
-    order = table.sort("rank")["score"]
+    assert table["rank"].is_null().equals(table["due"] < 8)
+    order = table.drop_nulls("rank").sort("rank")["score"]
     assert order.to_list() == sorted(order.to_list(), reverse=True)
-    assert table["rank"].min() == 1
+    assert not order.len() or table["rank"].min() == 1
 
 
 def test_ranks_do_not_depend_on_the_order_of_rows_and_weights_move_them():
@@ -186,6 +187,21 @@ def test_a_supplier_more_moves_no_score_of_the_others():
         one, other = (t.row(by_predicate=pl.col("supplier_id") == name, named=True) for t in (before, after))
         assert other["score"] == pytest.approx(one["score"], abs=2.5)
         assert other["score_lead_time"] == pytest.approx(one["score_lead_time"], abs=1)
+
+
+def test_lead_times_that_follow_the_wish_change_no_policy():
+    made, came = [], []
+    for i, wait in enumerate([10, 80, 30, 100, 50, 20, 90, 60, 40, 70]):
+        made.append({"po_id": f"P{i}", "order_date": day(i), "promised_date": day(i + wait)})
+        came.append({"po_id": f"P{i}", "receipt_date": day(i + wait + i % 2)})
+    result = run((made, came), policies=policy({"lead_time_days": 10.0}))
+    assert result.tables["lead_times"]["basis"].to_list() == ["as_asked"]
+    assert result.tables["policies_update"]["lead_time_days"].to_list() == [10.0]
+    assert ("lead_time_as_asked", "lead times") in rules(result)
+    assert ("policy_lead_time_off", "S") not in rules(result)
+    found = row(result, "S")
+    assert found["lead_time_sd_days"] > 25 and found["promise_sd_days"] < 1
+    assert found["score_lead_time"] > 95  # nothing was uncertain about it
 
 
 CSV = {

@@ -30,7 +30,7 @@ _RANKED = (
 )  # fmt: skip
 _DETAIL = (
     "supplier_id", "orders", "lines", "due", "open", "overdue", "otif", "otif_revised", "revised", "on_time", "in_full", "units_on_time", "late_days", "early_days",
-    "lead_time_days", "lead_time_sd_days", "lead_time_cv", "lead_time_p90_days", "inspected", "defect_ppm", "defect_ppm_high", "price_spread_pct", "price_drift_pct",
+    "lead_time_days", "lead_time_sd_days", "lead_time_cv", "lead_time_p90_days", "promise_sd_days", "inspected", "defect_ppm", "defect_ppm_high", "price_spread_pct", "price_drift_pct",
     "score_otif", "score_lead_time", "score_quality", "score_price", "flags",
 )  # fmt: skip
 _SHARES = (
@@ -87,7 +87,7 @@ def _tiles(view: View, table: pl.DataFrame) -> list[Figure | None]:
 
 
 def _kept(page: Page, view: View, table: pl.DataFrame) -> None:
-    judged = table.filter(pl.col("otif").is_not_null()).head(_MOST)
+    judged = table.filter(pl.col("otif").is_not_null() & pl.col("rank").is_not_null()).head(_MOST)
     if not judged.height:
         return
     page.section("Who kept its word")
@@ -131,7 +131,9 @@ def _costs(page: Page, table: pl.DataFrame) -> None:
     parts = [p for p in _PARTS if p in table.columns and table[p].is_not_null().any()]
     if not parts or table["cost"].null_count() == table.height:
         return
-    top = table.filter(pl.col("cost").is_not_null()).sort(["cost", "supplier_id"], descending=[True, False]).head(_MOST)
+    top = table.filter(pl.col("cost") > 0).sort(["cost", "supplier_id"], descending=[True, False]).head(_MOST)
+    if not top.height:
+        return
     currency = top["currency"][0]
     # What is below the first half's prices is no cost; the total beside the bar has it taken off.
     stacks = {_PARTS[p]: [max(figure(v) or 0.0, 0.0) for v in top[p].to_list()] for p in parts}
@@ -173,7 +175,7 @@ def _leads(page: Page, view: View) -> None:
             drawn, "Measured lead time (mean ± standard deviation)", f"{of(len(rows), 'row')} of {table.height}.{told}"
         )
     columns: Sequence[str] = [
-        "supplier_id", "warehouse", "lead_time_days", "lead_time_sd_days", "p90_days", "measured_days", "policy_days", "agreed_days", "n", "awaited", "basis",
+        "supplier_id", "warehouse", "lead_time_days", "lead_time_sd_days", "p90_days", "measured_days", "policy_days", "agreed_days", "promise_sd_days", "n", "awaited", "basis",
     ]  # fmt: skip
     page.table(
         table, "", columns=columns, contract="lead_times",

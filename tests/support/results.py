@@ -340,9 +340,65 @@ def route_carbon() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
     return summary("route", "carbon", made), made
 
 
+def supplier_score() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    from cbec.supplier import Score, score
+    from support import supply
+    from support.stockroom import policy
+
+    made = [
+        supply.history(CHINESE, [0, 0, 3] * 9, price=4.0, currency="CNY", warehouse="W1"),
+        supply.history(DANGEROUS, [0] * 12 + [9] * 14, price=9.0, currency="CNY", warehouse="W2"),
+        supply.history("SHORT", [0, 1] * 12, price=2.0, currency="CNY", status="closed"),
+    ]
+    for receipt in made[2][1][::3]:
+        receipt["qty"] = 4.0
+    terms = policy({"shortage_cost": 3.0, "holding_rate": 0.3, "lead_time_days": 20.0})
+    orders, came = supply.orders(*(r for o, _ in made for r in o)), supply.receipts(*(r for _, c in made for r in c))
+    result = score(came, orders, policies=terms, s=Score(as_of=supply.day(200), late_cost_pct=1.0))
+    return _told("supplier", "score", result)
+
+
+def monitor_stock() -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    from cbec.monitor import Stock
+    from cbec.monitor import stock as monitor
+    from support import supply
+    from support.stockroom import policy, stock, table
+
+    today = supply.day(120)
+    skus = {"A": (-3.0, 2), CHINESE: (20.0, 2), DANGEROUS: (90.0, 1), "DEAD": (7.0, 0), "EMPTY": (0.0, 3)}
+    held = [
+        {"sku": k, "on_hand": n, "age_days": 60.0 * i, "snapshot_date": today, "unit_cost": 3.0, "currency": "EUR"}
+        for i, (k, (n, _)) in enumerate(skus.items())
+    ]
+    before = [{"sku": k, "warehouse": "W1", "on_hand": 100.0, "snapshot_date": supply.day(90)} for k in skus]
+    sales = [r for k, (_, units) in skus.items() for r in supply.sold(k, [units] * 100, until=today)]
+    coming = [{"sku": "EMPTY", "warehouse": "W1", "qty": 30.0, "arrival_date": supply.day(110)}]
+    result = monitor(
+        stock(*held), table("sales", sales), table("inbound", coming), supply.receipts(), table("previous_inventory", before),
+        policy({"shortage_cost": 2.0, "lead_time_days": 30.0}), s=Stock(),
+    )  # fmt: skip
+    return _told("monitor", "stock", result)
+
+
+def _told(step: str, command: str, result: Any) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    """A real result of a step, its tables in the shape in which they are written."""
+    from cbec.core import check, reasons
+
+    made = {}
+    for name, rows in result.tables.items():
+        contract = tables.get(name)
+        told = reasons.render(rows) if "reason" in contract.names and "reason" not in rows.columns else rows
+        made[name] = check.conform(contract, told)
+    money = {"reason": result.money}
+    if not isinstance(result.money, str):
+        money = vars(result.money) | {"difference": result.money.difference}
+    return summary(step, command, made, metrics=result.metrics, notes=result.notes, money=money), made
+
+
 EVERY = {
     "demand": demand, "backtest": backtest, "replenish": replenish, "tax": tax, "rule_test": rule_test, "imported": imported,
     "route_plan": route_plan, "route_carbon": route_carbon,
+    "supplier_score": supplier_score, "monitor_stock": monitor_stock,
 }  # fmt: skip
 
 

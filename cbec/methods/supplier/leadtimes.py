@@ -24,19 +24,23 @@ if TYPE_CHECKING:
 _LEAST = 1 / 12
 #: A change of the record counts when it is beyond this many standard errors (99 %).
 _BEYOND = 2.576
+#: Lead times that vary so many times more than their distance from the promise follow the promise: what was asked for.
+_FOLLOWS = 3.0
 #: From so many lines on the measured quantile is used, below the gamma distribution of the drawn mean and deviation.
 _ENOUGH = 20
 
 
 @dataclass
 class Cell:
-    """The lead time of one supplier at one warehouse (None = all of them). agreed, policy: None = not told."""
+    """The lead time of one supplier at one warehouse (None = all of them). agreed, policy: None = not told.
+    around: variance of receipt against promise, None = not told."""
 
     supplier: str
     warehouse: str | None
     curve: Curve
     basis: str
     agreed: float | None
+    around: float | None
     policy: float | None = None
     mean: float = 0.0
     variance: float = 0.0
@@ -90,7 +94,12 @@ def _family(timed: pl.DataFrame, place: str | None, min_orders: int) -> list[Cel
             continue
         curve, basis = _held(rows, min_orders)
         agreed = rows["agreed"].mean()
-        found.append(Cell(str(supplier), place, curve, basis, float(agreed) if isinstance(agreed, float) else None))
+        around = rows.filter("ended").select((pl.col("lead") - pl.col("agreed")).var()).item()
+        if around is not None and curve.variance > _FOLLOWS**2 * max(around, _LEAST):
+            basis = "as_asked"
+        found.append(
+            Cell(str(supplier), place, curve, basis, float(agreed) if isinstance(agreed, float) else None, around)
+        )
     if not found:
         return found
     n = np.array([c.curve.n for c in found], dtype=np.float64)
@@ -136,13 +145,22 @@ def table(found: Iterable[Cell]) -> pl.DataFrame:
             "measured_days": c.curve.mean,
             "agreed_days": c.agreed,
             "policy_days": c.policy,
+            "promise_sd_days": None if c.around is None else c.around**0.5,
             "basis": c.basis,
         }
         for c in found
     ]
     text = dict.fromkeys(("supplier_id", "warehouse", "basis"), pl.String())
     whole = dict.fromkeys(("n", "awaited"), pl.Int64())
-    figures = ("lead_time_days", "lead_time_sd_days", "p90_days", "measured_days", "agreed_days", "policy_days")
+    figures = (
+        "lead_time_days",
+        "lead_time_sd_days",
+        "p90_days",
+        "measured_days",
+        "agreed_days",
+        "policy_days",
+        "promise_sd_days",
+    )
     return pl.DataFrame(rows, schema={**text, **whole, **dict.fromkeys(figures, pl.Float64())})
 
 
@@ -151,13 +169,14 @@ def updated(policies: pl.DataFrame, found: list[Cell], frame: pl.DataFrame, min_
 
     A supplier and warehouse with a record gets a row of its own: the row that holds for it today with the lead time
     replaced. Where orders name no warehouse, every warehouse of the policies gets one. Rows of single SKUs take the
-    lead time of their own lines. All other rows, and all other terms, stay.
+    lead time of their own lines. All other rows, and all other terms, stay; so do those of suppliers whose lead times follow
+    what was asked for.
     """
     policies = policies.sort(terms.KEYS, nulls_last=True)
     rows: dict[tuple[str | None, ...], dict[str, Any]] = {
         tuple(row[k] for k in terms.KEYS): row for row in policies.iter_rows(named=True)
     }
-    told = [c for c in found if c.curve.n >= min_orders]
+    told = [c for c in found if c.curve.n >= min_orders and c.basis != "as_asked"]
     placed = {c.supplier for c in found if c.warehouse is not None}
     general = [key[1] for key in rows if key[0] is None and key[2] is None]
     for cell in told:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods import proportions
+from cbec.methods import proportions, shrinkage
 from cbec.methods.supplier.leadtimes import curve_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+#: Days are whole: no spread is known to less than the variance of rounding to them.
+_LEAST = 1 / 12
 CRITERIA = ("score_otif", "score_lead_time", "score_quality", "score_price")
 
 
@@ -85,7 +87,6 @@ def shares(record: Record, scale: Scale) -> pl.DataFrame:
         if name == "otif":
             drawn, _, _ = proportions.shrunk(hits, worth)
             columns["otif_shrunk"] = drawn
-            columns["_known"] = worth
     first, last = (share("otif", frame["half"] == half) for half in (0, 1))
     with np.errstate(invalid="ignore"):
         columns["otif_first"], columns["otif_last"] = first[0] / first[1], last[0] / last[1]
@@ -109,6 +110,7 @@ def lead_times(record: Record, cells: Sequence[Cell]) -> pl.DataFrame:
     """Per supplier: mean, deviation, CV and p90 of the lead time.
 
     The deviation is that within a warehouse (pooled): that Los Angeles is further than Hamburg is not unsteadiness.
+    promise_sd_days is that of receipt against promise. _spread: that one, else the deviation of the lead time.
     """
     rows = []
     for (name,), lines in record.frame.filter(pl.col("lead").is_not_null()).sort("supplier_id", "item").group_by(
@@ -122,10 +124,32 @@ def lead_times(record: Record, cells: Sequence[Cell]) -> pl.DataFrame:
         mean = sum(c.mean * c.curve.n for c in own) / n
         sd = (sum(c.variance * c.curve.n for c in own) / n) ** 0.5
         p90 = curve_of(lines).quantile(0.9) if lines["ended"].sum() >= 20 else whole.p90
-        rows.append((str(name), mean, sd, sd / mean if mean > 0 else None, p90))
-    names = ("lead_time_days", "lead_time_sd_days", "lead_time_cv", "lead_time_p90_days")
-    schema = {"supplier_id": pl.String(), **dict.fromkeys(names, pl.Float64())}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+        late = lines.filter("ended").select(
+            (pl.col("lead") - (pl.col("due") - pl.col("order_date")).dt.total_days()).drop_nulls()
+        )
+        told = late.height
+        rows.append(
+            (
+                str(name),
+                mean,
+                sd,
+                sd / mean if mean > 0 else None,
+                p90,
+                late.to_series().var() if told > 1 else None,
+                float(told),
+            )
+        )
+    names = ("lead_time_days", "lead_time_sd_days", "lead_time_cv", "lead_time_p90_days", "_off", "_told")
+    table = pl.DataFrame(rows, schema={"supplier_id": pl.String(), **dict.fromkeys(names, pl.Float64())}, orient="row")
+    promised = table["_told"].to_numpy() > 0
+    off = np.where(promised, np.maximum(table["_off"].fill_null(np.nan).to_numpy(), _LEAST), np.nan)
+    drawn, _, _ = shrinkage.variances(off, np.maximum(table["_told"].to_numpy() - 1, 0.0))
+    sd_off = pl.Series("promise_sd_days", np.where(promised, np.sqrt(drawn), np.nan)).fill_nan(None)
+    return (
+        table.drop("_off", "_told")
+        .with_columns(sd_off)
+        .with_columns(_spread=pl.coalesce("promise_sd_days", "lead_time_sd_days"))
+    )
 
 
 def ranked(table: pl.DataFrame, scale: Scale) -> pl.DataFrame:
@@ -133,15 +157,16 @@ def ranked(table: pl.DataFrame, scale: Scale) -> pl.DataFrame:
 
     The scales are fixed by settings, not by who else is there: a supplier more changes no other's criteria but through
     the mean that few lines are drawn to. A criterion that is not known is left out and the other weights fill its place.
-    Without a due line there is no score.
+    Without a due line there is no score, with fewer than `min_orders` no rank.
     """
 
     def worth(column: str, worst: float) -> pl.Expr:
         return 100 * (1 - pl.col(column).clip(0.0) / worst).clip(0.0, 1.0)
 
+    table = table.with_columns(_cv=pl.col("_spread") / pl.when(pl.col("lead_time_days") > 0).then("lead_time_days"))
     table = table.with_columns(
         score_otif=pl.when(pl.col("due") > 0).then(100 * pl.col("otif_shrunk")),
-        score_lead_time=worth("lead_time_cv", scale.worst_cv),
+        score_lead_time=worth("_cv", scale.worst_cv),
         score_quality=worth("defect_ppm", scale.worst_ppm),
         score_price=worth("price_drift_pct", scale.worst_drift_pct),
     )
@@ -150,7 +175,8 @@ def ranked(table: pl.DataFrame, scale: Scale) -> pl.DataFrame:
     base = np.array(scale.weights)
     score = _weighted(values, base)
     corners = [base * np.array(c) for c in product((1 - scale.band, 1 + scale.band), repeat=len(base))]
-    ranks = np.array([_ranks(_weighted(values, w)) for w in [base, *corners]])
+    enough = (table["due"] >= scale.min_orders).to_numpy()
+    ranks = np.array([_ranks(np.where(enough, _weighted(values, w), np.nan)) for w in [base, *corners]])
     return table.with_columns(
         pl.Series("score", score).fill_nan(None),
         *(
@@ -180,7 +206,7 @@ def reasoned(table: pl.DataFrame, scale: Scale) -> pl.DataFrame:
 
     Late, short and faulty mean that even the friendly end of the interval misses the target.
     """
-    few = (pl.col("_known") < scale.min_orders).fill_null(True)
+    few = pl.col("due") < scale.min_orders
     aim = scale.target
     marks = {
         "worse": pl.col("trend") == "worse",

@@ -24,6 +24,15 @@ _GRAVE = {
     "supplier_price": "warn",
     "supplier_late_and_short": "warn",
 }
+#: The parts of cost that each of them is about.
+_PRICED = {
+    "supplier_worse": ("late_cost", "short_cost"),
+    "supplier_short": ("short_cost",),
+    "supplier_late": ("late_cost",),
+    "supplier_defects": ("defect_cost",),
+    "supplier_price": ("price_cost",),
+    "supplier_late_and_short": ("late_cost", "short_cost"),
+}
 #: A policy that is off by more than this share of its lead time, and by more than two standard errors, is a finding.
 _OFF = 0.15
 
@@ -35,8 +44,10 @@ def findings(table: pl.DataFrame, record: Record, cells: Sequence[Cell], languag
     for row in told.iter_rows(named=True):
         name, code = row["supplier_id"], row["reason_code"]
         if code in _GRAVE:
-            rule = code
-            found.append(_finding(_GRAVE[code], name, rule, row["reason"], row["cost"], row["currency"]))
+            known = [row[p] for p in _PRICED[code] if row[p] is not None]
+            found.append(
+                _finding(_GRAVE[code], name, code, row["reason"], sum(known) if known else None, row["currency"])
+            )
         if row["_moves_dates"]:
             text = (
                 f"{100 * row['revised']:.0f} % of the due lines were promised anew for a later day: "
@@ -69,8 +80,16 @@ def findings(table: pl.DataFrame, record: Record, cells: Sequence[Cell], languag
 
 def _policies(cells: Sequence[Cell]) -> list[Finding]:
     found = []
+    asked = sorted({c.supplier for c in cells if c.basis == "as_asked"})
+    if asked:
+        named = ", ".join(asked[:5]) + (f" and {len(asked) - 5} more" if len(asked) > 5 else "")
+        text = (
+            f"{len(asked)} supplier{'s' if len(asked) > 1 else ''} ({named}): lead times follow the promised days, so they tell what was asked "
+            "for and not what it takes; no policy is changed by them"
+        )
+        found.append(_finding("info", "lead times", "lead_time_as_asked", text))
     for cell in cells:
-        if cell.policy is None or cell.curve.n < 2:
+        if cell.policy is None or cell.curve.n < 2 or cell.basis == "as_asked":
             continue
         off, error = cell.mean - cell.policy, (cell.variance / cell.curve.n) ** 0.5
         if abs(off) > max(_OFF * cell.policy, 2 * error, 1.0):
