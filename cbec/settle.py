@@ -155,7 +155,7 @@ class Verify(Common):
 
 @command("ledger_verdict")
 def verify(ledger: Table, *, s: Verify) -> Result:
-    """Recompute the chain of a ledger: exit status 1 and the first bad record where it is broken.
+    """Whether the chain of a ledger holds; where it is broken, exit status 1 and the first bad record.
 
     Without --head a tail that was cut off, or a chain written anew, cannot be seen.
     """

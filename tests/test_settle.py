@@ -136,5 +136,5 @@ def test_reconcile_runs_on_the_files_of_the_sample(cbec, tmp_path) -> None:
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     summary = json.loads((tmp_path / "report" / "summary.json").read_text("utf-8"))
-    assert summary["money"]["reason"].startswith("2,221.83 EUR was due and not received")
+    assert summary["money"]["reason"].startswith("nothing is decided here; 2,221.83 EUR was due and not received")
     assert "proof" in (tmp_path / "report" / "recon_totals.csv").read_text("utf-8")

@@ -102,9 +102,9 @@ def headline(unexplained: pl.DataFrame) -> str:
     """The money in one sentence; nothing is decided here, so that there is no today and no proposal."""
     lost = unexplained.filter(pl.col("kind").is_in(["missing", "short", "digits"]))
     if lost.is_empty():
-        return "every payout that is due was received"
+        return "nothing is decided here; every payout that is due was received"
     parts = [
         f"{Decimal(amount):,.2f} {currency}"
         for currency, amount in lost.group_by("currency").agg(pl.col("amount").sum()).sort("currency").iter_rows()
     ]
-    return f"{', '.join(parts)} was due and not received ({lost.height} payouts missing or short); to be claimed"
+    return f"nothing is decided here; {', '.join(parts)} was due and not received ({lost.height} payout{'s' if lost.height != 1 else ''} missing or short); to be claimed"

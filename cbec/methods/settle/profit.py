@@ -247,4 +247,4 @@ def headline(table: pl.DataFrame, landed: Landed) -> str:
     margin = f", {profit / revenue * 100:.1f} %" if revenue > 0 else ""
     lacking = [k.removeprefix("told_") for k, share in told_share(landed).items() if share is not None and share < 1]
     unknown = f"; not fully told: {', '.join(lacking)}" if lacking else ""
-    return f"profit {profit:,.2f} {landed.home.currency} on revenue of {revenue:,.2f}{margin}{unknown}"
+    return f"nothing is decided here; profit {profit:,.2f} {landed.home.currency} on revenue of {revenue:,.2f}{margin}{unknown}"
