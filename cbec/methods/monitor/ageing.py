@@ -20,7 +20,7 @@ def bands(shelf: Shelf) -> pl.DataFrame:
         *(pl.when(age <= end).then(pl.lit(name)) for end, name in ENDS), pl.when(age.is_not_null()).then(pl.lit("366+")), pl.lit("unknown")
     )  # fmt: skip
     held = shelf.items.filter(pl.col("on_hand") > 0).with_columns(band=band, worth=pl.col("on_hand") * pl.col("cost"))
-    return held.group_by("warehouse", "band").agg(
+    return held.group_by("warehouse", "band", maintain_order=True).agg(
         skus=pl.col("sku").n_unique(),
         units=pl.col("on_hand").sum(),
         value=pl.when(pl.col("worth").is_not_null().any()).then(pl.col("worth").sum()),

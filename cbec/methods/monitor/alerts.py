@@ -241,6 +241,6 @@ def money(shelf: Shelf, alerts: pl.DataFrame) -> str:
 
     return (
         f"at stake: {sums('stock_missing', 'stock_negative')} of stock missing or under 0, {sums('stock_dead', 'stock_aged')} dead or aged, "
-        f"{sums('out_of_stock', 'cover_low')} of sales to be lost, {sums('inbound_overdue')} overdue; a monitor only tells: forecast replenish and "
-        "forecast clearance propose"
+        f"{sums('out_of_stock', 'cover_low')} of sales to be lost, {sums('inbound_overdue')} overdue; a monitor only tells, "
+        "forecast replenish proposes orders"
     )  # fmt: skip

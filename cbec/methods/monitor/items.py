@@ -113,7 +113,7 @@ def placed(frame: pl.DataFrame, shelf: Shelf) -> tuple[pl.DataFrame, set[str]]:
 def daily(sales: pl.DataFrame) -> pl.DataFrame:
     """Sales per SKU, warehouse and day: sold and returned pieces, whether it was on promotion, whether it could be bought."""
     rows = sales.with_columns(day=pl.col("date").cast(pl.Date))
-    return rows.group_by(*KEY, "day").agg(
+    return rows.sort(*KEY, "day", "units").group_by(*KEY, "day", maintain_order=True).agg(
         sold=pl.col("units").clip(0.0).sum(),
         returned=(-pl.col("units")).clip(0.0).sum(),
         promo=pl.col("promo").fill_null(False).any(),

@@ -60,7 +60,7 @@ def _window(days: pl.DataFrame, until: date, length: int, promo: bool) -> pl.Dat
     days out of stock, and unless `promo` those on promotion, are not usable."""
     inside = days.filter(pl.col("day").is_between(until - timedelta(days=length - 1), until))
     usable = pl.col("stocked") if promo else pl.col("stocked") & ~pl.col("promo")
-    return inside.group_by(KEY).agg(
+    return inside.group_by(KEY, maintain_order=True).agg(
         units=pl.col("sold").filter(usable).sum(),
         squares=(pl.col("sold") ** 2).filter(usable).sum(),
         days=length - (~usable).sum().cast(pl.Int64),

@@ -40,10 +40,10 @@ def prices(record: Record) -> pl.DataFrame:
     told = record.frame.filter(pl.col("price").is_not_null() & (pl.col("price") > 0))
     of = ["supplier_id", "sku", "currency"]
     own = pl.col("price").median().over(of)
-    spread = told.with_columns(off=(pl.col("price") / own - 1).abs()).group_by("supplier_id").agg(
+    spread = told.with_columns(off=(pl.col("price") / own - 1).abs()).group_by("supplier_id", maintain_order=True).agg(
         price_spread_pct=100 * (pl.col("off") * pl.col("value")).sum() / pl.col("value").sum()
     )  # fmt: skip
-    halves = told.group_by(of).agg(
+    halves = told.group_by(of, maintain_order=True).agg(
         first=pl.col("price").filter(pl.col("half") == 0).median(),
         last=pl.col("price").filter(pl.col("half") == 1).median(),
         weight=pl.col("value").filter(pl.col("half") == 1).sum(),
@@ -51,7 +51,7 @@ def prices(record: Record) -> pl.DataFrame:
     both = halves.drop_nulls(["first", "last"]).filter(pl.col("weight") > 0).sort(of)
     half = record.days / 2
     yearly = 365 / half if half >= _SHORTEST_HALF else float("nan")
-    drift = both.group_by("supplier_id").agg(
+    drift = both.group_by("supplier_id", maintain_order=True).agg(
         price_drift_pct=100 * yearly * ((pl.col("last") / pl.col("first") - 1) * pl.col("weight")).sum() / pl.col("weight").sum()
     )  # fmt: skip
     return spread.join(drift, on="supplier_id", how="left").with_columns(pl.col("price_drift_pct").fill_nan(None))
