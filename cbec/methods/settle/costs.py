@@ -112,33 +112,23 @@ def of_settlements(told: Settled, sales: pl.DataFrame, kinds: list[str]) -> pl.D
     """row, part: costs of settlements alone (classes `kinds`), shared out over the orders they are about; row -1 where
     there is no order line at all."""
     loose = told.lines.filter(pl.col("order_id") == "", pl.col("class").is_in(kinds))
-    amounts = (
-        loose.group_by("sid", "marketplace")
-        .agg(amount=-pl.col("value").sum())
-        .sort("sid", "marketplace", nulls_last=False)
-    )
-    amounts = amounts.with_row_index("cost")
-    weights = _by_revenue(sales, "order_id")
     named = told.lines.filter(pl.col("order_id") != "").select("sid", "marketplace", "order_id").unique()
+    weights = _by_revenue(sales, "order_id")
     parts: list[pl.DataFrame] = []
-    left = amounts
     for by in ("sid", "marketplace"):
-        orders = named.select(by, "order_id").unique().filter(pl.col(by).is_not_null())
-        wide = left.join(orders, on=by).join(weights, on="order_id")
-        if by == "sid":
-            wide = wide.unique(["cost", "row"])
-        parts.append(share(wide.select("cost", "row", "weight"), left.select("cost", "amount"), "cost"))
-        left = left.join(wide.select("cost").unique(), on="cost", how="anti")
-    every = left.join(weights.select("row", "weight"), how="cross")
-    parts.append(share(every.select("cost", "row", "weight"), left.select("cost", "amount"), "cost"))
-    if weights.is_empty():
-        parts.append(left.select("cost", row=pl.lit(-1, pl.Int64), part="amount"))
-    return (
-        pl.concat([p.cast({"cost": pl.UInt32, "row": pl.Int64}) for p in parts])
-        .group_by("row")
-        .agg(pl.col("part").sum())
-        .sort("row")
+        orders = named.select(by, "order_id").unique().drop_nulls(by)
+        amounts = loose.drop_nulls(by).group_by(by).agg(amount=-pl.col("value").sum())
+        lines = orders.join(amounts.select(by), on=by, how="semi").join(weights, on="order_id")
+        parts.append(share(lines.select(by, "row", "weight"), amounts, by).select("row", "part"))
+        loose = loose.join(lines.select(by).unique(), on=by, how="anti")
+    rest = pl.DataFrame(
+        {"all": [0], "amount": [-int(loose["value"].sum())]}, schema={"all": pl.Int64, "amount": pl.Int64}
     )
+    if weights.is_empty():
+        parts.append(rest.select(row=pl.lit(-1, pl.Int64), part="amount"))
+    every = weights.select("row", "weight", all=pl.lit(0, pl.Int64))
+    parts.append(share(every, rest, "all").select("row", "part"))
+    return pl.concat(parts).group_by("row").agg(pl.col("part").sum()).sort("row")
 
 
 def storage(
@@ -160,21 +150,19 @@ def storage(
     volume = pl.col("length_cm") * pl.col("width_cm") * pl.col("height_cm")
     sizes = products.select("sku", size=volume)
     stock = inventory.filter(pl.col("on_hand") > 0).join(sizes, on="sku", how="left")
-    # Where a size is not known, every piece counts as the mean one.
-    mean = stock["size"].mean()
-    middle = mean if isinstance(mean, float) and mean > 0 else 1000.0
+    # Where a size is not known, every piece counts as the middle one.
+    median = stock["size"].median()
+    middle = median if isinstance(median, float) and median > 0 else 1000.0
     stock = stock.with_columns(weight=(pl.col("on_hand") * pl.col("size").fill_null(middle)).round(0).cast(pl.Int64))
     stock = (
         stock.group_by("sku", "warehouse").agg(pl.col("weight").sum()).sort("sku", "warehouse").with_row_index("row")
     )
     stock = stock.with_columns(pl.col("row").cast(pl.Int64))
     known = amounts.join(used, on="sid").join(stock, on="warehouse").select("sid", "row", "weight")
-    blind = (
-        amounts.join(known.select("sid").unique(), on="sid", how="anti")
-        .select("sid")
-        .join(stock.select("row", "weight"), how="cross")
-    )
-    parts = share(pl.concat([known, blind.select("sid", "row", "weight")]), amounts, "sid")
+    blind = amounts.join(known.select("sid").unique(), on="sid", how="anti")
+    blind = blind.select(sid=pl.lit("*"), amount=pl.col("amount").sum()).unique()
+    anywhere = stock.select(pl.lit("*").alias("sid"), "row", "weight")
+    parts = pl.concat([share(known, amounts, "sid"), share(anywhere, blind, "sid")])
     per = parts.group_by("row").agg(amount=pl.col("part").sum()).join(stock.select("row", "sku", "warehouse"), on="row")
     sold = sales.filter(pl.col("sold") > 0).select("sku", "warehouse", "row", weight="sold")
     here = share(sold, per.select("sku", "warehouse", "amount"), ["sku", "warehouse"]).select("row", "part")

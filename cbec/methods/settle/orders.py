@@ -13,12 +13,13 @@ from cbec.methods.settle.outcome import UNEXPLAINED
 def unsettled(order_lines: pl.DataFrame, settlements: pl.DataFrame, as_of: date, days: int) -> pl.DataFrame:
     """Orders older than `days` that no line of a settlement names, as rows of `unexplained` (side order, thousandths).
 
-    Empty where the settlements name no orders at all. The amount is what the buyer paid for the order's lines that were
+    Orders before the first that a settlement names belong to settlements that were not given. The amount is what the buyer paid for the order's lines that were
     not sent back.
     """
     known = settlements.filter(pl.col("order_id").is_not_null()).select("order_id").unique()
     empty = pl.DataFrame(schema=UNEXPLAINED)
-    if known.is_empty():
+    begins = order_lines.join(known, on="order_id", how="semi")["date"].min()
+    if begins is None:
         return empty
     sign = pl.when(pl.col("qty") < 0).then(-1).otherwise(1)
     gross = pl.col("qty") * pl.col("price").fill_null(0) + sign * (
@@ -32,7 +33,7 @@ def unsettled(order_lines: pl.DataFrame, settlements: pl.DataFrame, as_of: date,
         .agg(
             pl.col("amount").sum(), date=pl.col("date").min(), marketplace=pl.col("market").drop_nulls().sort().first()
         )
-        .filter(pl.col("date") <= as_of - timedelta(days=days), pl.col("amount") > 0)
+        .filter(pl.col("date").is_between(begins, as_of - timedelta(days=days)), pl.col("amount") > 0)
         .join(known, on="order_id", how="anti")
     )
     rows = orders.with_columns(

@@ -18,7 +18,7 @@ from support.books import TERMS, day, history, line, payout
 from cbec import tables
 from cbec.core import check, conform, files, reasons
 from cbec.core.command import Common
-from cbec.methods.settle import groups, judgement, kinds, lines, outcome
+from cbec.methods.settle import groups, judgement, kinds, lines, orders, outcome
 from cbec.methods.settle.reconcile import match
 
 AS_OF = day(300)
@@ -352,3 +352,29 @@ def test_made_up_payouts_with_their_truth(data_set: Any) -> None:
     assert len(every & truth) / len(every) >= 0.998
     assert len(every & truth) / len(truth) >= 0.99
     assert (got.totals["proof"] == 0).all()
+
+
+def test_orders_that_no_settlement_names_are_told_after_some_days() -> None:
+    schema = {
+        "order_id": pl.String,
+        "qty": pl.Decimal(38, 6),
+        "price": pl.Decimal(38, 6),
+        "date": pl.Date,
+        "market": pl.String,
+    }
+    rows = [("A", 1, 10, 0), ("B", 2, 10, 1), ("C", 1, 10, 29), ("D", 1, 10, 2), ("D", -1, 10, 3), ("OLD", 1, 10, -5)]
+    orders_ = pl.DataFrame(
+        [
+            {"order_id": o, "qty": Decimal(q), "price": Decimal(p), "date": day(d), "market": "DE"}
+            for o, q, p, d in rows
+        ],
+        schema=schema,
+    ).with_columns(
+        currency=pl.lit("EUR"), shipping=pl.lit(None, pl.Decimal(38, 6)), insurance=pl.lit(None, pl.Decimal(38, 6))
+    )
+    paid = books.settlements([payout("S", 5, "10", order_id="A", type="sale")])
+    found = orders.unsettled(orders_, paid, day(31), 30)
+    # C is young, D was sent back, OLD lies before the first order that a settlement names.
+    assert found.select("item", "amount").rows() == [("B", 20_000)]
+    nameless = books.settlements([payout("S", 5, "10")])
+    assert orders.unsettled(orders_, nameless, day(31), 30).is_empty()
