@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,30 +120,48 @@ def _summary(report: Path) -> dict[str, Any]:
 
 
 def _money(page: Page, stages: list[Stage]) -> None:
-    """One row per stage with a headline; sums only within one currency, since nothing here converts."""
+    """Landed profit where a stage tells it, then one row per stage with a headline.
+
+    The rows are not added up: some are costs, some are risks, and stages may count the same money.
+    """
+    profit = next((s for s in stages if s.command == "settle profit" and s.summary.get("metrics")), None)
     told = [(s, s.summary["money"]) for s in stages if figure((s.summary.get("money") or {}).get("today")) is not None]
-    if not told:
+    if profit is None and not told:
         page.lead({"reason": "no stage of this run told of money"})
         return
     page.section("Money")
-    currencies = sorted({str(m.get("currency") or "") for _, m in told})
-    tiles: list[Figure | None] = []
-    for currency in currencies:
-        part = [m for _, m in told if str(m.get("currency") or "") == currency]
-        sums = {k: math.fsum(figure(m.get(k)) or 0.0 for m in part) for k in ("today", "proposed")}
-        sums["difference"] = sums["proposed"] - sums["today"]
-        tone, words = verdict({**sums, "currency": currency})
-        amount, _, share = words.partition(" (")
-        told_sums = f"{share.rstrip(')')}: {_sums(sums, currency)}" if share else _sums(sums, currency)
-        tiles.append(
-            Figure(
-                f"{of(len(part), 'stage')} in {currency}" if currency else of(len(part), "stage"),
-                amount,
-                told_sums,
-                tone,
-            )
-        )
-    page.figures(tiles)
+    if profit is not None:
+        page.figures(_profit(profit.summary["metrics"]))
+    if told:
+        page.blocks.append(TableBlock(_headlines(told), "What the stages propose", _NOT_ADDED))
+
+
+_NOT_ADDED = (
+    "Difference: proposed less today; below zero is saved. The rows are not added up: "
+    "some are costs, some risks, and stages may count the same money."
+)
+_COSTS = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fx")
+
+
+def _profit(metrics: Mapping[str, Any]) -> list[Figure | None]:
+    currency = str(metrics.get("currency") or "")
+    profit, margin = figure(metrics.get("profit")), figure(metrics.get("margin_pct"))
+    partly = [c for c in _COSTS if (figure(metrics.get(f"told_{c}")) or 0.0) < 1]
+    largest = sorted(_COSTS, key=lambda c: -(figure(metrics.get(c)) or 0.0))[:3]
+    share = "" if margin is None else f"{margin:.1f} % of revenue, costs told by the tables"
+    return [
+        Figure(
+            "Landed profit", money(profit, currency), share, "" if profit is None else "good" if profit > 0 else "bad"
+        ),
+        Figure("Revenue", money(metrics.get("revenue"), currency), "without tax, before returns"),
+        Figure("Largest costs", ", ".join(largest), ", ".join(money(metrics.get(c), currency) for c in largest)),
+        Figure(
+            "Not fully told", f"{len(partly)} of {len(_COSTS)} kinds", ", ".join(partly), "bad" if partly else "good"
+        ),
+    ]
+
+
+def _headlines(told: list[tuple[Stage, Mapping[str, Any]]]) -> Grid:
     heads = [
         Head("Stage"),
         *(Head(h, right=True) for h in ("Today", "Proposed", "Difference")),
@@ -157,26 +174,9 @@ def _money(page: Page, stages: list[Stage]) -> None:
         currency = str(m.get("currency") or "")
         low, high = figure(m.get("low")), figure(m.get("high"))
         span = "not estimated" if low is None or high is None else f"{money(low, None)} to {money(high, None)}"
-        rows.append(
-            [
-                stage.name,
-                *(money(m.get(k), currency) for k in ("today", "proposed", "difference")),
-                verdict(m)[1],
-                span,
-                str(m.get("basis") or ""),
-            ]
-        )
-    page.blocks.append(
-        TableBlock(
-            Grid(heads, rows, len(rows)),
-            "",
-            "Difference: proposed less today; below zero is saved. Stages may count the same money, so read the sums with their bases.",
-        )
-    )
-
-
-def _sums(sums: Mapping[str, float], currency: str) -> str:
-    return f"{money(sums['today'], currency)} today, {money(sums['proposed'], currency)} proposed"
+        amounts = [money(m.get(k), currency) for k in ("today", "proposed", "difference")]
+        rows.append([stage.name, *amounts, verdict(m)[1], span, str(m.get("basis") or "")])
+    return Grid(heads, rows, len(rows))
 
 
 def _findings(stages: list[Stage]) -> list[dict[str, Any]]:

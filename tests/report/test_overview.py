@@ -43,15 +43,28 @@ def test_money_first_then_findings_by_weight_with_their_stage(folder: Path) -> N
     assert found.index("demand: SKU-0003@DE") < found.index("orders: SKU-0000@DEHAM") < found.index("warn |")
 
 
-def test_sums_stay_within_a_currency(folder: Path) -> None:
+def test_what_stages_propose_stands_row_by_row_and_is_not_added_up(folder: Path) -> None:
     run = samples.run()
     other = samples.replenish()[0]
     other["money"] |= {"currency": "USD", "today": 100.0, "proposed": 150.0, "difference": 50.0}
     run["stages"][1]["summary"] = other
     run["stages"][0]["summary"] = samples.replenish()[0]
     words = markdown.render(overview.compose(folder, run))
-    assert "2 stages in EUR: **EUR 32,759 saved**" in words
-    assert "1 stage in USD: **USD 50.00 dearer**" in words
+    assert words.count("EUR 16,380 saved") == 2
+    assert "USD 50.00 dearer" in words
+    assert "32,759" not in words
+    assert "not added up" in words
+
+
+def test_landed_profit_opens_the_page(folder: Path) -> None:
+    run = samples.run()
+    metrics = {"profit": 374590.96, "margin_pct": 35.4, "revenue": 1057895.25, "goods": 372065.61, "fees": 221520.73}
+    metrics |= {"freight": 26520.59, "currency": "CNY", "told_goods": 1.0, "told_fees": 0.89}
+    run["stages"][0] |= {"command": "settle profit", "summary": {"metrics": metrics, "money": {"reason": "told apart"}}}
+    money = markdown.render(overview.compose(folder, run)).split("## Money")[1].split("## Findings")[0]
+    assert "Landed profit: **CNY 374,591**" in money
+    assert "goods, fees, freight" in money
+    assert "7 of 8 kinds" in money
 
 
 def test_a_failed_stage_shows_its_reason_and_not_an_older_result(folder: Path) -> None:
