@@ -136,10 +136,7 @@ def _money(page: Page, stages: list[Stage]) -> None:
         page.blocks.append(TableBlock(_headlines(told), "What the stages propose", _NOT_ADDED))
 
 
-_NOT_ADDED = (
-    "Difference: proposed less today; below zero is saved. The rows are not added up: "
-    "some are costs, some risks, and stages may count the same money."
-)
+_NOT_ADDED = "The rows are not added up: some are costs, some risks, and stages may count the same money."
 _COSTS = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fx")
 
 
@@ -164,8 +161,8 @@ def _profit(metrics: Mapping[str, Any]) -> list[Figure | None]:
 def _headlines(told: list[tuple[Stage, Mapping[str, Any]]]) -> Grid:
     heads = [
         Head("Stage"),
-        *(Head(h, right=True) for h in ("Today", "Proposed", "Difference")),
-        Head("In words"),
+        *(Head(h, right=True) for h in ("Today", "Proposed")),
+        Head("Difference"),
         Head("90 % range", right=True),
         Head("Basis", long=True),
     ]
@@ -174,7 +171,7 @@ def _headlines(told: list[tuple[Stage, Mapping[str, Any]]]) -> Grid:
         currency = str(m.get("currency") or "")
         low, high = figure(m.get("low")), figure(m.get("high"))
         span = "not estimated" if low is None or high is None else f"{money(low, None)} to {money(high, None)}"
-        amounts = [money(m.get(k), currency) for k in ("today", "proposed", "difference")]
+        amounts = [money(m.get(k), currency) for k in ("today", "proposed")]
         rows.append([stage.name, *amounts, verdict(m)[1], span, str(m.get("basis") or "")])
     return Grid(heads, rows, len(rows))
 
