@@ -347,7 +347,7 @@ def test_three_skus_of_the_sample_by_hand() -> None:
     made = sample.make()
     lines = whole("order_lines", made["order_lines"])
     products = whole("products", made["products"])
-    tax = compliance.tax(lines, products, made["rates"], s=compliance.Tax(as_of=date(2026, 9, 30))).tables["tax"]
+    tax = compliance.tax(lines, products, rates=made["rates"], s=compliance.Tax(as_of=date(2026, 9, 30))).tables["tax"]
     tax = conform.conform(tables.get("tax"), tax.with_columns(reason=pl.lit("")))
     done = settle.profit(
         lines, products, tax, None, None, whole("settlements", made["settlements"]), whole("inventory", made["inventory"]),
