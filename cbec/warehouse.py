@@ -55,7 +55,7 @@ def slot(
     """
     import polars as pl
 
-    from cbec.methods.warehouse import picks
+    from cbec.methods.warehouse import picks, slotrows
     from cbec.methods.warehouse import slot as method
 
     terms = method.Terms(
@@ -70,13 +70,13 @@ def slot(
     slotted = slots is not None
     return Result(
         tables={
-            "slotting": pl.concat([method.rows(p, terms, slotted) for p in parts]),
-            "moves": pl.concat([method.steps(p, terms) for p in parts]),
+            "slotting": pl.concat([slotrows.rows(p, terms, slotted) for p in parts]),
+            "moves": pl.concat([slotrows.steps(p, terms) for p in parts]),
         },
-        money=method.headline(parts, terms, slotted),
-        metrics=method.metrics(parts, terms),
-        findings=[Finding(*f) for f in method.findings(parts, terms, slotted)],
-        notes=method.notes(parts, terms, slotted),
+        money=slotrows.headline(parts, terms, slotted),
+        metrics=slotrows.metrics(parts, terms),
+        findings=[Finding(*f) for f in slotrows.findings(parts, terms, slotted)],
+        notes=slotrows.notes(parts, terms, slotted),
     )
 
 
@@ -136,8 +136,8 @@ class Rebalance(Common):
 
 @command("stock_transfers")
 def rebalance(
-    inventory: Table,
     forecast: Table,
+    inventory: Table,
     transfer_lanes: Table,
     policies: Table | None = None,
     coverage: Table | None = None,

@@ -13,7 +13,7 @@ from cbec.methods.warehouse import layout, picks, slotting, tours
 from cbec.methods.warehouse.slotting import NOWHERE
 
 if TYPE_CHECKING:
-    from cbec.methods.warehouse.slot import Found
+    from cbec.methods.warehouse.slotrows import Found
 
 _NAMED = 3
 

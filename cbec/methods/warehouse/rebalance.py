@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cbec.methods.warehouse.network import World
     from cbec.methods.warehouse.search import Plan
-    from cbec.methods.warehouse.slot import Found
+    from cbec.methods.warehouse.slotrows import Found
     from cbec.methods.warehouse.transfer import Outcome
 
     Floats = NDArray[np.float64]
