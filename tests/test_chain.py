@@ -20,9 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "cbec", "demo"], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
+    program = [sys.executable, "-m", "cbec", "demo"]
+    done = subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "cbec-demo/report/index.html"
     return folder / "cbec-demo"
@@ -54,13 +53,42 @@ def planted(truths, kind: str) -> str:
 def test_every_stage_leaves_its_report(demo):
     run = json.loads((demo / "report" / "run.json").read_text("utf-8"))
     assert run["status"] == 0
-    for stage in ("demand", "backtest", "orders", "tax"):
+    assert len(run["stages"]) >= 17
+    for stage in (told["name"] for told in run["stages"]):
         for name in ("report.html", "report.md", "summary.json", "run.json"):
             assert (demo / "report" / stage / name).stat().st_size > 0
         page = (demo / "report" / stage / "report.html").read_text("utf-8")
         assert "<script" not in page
         assert len(page) < 3_000_000
     assert 'href="demand/report.html"' in (demo / "report" / "index.html").read_text("utf-8")
+
+
+def test_what_one_stage_learns_the_next_one_uses(demo):
+    import yaml
+
+    measured = pl.read_csv(demo / "work" / "policies.csv", infer_schema=False)
+    told = pl.read_csv(demo / "data" / "policies.csv", infer_schema=False)
+    assert measured.height > told.height  # lead times as suppliers keep them, beside those of the policies
+    shipped = pl.read_csv(demo / "work" / "shipments.csv", infer_schema=False)["shipment_id"].to_list()
+    planned = pl.read_csv(demo / "out" / "routes.csv", infer_schema=False)["shipment_id"].unique().to_list()
+    assert shipped
+    assert set(shipped) <= set(planned)
+    stages = yaml.safe_load((demo / "pipeline.yaml").read_text("utf-8"))["stages"]
+    assert {stage["command"].split()[0] for stage in stages.values()} >= {
+        "forecast", "route", "warehouse", "fx", "fraud", "compliance", "settle", "supplier", "monitor",
+    }  # fmt: skip
+
+
+def test_landed_profit_opens_the_index_and_adds_up(demo):
+    rows = pl.read_parquet(demo / "report" / "profit" / "landed_profit.parquet")
+    costs = ("goods", "freight", "duty", "tax", "fees", "storage", "returns")
+    figures = rows.select(pl.col(pl.Decimal).cast(pl.Float64).fill_null(0))
+    left = figures.select(pl.col("revenue") + pl.col("fx") - pl.sum_horizontal(costs)).to_series()  # fx: gain in +
+    assert (left - figures["profit"]).abs().max() < 0.02
+    index = (demo / "report" / "index.html").read_text("utf-8")
+    total = rows["profit"].cast(pl.Float64).sum()
+    assert "Landed profit" in index
+    assert f"{total:,.0f}" in index
 
 
 def test_money_stands_in_the_home_currency(demo):
