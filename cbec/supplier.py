@@ -91,7 +91,7 @@ def score(
         tables["policies_update"] = leadtimes.updated(policies, cells, record.frame, s.min_orders)
     return Result(
         tables,
-        money=money.headline(costed, record, told, s.seed),
+        money=money.in_words(costed, record, told, s.seed),
         metrics=verdict.metrics(table, record, s.target_otif),
         findings=verdict.findings(table, record, cells, s.language),
         notes=verdict.notes(table, record, told),

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from cbec.core.money import Headline
 from cbec.methods import terms
 
 if TYPE_CHECKING:
@@ -101,11 +100,11 @@ def summed(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def headline(lines: pl.DataFrame, record: Record, told: list[str], seed: int) -> Headline | str:
-    """Today: what failings cost in the window. Proposed: had every supplier that costs more per unit of spend than the
-    median supplier cost as little as that one.
+def in_words(lines: pl.DataFrame, record: Record, told: list[str], seed: int) -> str:
+    """What failings cost in the window, and how much of it lies above the median supplier's cost per unit of spend.
 
-    The range is a bootstrap over each supplier's purchase orders (5 % to 95 %).
+    That is room to negotiate and no saving, so it makes no headline. The range is a bootstrap over each supplier's
+    purchase orders (5 % to 95 %).
     """
     if record.currency is None:
         return "purchase orders carry no prices and no home currency is set: what failings cost is not known"
@@ -132,12 +131,13 @@ def headline(lines: pl.DataFrame, record: Record, told: list[str], seed: int) ->
         "late_cost": "late", "short_cost": "never delivered, each piece as one short", "defect_cost": "rejected", "early_cost": "early", "buffer_cost": "safety stock for unsteady lead times",
         "price_cost": "prices above those of the first half",
     }  # fmt: skip
-    basis = (
-        f"what failings cost, of orders from {record.start} on ({', '.join(words[p] for p in PARTS if p in told)}); proposed: "
-        "suppliers dearer than the median supplier per unit of spend brought down to it; range: bootstrap over purchase orders"
+    now, room = float(today[:, 0].sum()), -_gain(today)
+    kinds = ", ".join(words[p] for p in PARTS if p in told)
+    return (
+        f"a score decides nothing; failings of orders from {record.start} on cost {now:,.0f} {record.currency} ({kinds}), "
+        f"of which {room:,.0f} ({-float(high):,.0f} to {-float(low):,.0f}) above the median supplier per unit of spend: "
+        "room to negotiate, not a saving"
     )
-    now = float(today[:, 0].sum())
-    return Headline(now, now + _gain(today), float(low), float(high), record.currency, basis)
 
 
 def _gain(amounts: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
