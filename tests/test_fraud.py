@@ -69,7 +69,7 @@ def books(draw):
     return rows, draw(st.integers(1, len(rows) - 1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(books())
 def test_rows_and_labels_that_come_later_change_no_earlier_score(book):
     rows, kept = book
@@ -220,7 +220,8 @@ def test_labels_raise_the_order_far_above_amount_and_chance(company):
     assert found["average_precision_random"] < 0.05
 
 
-def test_a_model_of_the_company_is_judged_out_of_time(company):
+def test_a_model_of_the_company_is_judged_out_of_time(company, monkeypatch):
+    monkeypatch.setattr(models, "ROUNDS", 80)
     transactions, verdicts, rates, _ = company
     result = train(
         transactions, verdicts, rates, s=Train(home_currency="CNY", review_capacity=5, as_of=date(2026, 9, 30))

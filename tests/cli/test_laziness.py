@@ -35,6 +35,7 @@ def modules(*words: str) -> set[str]:
         ("forecast", "demand", "--help"),
         ("forecast", "replenish", "--help"),
         ("compliance", "tax", "--help"),
+        ("fraud", "score", "--help"),
         ("ingest", "import", "--help"),
         ("run", "--help"),
         ("schema", "sales"),

@@ -1,13 +1,14 @@
-"""How odd a payment is without any label: tails of features against the payments before, members averaged.
+"""How odd a payment is without training: tails of features against the payments before, members added up.
 
 Every payment is held against payments of earlier days only, so that later ones change no score. A reference is taken
 at the beginning of a day and kept until the known payments have grown by a quarter or 30 days have gone.
 
 Members: ECOD (Li et al., 2022: minus the log of each feature's tail probability, added up), here on the tail that is
-odd for the feature; HBOS (Goldstein and Dengel, 2012: minus the log of the height of each feature's histogram); the
-payment against the customer's own past; the rules; and, where labels or verdicts are given, what was known by then of
-frauds with the same customer, card, device, merchant or e-mail domain. A member becomes its own tail probability, and the mean of their
-negative logarithms once more, so that no member's scale outweighs the others'. A member that is not finite is left out.
+odd for the feature; HBOS (Goldstein and Dengel, 2012: minus the log of the height of each feature's histogram), here
+one-sided too; the payment against the customer's own past; the rules; and, where labels or verdicts are given, what was
+known by then of frauds with the same customer, card, device, merchant or e-mail domain. A member becomes its own tail
+probability, and so does the sum of their negative logarithms, so that no member's scale outweighs the others'. A member
+that is not finite is left out.
 """
 
 from __future__ import annotations
@@ -93,7 +94,11 @@ def tails(values: Floats, cut: list[Block]) -> Floats:
 
 
 def heights(values: Floats, cut: list[Block]) -> Floats:
-    """Minus the log of the share of the reference in the same of 20 equal bins (outside: none); 0 where not known."""
+    """Minus the log of the height of the histogram (20 equal bins over the reference) where the value lies.
+
+    One-sided: a bin counts as no lower than the highest one above it, so that only a rare high value is odd, and one
+    below all others is not; above all others the height is that of an empty bin. 0 where nothing is known.
+    """
     out = np.zeros(len(values))
     for block in cut:
         reference = values[block.low : block.high]
@@ -105,12 +110,11 @@ def heights(values: Floats, cut: list[Block]) -> Floats:
         asked = values[block.start : block.end]
         with np.errstate(invalid="ignore"):
             there = np.clip(np.floor((reference - low) / step), 0, BINS - 1).astype(np.int64)
-            bin_ = np.floor((asked - low) / step)
-        bin_ = np.where(asked == high, BINS - 1, bin_)
-        outside = np.isnan(asked) | (bin_ < 0) | (bin_ >= BINS)
-        count = np.bincount(there, minlength=BINS)[np.where(outside, 0, bin_).astype(np.int64)]
-        count = np.where(outside, 0, count)
-        score = -np.log((count + 1) / (len(reference) + BINS))
+            bin_ = np.clip(np.floor((asked - low) / step), 0, BINS - 1)
+        count = np.bincount(there, minlength=BINS)
+        count = np.append(np.maximum.accumulate(count[::-1])[::-1], 0)
+        place = np.where(asked > high, BINS, np.nan_to_num(bin_)).astype(np.int64)
+        score = -np.log((count[place] + 1) / (len(reference) + BINS))
         out[block.start : block.end] = np.where(np.isnan(asked), 0.0, score)
     return out
 
@@ -137,7 +141,6 @@ def judge(features: pl.DataFrame, odd: Mapping[str, str], rules: Floats, day: ND
         "ecod": ecod,
         "hbos": hbos,
         "own_past": own_past(features),
-        "known_frauds": known_frauds(features),
         "rules": rules.astype(np.float64),
     }
     total = np.zeros(n)
@@ -147,6 +150,10 @@ def judge(features: pl.DataFrame, odd: Mapping[str, str], rules: Floats, day: ND
             continue
         found.members[name] = tails(score, cut)
         total += -np.log(found.members[name])
+    # A share of frauds is a probability by itself: against a reference from before the first verdict it would be endless.
+    # It counts twice, since the other members see the same payment from four sides.
+    found.members["known_frauds"] = known_frauds(features) ** -2.0
+    total += -np.log(found.members["known_frauds"])
     found.tail = tails(np.where(found.known, total, np.nan), cut_again(cut))
     return found
 
@@ -191,9 +198,10 @@ def own_past(features: pl.DataFrame) -> Floats:
 
 
 def known_frauds(features: pl.DataFrame) -> Floats:
-    """The largest share of frauds among an entity's payments of the last 30 days, as far as known then.
+    """How many times as often as all payments an entity's were fraud in the last 30 days, as far as known then; at least 1.
 
-    Five genuine payments are added to each, so that one fraud in one is not certainty; 0 where nothing is known.
+    The entity with the largest share counts. Five genuine payments are added to each, so that one fraud in one is no
+    certainty, and 200 with one fraud to all payments judged so far. 1 where nothing is known.
     """
     import polars as pl
 
@@ -201,4 +209,6 @@ def known_frauds(features: pl.DataFrame) -> Floats:
     for entity in JUDGED:
         frauds, share = pl.col(f"{entity}_frauds_30d"), pl.col(f"{entity}_risk_30d")
         shares.append(pl.when(share > 0).then(frauds / (frauds / share + 5)))
-    return features.select(pl.max_horizontal(*shares).fill_null(0.0).alias("share")).to_series().to_numpy().copy()
+    usual = (pl.col("_frauds") + 1) / (pl.col("_judged") + 200)
+    times = (pl.max_horizontal(*shares) / usual).clip(1.0).fill_null(1.0)
+    return features.select(times.alias("times")).to_series().to_numpy().copy()

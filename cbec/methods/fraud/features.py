@@ -194,8 +194,16 @@ def _shares() -> list[pl.Expr]:
 
 
 def _rates() -> list[pl.Expr]:
-    """Today's pace beside the usual pace: payments of a day over the mean day of the month before (one is added)."""
-    found = [((pl.col(f"{e}_n_24h") + 1) / (pl.col(f"{e}_n_30d") / 30 + 1)).alias(f"{e}_pace") for e in (*PAYING, "ip")]
+    """Today's pace beside the usual pace: payments of a day over the mean day of the month before (one is added).
+
+    The month is as long as the entity has been seen, a week at least, or everyone would hurry in the file's first days.
+    """
+
+    def mean_day(entity: str) -> pl.Expr:
+        age = (pl.col("_at") - pl.col("_at").first().over(f"_{entity}")) / DAY
+        return pl.col(f"{entity}_n_30d") / age.clip(7, 30)
+
+    found = [((pl.col(f"{e}_n_24h") + 1) / (mean_day(e) + 1)).alias(f"{e}_pace") for e in (*PAYING, "ip")]
     means = [
         pl.when(pl.col(f"{e}_n_{w}") > 0).then(pl.col(f"{e}_sum_{w}") / pl.col(f"{e}_n_{w}")).alias(f"{e}_mean_{w}")
         for e in PAYING
@@ -239,7 +247,9 @@ def _risk(frame: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
             share = pl.select(pl.when(judged > 0).then(frauds / judged).when(judged.is_not_null()).then(0.0))
             found += [frauds.alias(f"{entity}_frauds_{days}d"), share.to_series().alias(f"{entity}_risk_{days}d")]
             found.append(judged.alias(f"{entity}_judged_{days}d"))
-    return frame.with_columns(found)
+    everything = news.select("known", _all=pl.lit(0), more=pl.col("more").cum_sum(), frauds=pl.col("frauds").cum_sum())
+    now = _known(rows.with_columns(_all=pl.lit(0)), everything, "_all", 0)
+    return frame.with_columns(found).with_columns(_judged=now["more"], _frauds=now["frauds"])
 
 
 def _known(rows: pl.DataFrame, total: pl.DataFrame, key: str, days: int) -> pl.DataFrame:

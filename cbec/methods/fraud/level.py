@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: where v is small. C = 0.8 means an area under the ROC curve of 1 / (2 - C) = 0.83, what good detectors without labels
 #: reach on average over public sets (ADBench, Han et al. 2022: 0.75 to 0.82).
 CROWDING = 0.8
-FEWEST_FRAUDS = 20  # known frauds from which the level is learnt
+FEWEST_FRAUDS = 30  # known frauds from which the level is learnt
 LEAST_LABELLED = (
     0.5  # share of the old payments with a label: below it, labels are of alerts and say little of the rest
 )

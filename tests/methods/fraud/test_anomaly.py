@@ -45,13 +45,14 @@ def test_tails_are_shares_of_the_reference_at_least_as_high():
     assert found.tolist() == pytest.approx([1, 1, 1, 1, 4 / 5, 1 / 5, 1, 1])
 
 
-def test_heights_are_larger_where_the_reference_has_fewer():
-    values = np.concatenate([np.zeros(90), np.full(10, 20.0), [0.0, 20.0, 7.0, 99.0, np.nan]])
-    found = anomaly.heights(values, [Block(100, 105, 0, 100)])[100:]
-    assert found[0] == pytest.approx(-np.log(91 / 120))
+def test_heights_are_larger_where_high_values_are_fewer():
+    values = np.concatenate([np.zeros(60), np.full(30, 10.0), np.full(10, 20.0), [0.0, 20.0, 7.0, 99.0, -5.0, np.nan]])
+    found = anomaly.heights(values, [Block(100, 106, 0, 100)])[100:]
+    assert found[0] == found[4] == pytest.approx(-np.log(61 / 120))
     assert found[1] == pytest.approx(-np.log(11 / 120))
-    assert found[2] == found[3] == pytest.approx(-np.log(1 / 120))
-    assert found[4] == 0
+    assert found[2] == pytest.approx(-np.log(31 / 120))  # an empty bin below a full one is not odd
+    assert found[3] == pytest.approx(-np.log(1 / 120))
+    assert found[5] == 0
 
 
 def test_a_constant_reference_breaks_nothing():
@@ -97,6 +98,7 @@ def test_a_member_that_is_not_finite_is_left_out():
         {"amount": np.arange(n, dtype=float), "amount_z": [float("inf")] * n, "customer_pace": [1.0] * n, "moves_24h": [0] * n,
          "ip_new": [0] * n, "device_new": [0] * n, "own_n": [1] * n}
         | {f"{e}_{w}_30d": [0.0] * n for e in ("customer", "card", "device", "merchant", "email") for w in ("frauds", "risk")}
+        | {"_frauds": [0] * n, "_judged": [0] * n}
     )  # fmt: skip
     odds = anomaly.judge(frame, {"amount": "high"}, np.zeros(n), np.repeat(np.arange(2), n // 2))
     assert odds.left_out == ["own_past"]
