@@ -159,7 +159,7 @@ def rebalance(
         holding_rate=s.holding_rate, markup=s.markup, correlation=s.correlation, packs=s.in_packs,
         lot_cost=s.lot_cost,
     )  # fmt: skip
-    world = network.build(inventory, forecast, transfer_lanes, policies, coverage, products, inbound, rates, settings)
+    world = network.build(forecast, inventory, transfer_lanes, policies, coverage, products, inbound, rates, settings)
     network.missing_places(world, transfer_lanes)
     case = method.case(world, search.best(world.net, s.time_limit), s.time_limit)
     rows = method.rows(case)

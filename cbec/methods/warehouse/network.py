@@ -66,8 +66,8 @@ class World:
 
 
 def build(
-    inventory: pl.DataFrame,
     forecast: pl.DataFrame,
+    inventory: pl.DataFrame,
     lanes: pl.DataFrame,
     policies: pl.DataFrame | None,
     coverage: pl.DataFrame | None,
