@@ -2,7 +2,8 @@
 
 The protocol is the handbook's (chapter 5): four test weeks in August 2018; training ends 7 days before each, so that
 its labels are known; customers known to be compromised by then are left out of the test. AUC, average precision (AP),
-card precision at 100 (CP@100). cbec's model learns from 28 days (the handbook's from 7).
+card precision at 100 (CP@100). cbec's model learns from 28 days (the handbook's from 7); the weight of frauds in
+training was settled on the four weeks before, the weight of known frauds among the detectors on the whole set.
 
     python bench/fraud_handbook.py [--threads N]
 """

@@ -26,6 +26,7 @@ PAYING = ("customer", "card", "device", "merchant")
 #: Entities whose past frauds say something of the next payment.
 JUDGED = ("customer", "card", "device", "merchant", "email")
 RISK_DAYS = (1, 7, 30)
+EXACT = ("amount", "own_median", "own_n")
 OWN = 50  # payments of the customer that are the own past
 MIN_OWN = 3  # fewer are no past to compare with
 #: Prior of the spread of a customer's amounts (natural log) and its weight in payments: half as much again is common,
@@ -39,11 +40,20 @@ def build(frame: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
 
     news: `timeline.judgements`. Where a column of transactions is empty, the features of its entity are null.
     """
-    frame = _own_past(frame)
-    frame = frame.with_columns(_unusual())
-    frame = frame.with_columns(*_velocity(), *_firsts(), *_clock_features(), *_places())
-    frame = _distinct_countries(frame).with_columns(*_shares(), *_rates(), *_shared())
+    frame = _add(_own_past(frame), [_unusual()])
+    frame = _add(frame, [*_velocity(), *_firsts(), *_clock_features(), *_places()])
+    frame = _add(_distinct_countries(frame), [*_shares(), *_rates(), *_shared()])
     return _risk(frame, news)
+
+
+def _add(frame: pl.DataFrame, features: Iterable[pl.Expr]) -> pl.DataFrame:
+    """The features as further columns: in single precision, since there are many; what is shown or counted on stays."""
+
+    def small(feature: pl.Expr) -> bool:
+        name = feature.meta.output_name()
+        return not name.startswith("_") and name not in EXACT
+
+    return frame.with_columns(f.cast(pl.Float32) if small(f) else f for f in features)
 
 
 def only(entity: str, value: pl.Expr) -> pl.Expr:
@@ -70,28 +80,29 @@ def _own_past(frame: pl.DataFrame) -> pl.DataFrame:
         return value.over("_customer")
 
     frame = frame.with_columns(
-        own_n=_count(["customer"]),
-        own_median=own(before.rolling_median(OWN, min_samples=MIN_OWN)),
-        own_low=own(before.rolling_quantile(0.25, "linear", window_size=OWN, min_samples=MIN_OWN)),
-        own_high=own(before.rolling_quantile(0.75, "linear", window_size=OWN, min_samples=MIN_OWN)),
-        own_max=own(before.rolling_max(OWN, min_samples=MIN_OWN)),
-        gap_hours=own(pl.col("_at").diff()) / 3.6e9,
-        # What reaches back without end would differ with the length of the file.
-        own_age_days=((pl.col("_at") - own(pl.col("_at").first())) / DAY).clip(upper_bound=30),
+        own(before.rolling_quantile(q, "linear", window_size=OWN, min_samples=MIN_OWN)).alias(name)
+        for q, name in ((0.25, "_low"), (0.5, "own_median"), (0.75, "_high"), (1.0, "_max"))
     )
-    median = pl.when(pl.col("own_median") > 0).then("own_median")
+    frame = frame.with_columns(_count(["customer"]).alias("own_n"))
+    median, largest = (pl.when(pl.col(c) > 0).then(c) for c in ("own_median", "_max"))
     # A twentieth of the median is added on both sides, or amounts near zero would have endless logarithms.
-    soft = [((pl.col(c) + 0.05 * median) / (1.05 * median)).log() for c in ("_amount", "own_low", "own_high")]
+    low, now, high = (((pl.col(c) + 0.05 * median) / (1.05 * median)).log() for c in ("_low", "_amount", "_high"))
     n = pl.min_horizontal("own_n", OWN)
-    spread = (soft[2] - soft[1]) / 1.349  # interquartile range of a normal distribution in standard deviations
+    spread = (high - low) / 1.349  # interquartile range of a normal distribution in standard deviations
     scale = ((n * spread.pow(2) + PRIOR_WEIGHT * PRIOR_SPREAD**2) / (n + PRIOR_WEIGHT)).sqrt()
-    return frame.with_columns(
-        own_recent=n,
-        amount=pl.col("_amount"),
-        amount_ratio=pl.col("_amount") / median,
-        amount_ratio_max=pl.when(pl.col("own_max") > 0).then(pl.col("_amount") / pl.col("own_max")),
-        amount_z=soft[0] / scale,
-    )
+    age = (pl.col("_at") - own(pl.col("_at").first())) / DAY
+    features = {
+        "amount": pl.col("_amount"),
+        "amount_ratio": pl.col("_amount") / median,
+        "amount_ratio_max": pl.col("_amount") / largest,
+        "amount_z": now / scale,
+        "own_max": pl.col("_max"),
+        "own_recent": n,
+        # What reaches back without end would differ with the length of the file.
+        "own_age_days": age.clip(upper_bound=30),
+        "gap_hours": own(pl.col("_at").diff()) / 3.6e9,
+    }
+    return _add(frame, [f.alias(name) for name, f in features.items()]).drop("_low", "_high", "_max")
 
 
 def _unusual() -> pl.Expr:
@@ -167,11 +178,11 @@ def _places() -> list[pl.Expr]:
 def _distinct_countries(frame: pl.DataFrame) -> pl.DataFrame:
     """Countries that the customer paid from within 24 hours, this payment among them."""
     if frame["_ip"].null_count() == frame.height:
-        return frame.with_columns(pl.lit(None, pl.Int64).alias("countries_24h"))
+        return frame.with_columns(pl.lit(None, pl.Float32).alias("countries_24h"))
     seen = frame.filter(pl.col("_ip").is_not_null()).rolling(
         "_clock", period=f"{WINDOWS['24h']}i", group_by="_customer", closed="right"
     )
-    counted = seen.agg(pl.col("_ip").n_unique().cast(pl.Int64).alias("countries_24h"))
+    counted = seen.agg(pl.col("_ip").n_unique().cast(pl.Float32).alias("countries_24h"))
     return frame.join(counted.select("_clock", "countries_24h"), on="_clock", how="left", maintain_order="left")
 
 
@@ -245,8 +256,8 @@ def _risk(frame: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
             then = _known(rows, total, key, days)
             judged, frauds = now["more"] - then["more"], now["frauds"] - then["frauds"]
             share = pl.select(pl.when(judged > 0).then(frauds / judged).when(judged.is_not_null()).then(0.0))
-            found += [frauds.alias(f"{entity}_frauds_{days}d"), share.to_series().alias(f"{entity}_risk_{days}d")]
-            found.append(judged.alias(f"{entity}_judged_{days}d"))
+            three = {"judged": judged, "frauds": frauds, "risk": share.to_series()}
+            found += [value.cast(pl.Float32).alias(f"{entity}_{what}_{days}d") for what, value in three.items()]
     everything = news.select("known", _all=pl.lit(0), more=pl.col("more").cum_sum(), frauds=pl.col("frauds").cum_sum())
     now = _known(rows.with_columns(_all=pl.lit(0)), everything, "_all", 0)
     return frame.with_columns(found).with_columns(_judged=now["more"], _frauds=now["frauds"])

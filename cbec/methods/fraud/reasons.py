@@ -68,8 +68,8 @@ def usual(frame: pl.DataFrame, language: str) -> pl.DataFrame:
     """The same columns for payments that are let through: nothing stands out."""
     code = pl.when(pl.col("own_n") > 0).then(pl.lit("fraud_usual")).otherwise(pl.lit("fraud_first"))
     nothing = pl.lit(None, pl.String)
-    told = frame.with_columns(_parameters()).with_columns(_code1=code, _code2=nothing, _code3=nothing)
-    return _render(told, language)
+    told = frame.select(pl.col("own_n").cast(pl.Float64).alias("_p_n"), code.alias("_code1"))
+    return _render(told.with_columns(_code2=nothing, _code3=nothing), language)
 
 
 def _render(frame: pl.DataFrame, language: str) -> pl.DataFrame:

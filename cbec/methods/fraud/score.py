@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,12 +43,13 @@ class Answer:
     costs: Costs
     model: models.Model | None
 
-    @property
+    @cached_property
     def frame(self) -> pl.DataFrame:
         """Payments with features."""
-        return self.case.frame[self.rows]
+        whole = self.case.frame
+        return whole if len(self.rows) == whole.height else whole[self.rows]
 
-    @property
+    @cached_property
     def flagged(self) -> pl.DataFrame:
         """Rules they met."""
         return self.case.flagged[self.rows]
@@ -143,7 +145,7 @@ def _reasons(found: Answer, language: str) -> pl.DataFrame:
         strength, least = reasons.strengths(by_name, len(at), add=True), reasons.LEAST_CONTRIBUTION
     odd = reasons.tell(some, found.flagged[at], strength, least, language)
     rest = np.flatnonzero(~alert)
-    told = pl.concat([odd, reasons.usual(frame[rest], language)])
+    told = pl.concat([odd, reasons.usual(frame.select("own_n")[rest], language)])
     back = np.argsort(np.concatenate([at, rest]), kind="stable")
     return told[back]
 

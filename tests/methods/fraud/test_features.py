@@ -26,7 +26,8 @@ def test_counts_and_sums_are_of_payments_before_in_the_window():
     assert found["customer_sum_1h"].to_list() == [0, 1, 3, 0, 8]
     assert found["customer_n_24h"].to_list() == [0, 1, 2, 2, 2]
     assert found["customer_sum_30d"].to_list() == [0, 1, 3, 7, 15]
-    assert found["customer_mean_30d"].to_list() == [None, 1, 1.5, 7 / 3, 3.75]
+    assert found["customer_mean_30d"].to_list()[:3] == [None, 1, 1.5]
+    assert found["customer_mean_30d"].to_list()[3:] == pytest.approx([7 / 3, 3.75], rel=1e-6)
 
 
 def test_of_payments_at_the_same_time_each_has_those_with_a_lower_id_before_it():
@@ -51,7 +52,7 @@ def test_the_amount_is_held_against_the_customers_own_past():
     assert found["amount_ratio"].to_list()[:3] == [None] * 3  # too few to compare with
     assert found["amount_ratio"][6] == 6.0
     # ln((6 + .05) / 1.05) over the shrunk spread sqrt(5 ln(1.5)^2 / (6 + 5)).
-    assert found["amount_z"][6] == pytest.approx(np.log(6.05 / 1.05) / np.sqrt(5 * np.log(1.5) ** 2 / 11))
+    assert found["amount_z"][6] == pytest.approx(np.log(6.05 / 1.05) / np.sqrt(5 * np.log(1.5) ** 2 / 11), rel=1e-6)
     assert found["amount_ratio"][7] is None
     assert found["own_n"].to_list() == [0, 1, 2, 3, 4, 5, 6, 0]
 
@@ -84,7 +85,7 @@ def test_risk_of_a_merchant_waits_for_its_labels():
     # The label of day 0 is known on day 7, strictly before a payment of day 8.
     assert found["merchant_frauds_30d"].to_list() == [0] * 8 + [1] * 4
     assert found["merchant_judged_30d"].to_list() == [0] * 8 + [1, 2, 3, 4]
-    assert found["merchant_risk_30d"].to_list() == pytest.approx([0] * 8 + [1, 1 / 2, 1 / 3, 1 / 4])
+    assert found["merchant_risk_30d"].to_list() == pytest.approx([0] * 8 + [1, 1 / 2, 1 / 3, 1 / 4], rel=1e-6)
     assert found["merchant_frauds_1d"].to_list() == [0] * 8 + [1, 0, 0, 0]
     assert found["device_risk_30d"].null_count() == 12
 
