@@ -18,7 +18,14 @@ class Tax(Common):
 
 
 @command("tax", by=("order_id",))
-def tax(order_lines: Table, products: Table | None = None, rates: Table | None = None, *, s: Tax) -> Result:
+def tax(
+    order_lines: Table,
+    products: Table | None = None,
+    tariff: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Tax,
+) -> Result:
     """Tax and duty per order line, to the cent, with the rule, its source and who collects it.
 
     Lines that no rule decides are marked UNDETERMINED with the reason, never set to 0. A refund (negative
@@ -30,7 +37,8 @@ def tax(order_lines: Table, products: Table | None = None, rates: Table | None =
 
     loaded = packs.load(s.rules)
     gross = s.price_basis == "gross"
-    table = compute(order_lines, products, rates, rulebook(loaded, s.as_of), gross=gross, language=s.language)
+    book = rulebook(loaded, s.as_of)
+    table = compute(order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language)
     return Result(
         {"tax": table},
         money="tax and duty are what the rules say; nothing is decided here (sums per currency are in the metrics)",

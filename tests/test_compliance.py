@@ -118,7 +118,7 @@ def test_the_cases_as_a_command() -> None:
 def test_every_reason_of_the_step_has_both_languages_and_only_known_parameters() -> None:
     codes = [code for code in reasons.catalogue() if code.startswith("tax_")]
     assert len(codes) >= 40
-    known = {"ship_to", "tax_rate", "_limit", "_limit_currency", "_territory", "_pack_valid_to"}
+    known = {"ship_to", "tax_rate", "_limit", "_limit_currency", "_territory", "_pack_valid_to", "_what"}
     for code in codes:
         sentences = reasons.catalogue()[code]
         assert sentences.keys() == {"en", "zh"}

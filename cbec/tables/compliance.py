@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from cbec.core.contract import Column, Contract
+from cbec.core.contract import Column, Contract, optional
+
+tariff = Contract(
+    "tariff",
+    "Duty rates by customs code, as a tariff prints them; of several that fit, the row of the longest code holds.",
+    (
+        Column("jurisdiction", "text", "country code, or EU", aliases=("进口国", "country", "market")),
+        Column("hs_code", "text", "customs code or its beginning, dots and spaces aside; empty = all goods", null=True, aliases=("HS编码", "税则号列", "heading", "hts", "commodity_code")),
+        optional("origin", "country", "goods made there; empty = anywhere", aliases=("原产国", "原产地")),
+        Column("measure", "text", "whose duty: mfn (ordinary), or a measure of the rule pack such as s301, s232, ieepa", required=False, null=True, default="mfn", aliases=("措施",)),
+        Column("valid_from", "date", aliases=("生效日期", "from")),
+        optional("valid_to", "date", "last day", aliases=("失效日期", "to")),
+        Column("duty", "text", "the rate as printed: 6.5%, 37.2¢/kg + 6%, 35.10 GBP / 100 kg, Free", aliases=("关税", "税率", "rate", "general_rate_of_duty")),
+        optional("source", "text", "where it was read; told in the citation", aliases=("来源",)),
+    ),
+    key=("jurisdiction", "hs_code", "origin", "measure", "valid_from"),
+)
 
 tax = Contract(
     "tax",
@@ -26,6 +42,7 @@ tax = Contract(
         Column("collected_by", "text", "who collects the tax: seller, marketplace, carrier, customs, buyer (reverse charge) or nobody", null=True),
         Column("rule_ids", "text", "rules applied, sorted, joined by |", null=True),
         Column("citation", "text", "titles of their sources, joined by |", null=True),
+        Column("duty_parts", "text", "what each measure adds to the duty, joined by |, where there are several or one is no plain percentage", null=True),
         Column("flags", "text", "what a person should check although the line is reckoned, joined by |: reduced_rate = the standard rate was taken, but goods of this kind commonly bear a reduced one", null=True),
         Column("reason_code", "text"),
         Column("reason", "text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,6 @@ from cbec.methods.compliance.cases import frame
 from cbec.methods.compliance.tax import compute
 
 if TYPE_CHECKING:
-    from datetime import date
-
     import polars as pl
 
     from cbec.methods.compliance.book import Rulebook
@@ -44,6 +43,12 @@ def order_lines(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def rates(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return frame(rows, tables.get("rates"))
+
+
+def tariff(*rows: dict[str, Any]) -> pl.DataFrame:
+    """A table tariff; each row needs hs_code and duty, the rest is the ordinary duty of the Union since 2020."""
+    basic = {"jurisdiction": "EU", "measure": "mfn", "valid_from": date(2020, 1, 1)}
+    return frame([basic | row for row in rows], tables.get("tariff"))
 
 
 def taxed(

@@ -1,11 +1,13 @@
 """Customs value, duty and tax of decided lines, in integers of the minor unit.
 
 Amounts are taken without sign and rounded half up per line; a refund gets its sign at the end, so that it mirrors
-its sale. Prices that include tax (and, under DDP, duty) are taken apart in closed form:
+its sale. Prices that include tax (and, under DDP, duty) are taken apart:
 
     tax only        value = price - round(price * t / (1 + t))
     tax and duty    value = price / ((1 + d) * (1 + t)), then the one of the three nearest cents from which the
-                    forward calculation gives the price again; if none does, the odd cent goes into the tax
+                    forward calculation gives the price again; if none does, the odd cent goes into the tax.
+                    Several duties, duties on a part of the value, and duties per unit: the largest value from which
+                    the forward calculation does not exceed the price, by bisection
     flat duty F     value = (price - round(price * t / (1 + t))) - F
 
 so that value + duty + tax is the price to the cent, always.
@@ -13,59 +15,101 @@ so that value + duty + tax is the price to the cent, always.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from cbec.methods.compliance.consignments import before_tax, flat_duty, portion
-from cbec.methods.compliance.exact import PERCENT, half_up, part, wide
+from cbec.methods.compliance.exact import PERCENT, before_tax, fits, half_up, most, part, portion, wide
+
+if TYPE_CHECKING:
+    Duties = Callable[[pl.DataFrame], pl.DataFrame]
+
+NONE, FLAT, TARIFF, BRACKET = range(4)
+"""Kinds of duty as integers."""
 
 
-def reckon(lines: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
-    """Adds the amounts of each line and its final `problem` (reason code of what is still unknown, else null).
+def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
+    """Adds the amounts of each line in minor units, without sign.
 
-    lines: from `decisions.decide`. Adds in minor units with sign: `intrinsic`, `value` (goods, shipping and
-    insurance without tax and duty), `duty`, `base`, `tax`; and `charged_rate`, the tax rate used.
+    lines: `goods`, `shipping`, `insurance`, `charged_rate`, `gross`, `ddp`, `duty_kind`, `flat` (its share of a duty
+    owed once), `one_rate` (the tariff rate where it is one percentage of the whole value, else null), `fob`,
+    `share` (percent of the goods' price that is the customs value, null = all), `narrow_base` (tax on customs value
+    and duty). duties: adds `tariff_duty` to lines with `customs`. Adds `value` (goods, shipping and insurance without
+    tax and duty), `intrinsic`, `customs`, `duty`, `base`, `tax`.
     """
-    said = cases.select("case", "problem", "scheme_tax", "duty_duty")
-    lines = lines.join(said, on="case", how="left", maintain_order="left")
-    lines = lines.with_columns(pl.coalesce("issue", "problem").alias("problem"))
-    lines = _with_flat(lines)
     whole = pl.col("goods") + pl.col("shipping") + pl.col("insurance")
-    tariff, flat = pl.col("duty_duty") == "tariff", pl.col("duty_duty") == "flat"
-    lines = lines.with_columns(
-        whole.alias("whole"),
-        pl.when(pl.col("scheme_tax") == "charge").then(pl.col("rate")).otherwise(0).alias("charged_rate"),
-        pl.when(tariff).then(pl.col("duty_rate")).otherwise(0).cast(pl.Int128).alias("tariff_rate"),
-        pl.when(flat).then(pl.col("flat")).otherwise(0).alias("flat"),
-        _lacks().alias("problem"),
-    )
-    t, d, flat_due = pl.col("charged_rate"), pl.col("tariff_rate"), pl.col("flat")
-    apart = before_tax(pl.col("whole"), t)
-    with_duty = pl.when(d > 0).then(_out_of_price(pl.col("whole"), d, t)).otherwise(apart - flat_due)
-    value = pl.when(~pl.col("gross")).then(pl.col("whole")).when(pl.col("ddp")).then(with_duty).otherwise(apart)
+    lines = lines.with_columns(whole.alias("whole"), pl.col("flat").fill_null(0))
+    narrow = _narrow(lines)
+    apart = before_tax(pl.col("whole"), pl.col("charged_rate"), narrow)
+    delivered = pl.col("gross") & pl.col("ddp")
+    value = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.when(delivered).then("flat").otherwise(0)
     lines = lines.with_columns(value.alias("value"))
-    lines = lines.with_columns((part(pl.col("value"), d) + flat_due).alias("duty"))
-    base = pl.col("value") + pl.col("duty")
+    free = (pl.col("one_rate") == 0).fill_null(False)
+    inside = delivered & (pl.col("duty_kind") == TARIFF) & pl.col("solvable") & ~free
+    asked = lines.filter(inside)
+    if asked.height:
+        solved = _solved(asked, duties)
+        told = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
+        lines = lines.with_columns(pl.coalesce(told, "value").alias("value"))
+    lines = duties(_valued(lines, narrow))
+    t = pl.col("charged_rate")
+    lines = lines.with_columns(
+        (pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")).alias("duty")
+    )
+    base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + pl.col("duty")
+    lines = lines.with_columns(base.alias("base"))
+    on_duty = part(pl.col("duty"), t, narrow)
     tax = (
         pl.when(~pl.col("gross"))
-        .then(part(base, t))
+        .then(part(pl.col("base"), t, narrow))
         .when(pl.col("ddp"))
-        .then(pl.col("whole") - base)
+        .then(pl.col("whole") - pl.col("value") - pl.col("duty"))
         # The price includes the tax on itself; the tax on a duty that comes on top does too.
-        .otherwise(pl.col("whole") - pl.col("value") + part(pl.col("duty"), t))
+        .otherwise(pl.col("whole") - pl.col("value") + on_duty)
     )
-    below = (pl.col("value") < 0).fill_null(False)
-    lines = lines.with_columns(
-        pl.when(pl.col("problem").is_null() & below)
-        .then(pl.lit("tax_price_below_duty"))
-        .otherwise("problem")
-        .alias("problem"),
-        portion(pl.col("goods"), pl.max_horizontal("value", pl.lit(0)), pl.col("whole")).alias("intrinsic"),
-        base.alias("base"),
-        tax.alias("tax"),
+    return lines.with_columns(tax.alias("tax"))
+
+
+def _narrow(lines: pl.DataFrame) -> bool:
+    whole, tax, duty = (most(lines[c]) for c in ("whole", "charged_rate", "one_rate"))
+    # A base is the whole with its duty.
+    return fits(whole, max(duty // PERCENT, 10) + 2, max(tax, duty) + PERCENT) and fits(whole, whole)
+
+
+def _valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
+    """Adds `intrinsic` and `customs` of `value`."""
+    held = pl.max_horizontal("value", pl.lit(0, pl.Int64))
+    lines = lines.with_columns(portion(pl.col("goods"), held, pl.col("whole"), narrow).alias("intrinsic"))
+    if not lines.select((pl.col("fob") | pl.col("share").is_not_null()).any()).item():
+        return lines.with_columns(pl.col("value").alias("customs"))
+    share = part(pl.col("intrinsic"), pl.col("share").fill_null(PERCENT))
+    customs = (
+        pl.when(pl.col("share").is_not_null()).then(share).when(pl.col("fob")).then("intrinsic").otherwise("value")
     )
-    known = pl.col("problem").is_null()
-    money = ("intrinsic", "value", "duty", "base", "tax")
-    return lines.with_columns(pl.when(known).then(pl.col(c) * pl.col("sign")).alias(c) for c in money)
+    return lines.with_columns(customs.alias("customs"))
+
+
+def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
+    """row -> `solved`: the value within a price that includes duty and tax."""
+    plain = pl.col("one_rate").is_not_null() & ~pl.col("fob") & pl.col("share").is_null() & ~pl.col("narrow_base")
+    easy, hard = lines.filter(plain), lines.filter(~plain)
+    solved = easy.select(
+        "row", _out_of_price(pl.col("whole"), pl.col("one_rate"), pl.col("charged_rate")).alias("solved")
+    )
+    if hard.is_empty():
+        return solved
+    low, high = hard["whole"] * 0, hard["whole"]
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        tried = duties(_valued(hard.with_columns(middle.alias("value"))))
+        base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + pl.col("tariff_duty").fill_null(0)
+        price = pl.col("value") + pl.col("tariff_duty").fill_null(0) + part(base, pl.col("charged_rate"))
+        fitting = tried.select((price <= pl.col("whole")).alias("f"))["f"]
+        frame = pl.DataFrame({"low": low, "high": high, "middle": middle, "f": fitting})
+        low = frame.select(pl.when("f").then("middle").otherwise("low").alias("low"))["low"]
+        high = frame.select(pl.when("f").then("high").otherwise(pl.col("middle") - 1).alias("high"))["high"]
+    return pl.concat([solved, hard.select("row", low.alias("solved"))])
 
 
 def _out_of_price(price: pl.Expr, duty: pl.Expr, tax: pl.Expr) -> pl.Expr:
@@ -78,27 +122,3 @@ def _out_of_price(price: pl.Expr, duty: pl.Expr, tax: pl.Expr) -> pl.Expr:
 
     below = pl.max_horizontal(near - 1, 0)
     return pl.when(forward(below) == price).then(below).when(forward(near + 1) == price).then(near + 1).otherwise(near)
-
-
-def _with_flat(lines: pl.DataFrame) -> pl.DataFrame:
-    """Adds `flat`: the line's share of duties owed once per subheading; null where it owes none or it is unknown."""
-    owing = lines.filter(
-        (pl.col("duty_duty") == "flat") & pl.col("problem").is_null() & pl.col("subheading").is_not_null()
-    )
-    if owing.is_empty():
-        return lines.with_columns(pl.lit(None, pl.Int64).alias("flat"))
-    return lines.join(flat_duty(owing), on="row", how="left", maintain_order="left")
-
-
-def _lacks() -> pl.Expr:
-    """What the duty needs of a line and the line does not say."""
-    return (
-        pl.when(pl.col("problem").is_not_null())
-        .then(pl.col("problem"))
-        .when((pl.col("duty_duty") == "tariff") & pl.col("duty_rate").is_null())
-        .then(pl.lit("tax_no_duty_rate"))
-        .when((pl.col("duty_duty") == "flat") & pl.col("subheading").is_null())
-        .then(pl.lit("tax_no_hs_code"))
-        .when((pl.col("duty_duty") == "flat") & pl.col("flat").is_null())
-        .then(pl.lit("tax_refund_without_sale"))
-    )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import polars as pl
 
 from cbec.methods.compliance import intervals
-from cbec.methods.compliance.rules import LIMITS, Pack, Rule
+from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, Pack, Rule
+
+TEXT = pl.String
 
 
 @dataclass(frozen=True)
@@ -26,43 +29,59 @@ class Rulebook:
         rows = self.spread.filter(pl.col("kind").is_in(kinds))
         return rows.with_columns(pl.col("value").to_physical().cast(pl.Int64).alias("micro"))
 
-    def limits(self) -> pl.DataFrame:
-        """pack, slot, rule_id, inclusive: the limits of each pack, numbered from 0 within it."""
-        rows = [(p.id, slot, r.id, r.inclusive) for p in self.packs for slot, r in enumerate(p.of("limit"))]
-        schema = {"pack": pl.String, "slot": pl.Int32, "rule_id": pl.String, "inclusive": pl.Boolean}
-        return pl.DataFrame(rows, schema=schema, orient="row")
+    def rates(self, levy: str) -> pl.DataFrame:
+        """country, category, period, rate (millionths of a percent), rate_rule: the rates of a levy."""
+        of = [r.id for pack in self.packs for r in pack.of("rate") if r.levy == levy]
+        rows = self.values("rate").filter(pl.col("rule_id").is_in(of))
+        return rows.select(
+            pl.col("jurisdiction").alias("country"), "category", "period", rate="micro", rate_rule="rule_id"
+        )
 
-    @property
+    @cached_property
+    def limits(self) -> pl.DataFrame:
+        """The limits of each pack, numbered from 0 within it: pack, slot, rule_id, per, base, inclusive, own (in the
+        pack's currency)."""
+        rows = [
+            (p.id, slot, r.id, r.per, r.base, r.inclusive, r.unit == p.currency)
+            for p in self.packs
+            for slot, r in enumerate(p.of("limit"))
+        ]
+        schema = {"pack": TEXT, "slot": pl.Int32, "rule_id": TEXT, "per": TEXT, "base": TEXT, "inclusive": pl.Boolean}
+        return pl.DataFrame(rows, schema=schema | {"own": pl.Boolean}, orient="row")
+
+    @cached_property
     def slots(self) -> int:
         """The largest number of limits in one pack."""
-        return max(len(pack.of("limit")) for pack in self.packs)
+        return max((len(pack.of("limit")) for pack in self.packs), default=0)
 
     def outcomes(self, kind: str) -> pl.DataFrame:
-        """What each rule of a kind (scheme or duty) says, with the ids of the rules it rests on (`rests`)."""
+        """What each rule of a kind (scheme, duty or export) says, with the ids of the rules it rests on (`rests`)."""
         rules = [rule for pack in self.packs for rule in pack.of(kind)]
-        names = ("scheme", "collected_by", "tax", "reason") if kind == "scheme" else ("duty", "amount")
         table = {
-            "rule_id": [r.id for r in rules],
+            "rule": [r.id for r in rules],
             "rests": [_rests(r) for r in rules],
-            "limit": [_limit(r) for r in rules],
+            "limit": [next(iter(_limits(r)), None) for r in rules],
         }
-        table |= {name: [r.then.get(name) for r in rules] for name in names}
-        schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(("rule_id", "limit", *names), pl.String)
-        schema["rests"] = pl.List(pl.String)
-        return pl.DataFrame(table, schema=schema).rename(lambda c: f"{kind}_rule" if c == "rule_id" else f"{kind}_{c}")
+        table |= {name: [r.then.get(name) for r in rules] for name in OUTCOMES[kind]}
+        schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(table, TEXT)
+        schema["rests"] = pl.List(TEXT)
+        return pl.DataFrame(table, schema=schema).rename(lambda c: f"{kind}_{c}")
+
+    def methods(self) -> dict[str, str]:
+        """Rule id -> the way of computing it names."""
+        return {r.id: str(r.method) for pack in self.packs for r in pack.of("method")}
 
     def titles(self) -> dict[str, str]:
         """Rule id -> title of its source."""
         return {rule.id: rule.reference.title for pack in self.packs for rule in pack.rules.values()}
 
 
-def _limit(rule: Rule) -> str | None:
-    return next((limit for key in LIMITS for limit in rule.when.get(key, ())), None)
+def _limits(rule: Rule) -> list[str]:
+    return [limit for key in LIMITS for limit in rule.when.get(key, ())]
 
 
 def _rests(rule: Rule) -> list[str]:
-    named = [limit for key in LIMITS for limit in rule.when.get(key, ())]
-    return [rule.id, *named, *(rule.then[key] for key in ("base", "amount") if key in rule.then)]
+    return [rule.id, *_limits(rule), *(rule.then[key] for key in (*LINKS, "amount") if key in rule.then)]
 
 
 def rulebook(packs: Sequence[Pack], as_of: date | None = None) -> Rulebook:

@@ -7,6 +7,7 @@
         source: where the expected figures come from (optional)
         as_of: 2024-06-30            # rules recorded later do not exist (optional)
         rates: [{date: 2024-06-01, base: EUR, quote: USD, rate: 1.1}]                     # optional
+        tariff: [{jurisdiction: EU, hs_code: "6109", valid_from: 2020-01-01, duty: 12%}]  # optional
         given: {date: 2024-06-01, ship_from: CN, ship_to: FR}                             # for every line
         lines:
           - {price: 150.00, expect: {scheme: IOSS, collected_by: seller, tax: 30.00}}
@@ -47,7 +48,7 @@ KINDS: dict[str, Any] = {
     "date": pl.Date,
     "bool": pl.Boolean,
 }
-CASE_KEYS = ("case", "title", "source", "as_of", "rates", "given", "lines", "sum", "price_basis")
+CASE_KEYS = ("case", "title", "source", "as_of", "rates", "tariff", "given", "lines", "sum", "price_basis")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Case:
     as_of: date | None
     gross: bool
     rates: tuple[Mapping[str, Any], ...]
+    tariff: tuple[Mapping[str, Any], ...]
     lines: tuple[Mapping[str, Any], ...]
     expect: tuple[Mapping[str, Any], ...]
     sums: Mapping[str, Any]
@@ -108,7 +110,7 @@ def parse(text: str, file: str, currencies: Mapping[str, str]) -> list[Case]:
 
 def _case(pack: str, name: str, raw: Mapping[str, Any], where: str, currency: str) -> Case:
     _known(raw, CASE_KEYS, where)
-    lines, tax, fixings = (tables.get(t) for t in ("order_lines", "tax", "rates"))
+    lines, tax, fixings, duties = (tables.get(t) for t in ("order_lines", "tax", "rates", "tariff"))
     given = raw.get("given") or {}
     rows, expected = [], []
     for number, entry in enumerate(raw.get("lines") or [], start=1):
@@ -122,11 +124,13 @@ def _case(pack: str, name: str, raw: Mapping[str, Any], where: str, currency: st
     if not rows or not (any(expected) or sums):
         raise UsageFault(f"{where}: a case needs lines and something to expect")
     rates = tuple(_row(r, fixings, f"{where}: rates") for r in raw.get("rates") or [])
+    tariff = tuple(_row({"measure": "mfn"} | r, duties, f"{where}: tariff") for r in raw.get("tariff") or [])
     as_of = raw.get("as_of")
     if as_of is not None and type(as_of) is not date:
         raise UsageFault(f"{where}: as_of {as_of!r} is no date")
     gross = raw.get("price_basis") == "gross"
-    return Case(pack, name, str(raw.get("title") or name), as_of, gross, rates, tuple(rows), tuple(expected), sums)
+    title = str(raw.get("title") or name)
+    return Case(pack, name, title, as_of, gross, rates, tariff, tuple(rows), tuple(expected), sums)
 
 
 def _known(raw: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
@@ -176,7 +180,8 @@ def run(cases: Sequence[Case], packs: Sequence[Pack]) -> Verdict:
     """Verdict of every expectation. Cases known on the same day are computed in one go, each in orders of its own."""
     batches: dict[tuple[date | None, bool, int], list[Case]] = {}
     for number, case in enumerate(cases):
-        batches.setdefault((case.as_of, case.gross, number if case.rates else -1), []).append(case)
+        alone = number if case.rates or case.tariff else -1
+        batches.setdefault((case.as_of, case.gross, alone), []).append(case)
     rows: list[tuple[str, str, str, str, str | None, bool]] = []
     met: set[str] = set()
     for (as_of, gross, _), batch in batches.items():
@@ -185,7 +190,9 @@ def run(cases: Sequence[Case], packs: Sequence[Pack]) -> Verdict:
         ]
         rates = frame([r for case in batch for r in case.rates], tables.get("rates")) if batch[0].rates else None
         book = rulebook(packs, as_of)
-        answer = compute(frame(lines, tables.get("order_lines")), None, rates, book, gross=gross).to_dicts()
+        tariff = frame(batch[0].tariff, tables.get("tariff")) if batch[0].tariff else None
+        told = compute(frame(lines, tables.get("order_lines")), None, rates, book, tariff=tariff, gross=gross)
+        answer = told.to_dicts()
         at = 0
         for case in batch:
             own = answer[at : at + len(case.lines)]

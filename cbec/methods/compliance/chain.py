@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from cbec.core.errors import UsageFault
@@ -57,8 +58,10 @@ def in_order(rules: Sequence[Rule]) -> list[Rule]:
     return ordered
 
 
-def decide(cases: pl.DataFrame, pack: Pack, kind: str, as_of: date | None) -> pl.DataFrame:
-    """The rule of a kind (scheme or duty) that holds for each case.
+def decide(
+    cases: pl.DataFrame, pack: Pack, kind: str, as_of: date | None, among: Sequence[Rule] | None = None
+) -> pl.DataFrame:
+    """The rule of a kind (scheme, duty or export) that holds for each case. among: only of these rules.
 
     cases: distinct combinations of facts: a String column per fact of `FACTS` and `PLACES`, `day` (Date, first day
     of the period), and an Int8 column per limit rule, named by its id, with the state of the consignment against
@@ -66,18 +69,36 @@ def decide(cases: pl.DataFrame, pack: Pack, kind: str, as_of: date | None) -> pl
     Adds `<kind>_rule` (null: no rule holds) and `<kind>_open`: the state from CIRCULAR on, where a limit that
     matters cannot be answered. Raises UsageFault naming two rules that contradict each other.
     """
-    rules = [r for r in in_order(pack.of(kind)) if known(r, as_of)]
-    fits = [_facts(rule) for rule in rules]
-    limits = [_limits(rule) for rule in rules]
-    opens = [_open(rule) for rule in rules]
-    which, state = pl.lit(None, pl.String), pl.lit(None, pl.Int8)
-    for rule, fit, limit, open_state in reversed(list(zip(rules, fits, limits, opens, strict=True))):
-        holds = fit & limit
-        blocked = fit & open_state.is_not_null()
-        which = pl.when(blocked).then(None).when(holds).then(pl.lit(rule.id)).otherwise(which)
-        state = pl.when(blocked).then(open_state).when(holds).then(None).otherwise(state)
-    decided = cases.with_columns(which.alias(f"{kind}_rule"), state.alias(f"{kind}_open"))
-    _check_contradictions(decided, pack, kind, rules, [f & lim for f, lim in zip(fits, limits, strict=True)])
+    every = pack.of(kind) if among is None else among
+    if cases.is_empty():
+        return cases.with_columns(
+            pl.lit(None, pl.String).alias(f"{kind}_rule"), pl.lit(None, pl.Int8).alias(f"{kind}_open")
+        )
+    rules = [r for r in in_order(every) if known(r, as_of)]
+    marks = cases.select(
+        *(_facts(rule).alias(f"fits {i}") for i, rule in enumerate(rules)),
+        *(_limits(rule).alias(f"holds {i}") for i, rule in enumerate(rules)),
+        *(_open(rule).fill_null(-1).alias(f"open {i}") for i, rule in enumerate(rules)),
+    )
+    which = np.full(cases.height, -1)
+    state = np.full(cases.height, -1)
+    left = np.ones(cases.height, dtype=bool)
+    holds: list[pl.Series] = []
+    for i in range(len(rules)):
+        fits, opened = marks[f"fits {i}"].to_numpy(), marks[f"open {i}"].to_numpy()
+        holding = fits & marks[f"holds {i}"].to_numpy()
+        holds.append(pl.Series(holding))
+        blocked = fits & (opened >= 0)
+        which[left & holding & ~blocked] = i
+        state[left & blocked] = np.broadcast_to(opened, state.shape)[left & blocked]
+        left &= ~(holding | blocked)
+    named = pl.Series([*(r.id for r in rules), None], dtype=pl.String)
+    states = pl.Series(state, dtype=pl.Int8)
+    decided = cases.with_columns(
+        named.gather(np.where(which < 0, len(rules), which)).alias(f"{kind}_rule"),
+        states.set(states < 0, None).alias(f"{kind}_open"),
+    )
+    _check_contradictions(decided[f"{kind}_rule"], pack, every, rules, holds)
     return decided
 
 
@@ -108,15 +129,13 @@ def _open(rule: Rule) -> pl.Expr:
 
 
 def _check_contradictions(
-    cases: pl.DataFrame, pack: Pack, kind: str, rules: Sequence[Rule], holds: Sequence[pl.Expr]
+    winners: pl.Series, pack: Pack, every: Sequence[Rule], rules: Sequence[Rule], holds: Sequence[pl.Series]
 ) -> None:
-    below = overridden(pack.of(kind))
-    marks = cases.select(f"{kind}_rule", *(h.alias(r.id) for r, h in zip(rules, holds, strict=True)))
-    for (winner,), rows in marks.partition_by(f"{kind}_rule", as_dict=True, include_key=False).items():
-        if winner is None:
-            continue
-        for rule in rules:
-            if rule.id not in (winner, *below[winner]) and rows[rule.id].any():
+    below = overridden(every)
+    for winner in winners.drop_nulls().unique().sort():
+        here = winners == winner
+        for rule, holding in zip(rules, holds, strict=True):
+            if rule.id not in (winner, *below[winner]) and (holding & here).any():
                 raise UsageFault(
                     f'{pack.file}: rules "{winner}" and "{rule.id}" hold for the same line',
                     hint="say in exception_to which of them overrides the other",

@@ -1,7 +1,8 @@
-"""What the rules make of lines, worked out once per distinct combination of facts.
+"""What the rules make of lines, worked out once per distinct combination of facts, period and limits.
 
-Even a file of millions of lines has few combinations of places, period, buyer, scheme and limits; each is decided
-once and lines find theirs by one integer key.
+A cell is a combination of facts in a period between rule changes: it has rates and bounds. A case is a cell whose
+consignment stands somewhere against the limits: it has a rule. Even a file of millions of lines has few of both;
+lines find theirs by one integer key.
 """
 
 from __future__ import annotations
@@ -12,93 +13,190 @@ import polars as pl
 
 from cbec.core.codes import MEANT
 from cbec.methods.compliance import chain
-from cbec.methods.compliance.lines import SCHEMES
+from cbec.methods.compliance.amounts import BRACKET, FLAT, NONE, TARIFF
+from cbec.methods.compliance.codes import Register
+from cbec.methods.compliance.exact import PERCENT
+from cbec.methods.compliance.rules import LEVIES
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
+    from cbec.methods.compliance.facts import Facts
 
-STATES = 5
+TELLING = ("IOSS", "UK_VAT")
+"""Registrations that are used only within the limit: a refund under one of them tells what its sale was."""
+STATES = 6
+"""States of a consignment against one limit: those of `chain`, and none."""
+NO_STATE = STATES - 1
+COMMON, RARE = 64, 2**40
+"""So many combinations of states get small keys, which are looked up fastest; others follow from RARE on."""
 
 
-def with_rate(lines: pl.DataFrame, places: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
-    """Adds `rate` (millionths of a percent, Int64) and `rate_rule`: of the category, the territory or the country.
+class Decisions:
+    """Cells and cases of one file, numbered as they are met."""
 
-    A category with a rate of its own in a country has no known rate in a territory that has rates of its own.
-    """
-    on = ["place", "period", "category"]
-    where = lines.filter(pl.col("issue").is_null()).select(on).unique()
-    where = where.join(places.select("place", "country", "territory", "area"), on="place", how="left")
-    keep = [pl.col("micro").alias("rate"), pl.col("rule_id").alias("rate_rule"), pl.col("period")]
-    country = book.values("rate").select(pl.col("jurisdiction").alias("country"), "category", *keep)
-    special = book.values("territory").select(pl.col("rule_id").alias("territory"), *keep)
-    inside = pl.col("territory").is_not_null()
-    local = where.filter(inside & ((pl.col("area") == "outside") | pl.col("category").is_null()))
-    main = where.filter(~inside).join(country, on=["country", "category", "period"], nulls_equal=True)
-    found = pl.concat([main, local.join(special, on=["territory", "period"])], how="diagonal")
-    return lines.join(
-        found.select(*on, "rate", "rate_rule"), on=on, how="left", nulls_equal=True, maintain_order="left"
+    def __init__(self, facts: Facts, book: Rulebook) -> None:
+        self._facts, self._book = facts, book
+        self._periods = len(book.periods.starts) + 1
+        self._states = STATES**book.slots
+        self._cells, self._cases, self._stands = Register(), Register(), Register()
+        self._codes: list[int] = []
+        self.cells, self.cases = pl.DataFrame(), pl.DataFrame()
+
+    def cell(self, fact: pl.Series, period: pl.Series) -> pl.Series:
+        """The cell of each line: facts and period (null: the line has no date)."""
+        numbers, fresh = self._cells.number(fact * self._periods + period.fill_null(self._periods - 1))
+        if len(fresh):
+            told = self._facts.table[(fresh // self._periods).to_list()].with_columns(
+                (fresh % self._periods).cast(pl.Int32).alias("period")
+            )
+            told = _dated(told, self._book)
+            self.cells = pl.concat([self.cells, told], rechunk=True) if self.cells.width else told
+        return numbers
+
+    def case(self, cell: pl.Series, state: pl.Series) -> pl.Series:
+        """The case of each line: its cell and the states of its consignment (from `state_code`)."""
+        # Few of all combinations of states occur; numbered by themselves they keep the keys small.
+        stands, new = self._stands.number(state)
+        self._codes += new.to_list()
+        keys = cell * COMMON + stands
+        if len(self._codes) > COMMON:
+            rare = pl.select(pl.when(stands < COMMON).then(keys).otherwise(RARE + cell * 2**17 + stands).alias("k"))
+            keys = rare["k"]
+        numbers, fresh = self._cases.number(keys)
+        if len(fresh):
+            pairs = [divmod(k, COMMON) if k < RARE else divmod(k - RARE, 2**17) for k in fresh.to_list()]
+            cells = pl.Series([cell for cell, _ in pairs], dtype=pl.Int64)
+            codes = pl.Series([self._codes[stand] for _, stand in pairs], dtype=pl.Int64)
+            states = [((codes // STATES**i) % STATES).cast(pl.Int8).alias(f"state{i}") for i in range(self._book.slots)]
+            rows = self.cells[cells.to_list()].with_columns(cells.alias("cell"), *states)
+            rows = rows.with_columns(
+                pl.when(pl.col(s.name) < NO_STATE).then(s.name).alias(s.name) for s in states
+            ).with_row_index("case")
+            told = _decided(rows, self._book)
+            self.cases = pl.concat([self.cases, told], rechunk=True) if self.cases.width else told
+        return numbers
+
+    def state_code(self, states: pl.DataFrame) -> pl.Series:
+        """States `state0` .. (null: none) as one integer."""
+        code = pl.lit(0, pl.Int64)
+        for slot in range(self._book.slots):
+            code += pl.col(f"state{slot}").cast(pl.Int64).fill_null(NO_STATE) * STATES**slot
+        return states.select(code.alias("state"))["state"] if states.height else pl.Series("state", [], dtype=pl.Int64)
+
+    @property
+    def stateless(self) -> int:
+        """The code of a line whose consignment is held against no limit."""
+        return sum(NO_STATE * STATES**slot for slot in range(self._book.slots))
+
+
+def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+    """Adds what holds in the period: rates, flat amounts, bounds; and `issue`, why it cannot be decided at all."""
+    starts = book.periods.frame().rename({"starts": "day"})
+    cells = cells.join(starts, on="period", how="left", maintain_order="left")
+    for levy in LEVIES:
+        cells = _with_rate(cells, book, levy)
+    amounts = book.values("amount").select("pack", "period", pl.col("micro").alias("amount"))
+    cells = cells.join(amounts, on=["pack", "period"], how="left", maintain_order="left")
+    values = book.values("limit").join(book.limits, on=["pack", "rule_id"])
+    for slot in range(book.slots):
+        bound = values.filter(pl.col("slot") == slot).select("pack", "period", pl.col("micro").alias(f"bound{slot}"))
+        cells = cells.join(bound, on=["pack", "period"], how="left", maintain_order="left")
+        static = book.limits.filter(pl.col("slot") == slot).select(
+            "pack", *(pl.col(c).alias(f"{c}{slot}") for c in ("per", "base", "inclusive", "own"))
+        )
+        cells = cells.join(static, on="pack", how="left", maintain_order="left")
+    retail = book.values("method").select("pack", "period", pl.col("micro").alias("share")).unique(["pack", "period"])
+    cells = cells.join(retail, on=["pack", "period"], how="left", maintain_order="left")
+    late = pl.lit(False)
+    for pack in book.packs:
+        late |= (pl.col("pack") == pack.id) & (pl.col("day") > pl.lit(pack.valid_to))
+    composite = {pack.id for pack in book.packs if any(r.then.get("levy") == "composite" for r in pack.of("scheme"))}
+    folded = composite_rate(pl.col("vat"), pl.col("consumption").fill_null(0), _factor(book))
+    lacks = [
+        ("tax_no_date", pl.col("day").is_null()),
+        ("tax_no_destination", pl.col("ship_to").is_null()),
+        ("tax_no_pack", pl.col("pack").is_null()),
+        ("tax_pack_expired", late),
+        ("tax_no_origin", pl.col("ship_from").is_null()),
+    ]
+    issue = pl.lit(None, pl.String)
+    for code, lacking in reversed(lacks):
+        issue = pl.when(lacking.fill_null(False)).then(pl.lit(code)).otherwise(issue)
+    return cells.with_columns(
+        issue.alias("issue"),
+        # A price that includes tax includes what the usual way of selling charges.
+        pl.when(pl.col("pack").is_in(composite)).then(folded).otherwise("vat").fill_null(0).alias("net_rate"),
+        (pl.col("movement") == "import").fill_null(False).alias("imported"),
+        pl.col("scheme").is_in(list(TELLING)).alias("telling"),
     )
 
 
-def decide(lines: pl.DataFrame, places: pl.DataFrame, book: Rulebook) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines with `case` (null where `issue` says why they cannot be decided), and the cases.
+def composite_rate(vat: pl.Expr, consumption: pl.Expr, factor: pl.Expr) -> pl.Expr:
+    """(consumption + VAT) / (1 - consumption) x factor, in millionths of a percent: tax on a price that consumption tax
+    is a part of."""
+    top = (vat + consumption).cast(pl.Int128) * PERCENT * factor
+    return (
+        (top * 2 + (PERCENT - consumption) * PERCENT) // ((PERCENT - consumption).cast(pl.Int128) * PERCENT * 2)
+    ).cast(pl.Int64)
 
-    A case has `scheme_rule`, `duty_rule` and what they say: `scheme_scheme`, `scheme_collected_by`, `scheme_tax`,
-    `duty_duty`; `problem`: the reason code where they leave it open; `reason_code` where they do not; `rule_ids`
-    and `citation`, sorted and joined by |; `_limit`, `_limit_currency`, `_territory` for the sentences of reasons.
+
+def _factor(book: Rulebook) -> pl.Expr:
+    """The factor of composite rates of each pack and period, in millionths of a percent."""
+    rows = book.values("factor")
+    found = pl.lit(PERCENT, pl.Int64)
+    for pack, period, value in rows.select("pack", "period", "micro").iter_rows():
+        found = pl.when((pl.col("pack") == pack) & (pl.col("period") == period)).then(pl.lit(value)).otherwise(found)
+    return found
+
+
+def _with_rate(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
+    """Adds `<levy>` (millionths of a percent, Int64) and `<levy>_rule`: of the category, the territory or the country.
+
+    A category with a rate of its own in a country has no known rate in a territory that has rates of its own.
+    Consumption and parcel taxes that no rule gives for a category are those for all goods.
     """
-    keyed = lines.with_columns(pl.when(pl.col("issue").is_null()).then(_key(lines, book)).alias("key"))
-    slots = [f"state{i}" for i in range(book.slots)]
-    facts = [
-        "place",
-        "period",
-        "category",
-        "goods_rule",
-        "business",
-        "prefix",
-        "marketplace",
-        "gift",
-        "scheme",
-        "rate_rule",
-        *slots,
-    ]
-    cases = keyed.select("key", *facts).drop_nulls("key").unique("key").sort("key").with_row_index("case")
-    keyed = keyed.join(cases.select("key", "case"), on="key", how="left", maintain_order="left").drop("key")
-    cases = cases.drop("key").join(places, on="place", how="left", maintain_order="left")
-    starts = book.periods.frame().rename({"starts": "day"})
-    cases = cases.join(starts, on="period", how="left", maintain_order="left").with_columns(_number(book), *_words())
+    keep = [pl.col("rate").alias(levy), pl.col("rate_rule").alias(f"{levy}_rule")]
+    rates = book.rates(levy)
+    on = ["country", "category", "period"]
+    found = cells.select(*on, "territory", "area").with_row_index("n")
+    main = found.join(rates.select(*on, *keep), on=on, how="left", nulls_equal=True, maintain_order="left")
+    if levy != "vat":
+        general = rates.filter(pl.col("category").is_null()).select("country", "period", "rate", "rate_rule")
+        main = main.join(general, on=["country", "period"], how="left", maintain_order="left")
+        told = pl.coalesce(levy, "rate").alias(levy), pl.coalesce(f"{levy}_rule", "rate_rule").alias(f"{levy}_rule")
+        return cells.hstack(main.select(*told))
+    special = book.values("territory").select(
+        pl.col("rule_id").alias("territory"), "period", rate="micro", rate_rule="rule_id"
+    )
+    main = main.join(special, on=["territory", "period"], how="left", maintain_order="left")
+    inside = pl.col("territory").is_not_null()
+    local = (pl.col("area") == "outside") | pl.col("category").is_null()
+    return cells.hstack(
+        main.select(
+            pl.when(inside & local).then(theirs).when(~inside).then(own).alias(own)
+            for own, theirs in ((levy, "rate"), (f"{levy}_rule", "rate_rule"))
+        )
+    )
+
+
+def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+    """Adds to cases the rules that hold and what they say.
+
+    `scheme_rule`, `duty_rule` and their outcomes; `problem`: the reason code where they leave it open; `rate`,
+    `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory` for the sentences of reasons.
+    """
+    cases = cases.with_columns(_number(book), *_words())
     parts = []
     for pack in book.packs:
-        rows = cases.filter(pl.col("pack") == pack.id)
+        asked = pl.col("issue").is_null() & pl.col("currency").is_not_null()
+        rows = cases.filter((pl.col("pack") == pack.id) & asked)
         own = {r.id: f"state{i}" for i, r in enumerate(pack.of("limit"))}
         rows = rows.with_columns(pl.col(slot).alias(rule) for rule, slot in own.items())
         for kind in ("scheme", "duty"):
             rows = chain.decide(rows, pack, kind, book.as_of)
-        parts.append(rows.drop(own))
-    return keyed, _told(pl.concat(parts).sort("case"), book)
-
-
-def _key(lines: pl.DataFrame, book: Rulebook) -> pl.Expr:
-    """All facts of a line in one integer (mixed radix). The rate follows from place, period and category."""
-
-    def coded(column: str) -> tuple[pl.Expr, int]:
-        words = lines[column].drop_nulls().unique().sort()
-        code = pl.col(column).cast(pl.Enum(words)).to_physical()
-        return code.cast(pl.Int64).fill_null(len(words)), len(words) + 1
-
-    digits: list[tuple[pl.Expr, int]] = [
-        (pl.col("period").cast(pl.Int64), len(book.periods.starts)),
-        *((pl.col(c).cast(pl.Int64), 2) for c in ("business", "marketplace", "gift")),
-        (pl.col("scheme").to_physical().cast(pl.Int64), len(SCHEMES)),
-        *((pl.col(f"state{i}").cast(pl.Int64).fill_null(STATES), STATES + 1) for i in range(book.slots)),
-        coded("prefix"),
-        coded("category"),
-        coded("goods_rule"),
-    ]
-    key = pl.col("place").cast(pl.Int64)
-    for digit, size in digits:
-        key = key * size + digit
-    return key
+        parts.append(rows.select("case", "scheme_rule", "scheme_open", "duty_rule", "duty_open"))
+    decided = cases.join(pl.concat(parts), on="case", how="left", maintain_order="left")
+    return _told(decided, book).drop("case")
 
 
 def _number(book: Rulebook) -> pl.Expr:
@@ -120,32 +218,45 @@ def _number(book: Rulebook) -> pl.Expr:
 
 
 def _words() -> list[pl.Expr]:
-    def yes(column: str) -> pl.Expr:
-        return pl.when(pl.col(column)).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(column)
+    def yes(column: str, name: str) -> pl.Expr:
+        return pl.when(pl.col(column)).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(name)
 
     buyer = pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
-    return [buyer, yes("marketplace"), yes("gift"), pl.col("scheme").cast(pl.String)]
+    return [buyer, yes("marketplace", "marketplace"), yes("gift", "gift"), yes("statement", "buyer_statement")]
 
 
 def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     for kind in ("scheme", "duty"):
         cases = cases.join(book.outcomes(kind), on=f"{kind}_rule", how="left", maintain_order="left")
     limits = book.values("limit").select(
-        pl.col("rule_id").alias("scheme_limit"), "period", pl.col("value").alias("_limit")
+        pl.col("rule_id").alias("scheme_limit"), "period", pl.col("value").cast(pl.Float64).alias("_limit"), "unit"
     )
-    limits = limits.with_columns(pl.col("_limit").cast(pl.Float64))
-    currencies = {pack.id: pack.currency for pack in book.packs}
-    cases = cases.join(limits, on=["scheme_limit", "period"], how="left", maintain_order="left").with_columns(
-        pl.col("pack").replace_strict(currencies, return_dtype=pl.String).alias("_limit_currency"),
+    cases = cases.join(limits, on=["scheme_limit", "period"], how="left", maintain_order="left")
+    methods = book.methods()
+    customs = pl.col("duty_base").replace_strict(methods, default=None, return_dtype=pl.String)
+    base = pl.col("scheme_base").replace_strict(methods, default=None, return_dtype=pl.String)
+    kinds = {"flat": FLAT, "tariff": TARIFF, "bracket": BRACKET}
+    levy = pl.col("scheme_levy").fill_null("vat")
+    folded = composite_rate(pl.col("vat"), pl.col("consumption").fill_null(0), _factor(book))
+    charged = pl.col("scheme_tax") == "charge"
+    cases = cases.with_columns(
+        pl.col("unit").alias("_limit_currency"),
         pl.col("territory_name").alias("_territory"),
+        pl.when(levy == "composite").then(folded).when(levy == "parcel").then("parcel").otherwise("vat").alias("rate"),
+        pl.when(levy == "parcel").then("parcel_rule").otherwise("vat_rule").alias("rate_rule"),
+        pl.col("duty_duty")
+        .replace_strict(kinds, default=NONE, return_dtype=pl.Int64)
+        .fill_null(NONE)
+        .alias("duty_kind"),
+        (customs == "fob").fill_null(False).alias("fob"),
+        pl.when(customs == "retail_share").then("share").alias("customs_share"),
+        (base == "value_plus_duty").fill_null(False).alias("narrow_base"),
+        pl.coalesce("scheme_waiver", "duty_waiver").alias("waiver"),
+    ).drop("unit")
+    return cases.with_columns(
+        pl.when(charged.fill_null(False)).then("rate").otherwise(0).fill_null(0).alias("charged_rate"),
         _problem().alias("problem"),
         _rules().alias("rules"),
-    )
-    titles = book.titles()
-    named = pl.element().replace_strict(titles, return_dtype=pl.String)
-    return cases.with_columns(
-        pl.col("rules").list.join("|").alias("rule_ids"),
-        pl.col("rules").list.eval(named).list.unique().list.sort().list.join("|").alias("citation"),
     )
 
 
@@ -162,13 +273,17 @@ def _problem() -> pl.Expr:
         return pl.col(f"{kind}_open").cast(pl.Int64).replace_strict(opened, default=None, return_dtype=pl.String)
 
     return (
-        pl.when(pl.col("scheme_open").is_not_null())
+        pl.when(pl.col("issue").is_not_null())
+        .then("issue")
+        .when(pl.col("currency").is_null())
+        .then(pl.lit("tax_no_currency"))
+        .when(pl.col("scheme_open").is_not_null())
         .then(blocked("scheme"))
         .when(pl.col("scheme_rule").is_null())
         .then(pl.lit("tax_no_rule"))
         .when(pl.col("scheme_tax") == "undetermined")
         .then(pl.col("scheme_reason"))
-        .when(charged & pl.col("rate_rule").is_null())
+        .when(charged & pl.col("rate").is_null())
         .then(pl.lit("tax_no_rate"))
         .when(pl.col("duty_open").is_not_null())
         .then(blocked("duty"))
@@ -180,11 +295,16 @@ def _problem() -> pl.Expr:
 def _rules() -> pl.Expr:
     """Ids of the rules that made the figures, sorted: scheme and duty with what they rest on, and the rate."""
     none = pl.lit([], dtype=pl.List(pl.String))
-    rated = (pl.col("scheme_tax") == "charge") | pl.col("territory").is_not_null()
-    rate = pl.when(rated & pl.col("rate_rule").is_not_null()).then(pl.concat_list("rate_rule")).otherwise(none)
-    charged = (pl.col("scheme_tax") == "charge") & pl.col("goods_rule").is_not_null()
-    goods = pl.when(charged.fill_null(False)).then(pl.concat_list("goods_rule")).otherwise(none)
+    charged = (pl.col("scheme_tax") == "charge").fill_null(False)
+    rated = charged | pl.col("territory").is_not_null()
+
+    def one(column: str, when: pl.Expr) -> pl.Expr:
+        return pl.when(when & pl.col(column).is_not_null()).then(pl.concat_list(column)).otherwise(none)
+
+    composite = (pl.col("scheme_levy") == "composite").fill_null(False)
     scheme, duty = (pl.col(f"{kind}_rests").fill_null(none) for kind in ("scheme", "duty"))
     duty = pl.when(pl.col("scheme_tax") != "undetermined").then(duty).otherwise(none)
-    every = pl.concat_list(scheme, duty, rate, goods).list.unique().list.sort()
-    return pl.when(pl.col("scheme_rule").is_not_null()).then(every)
+    every = pl.concat_list(
+        scheme, duty, one("rate_rule", rated), one("consumption_rule", charged & composite), one("goods_rule", charged)
+    )
+    return pl.when(pl.col("scheme_rule").is_not_null()).then(every.list.unique().list.sort())

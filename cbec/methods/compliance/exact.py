@@ -2,10 +2,14 @@
 
 Decimal columns of Polars keep their scale when multiplied and drop digits without a word, so money is carried
 as integer minor units and rates as integers in millionths. Products are taken in 128 bits: an amount of 10^12
-minor units times two rates stays below 10^38. Python's `decimal` with ROUND_HALF_UP is the oracle of the tests.
+minor units times two rates stays below 10^38. Where the largest amount and rate of a file prove that 64 bits are
+enough (`fits`), the same formulas run in 64 (`narrow`), several times faster and to the same result. Python's
+`decimal` with ROUND_HALF_UP is the oracle of the tests.
 """
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 import polars as pl
 
@@ -33,6 +37,8 @@ NO_MINOR = frozenset(
 """ISO 4217 currencies without a minor unit."""
 PERCENT = 100_000_000
 """A rate in millionths of a percent over this is the factor: 20 % = 20_000_000 / PERCENT."""
+_CENT = pl.lit(Decimal("0.01"), dtype=pl.Decimal(38, 2))
+_MILLIONTH = pl.lit(Decimal("0.000001"), dtype=pl.Decimal(38, 6))
 
 
 def wide(value: pl.Expr | int) -> pl.Expr:
@@ -40,19 +46,43 @@ def wide(value: pl.Expr | int) -> pl.Expr:
     return (pl.lit(value) if isinstance(value, int) else value).cast(pl.Int128)
 
 
-def half_up(top: pl.Expr, bottom: pl.Expr | int) -> pl.Expr:
+def fits(*factors: int) -> bool:
+    """Whether twice the product of these and as much again stay within 64 bits."""
+    product = 4
+    for factor in factors:
+        product *= max(abs(factor), 1)
+    return product < 2**63
+
+
+def half_up(top: pl.Expr, bottom: pl.Expr | int, narrow: bool = False) -> pl.Expr:
     """top / bottom rounded half up, for top >= 0 and bottom > 0; Int64 out.
 
     Callers take the sign off first and put it back after: that is rounding half away from zero, the commercial
-    way, the same for a sale and its refund.
+    way, the same for a sale and its refund. narrow: top and bottom are known to fit 64 bits twice over.
     """
+    if narrow:
+        return (top * 2 + bottom) // (bottom * 2)
     below = wide(bottom)
     return ((wide(top) * 2 + below) // (below * 2)).cast(pl.Int64)
 
 
-def part(amount: pl.Expr, rate: pl.Expr) -> pl.Expr:
+def part(amount: pl.Expr, rate: pl.Expr, narrow: bool = False) -> pl.Expr:
     """`rate` (millionths of a percent) of an amount >= 0, half up."""
-    return half_up(wide(amount) * wide(rate), PERCENT)
+    return half_up(amount * rate if narrow else wide(amount) * wide(rate), PERCENT, narrow)
+
+
+def before_tax(amount: pl.Expr, rate: pl.Expr, narrow: bool = False) -> pl.Expr:
+    """An amount that includes tax at `rate`, without it: amount - round(amount * rate / (1 + rate))."""
+    if narrow:
+        return amount - half_up(amount * rate, rate + PERCENT, True)
+    return amount - half_up(wide(amount) * wide(rate), PERCENT + wide(rate))
+
+
+def portion(goods: pl.Expr, net: pl.Expr, whole: pl.Expr, narrow: bool = False) -> pl.Expr:
+    """What of `net` falls to the goods, where `whole` = goods + shipping + insurance carried the tax."""
+    held = pl.max_horizontal(whole, pl.lit(1, pl.Int64))
+    share = half_up(goods * net, held, True) if narrow else half_up(wide(goods) * wide(net), held)
+    return pl.when(whole == goods).then(net).otherwise(share)
 
 
 def micro(value: str | pl.Expr) -> pl.Expr:
@@ -71,11 +101,22 @@ def ten_to(digits: pl.Expr) -> pl.Expr:
     return pl.when(digits == 0).then(1).otherwise(100).cast(pl.Int64)
 
 
-def decimal(minor: str | pl.Expr, digits: pl.Expr) -> pl.Expr:
-    """Minor units as Decimal(38, 6)."""
+def decimal(minor: str | pl.Expr, digits: pl.Expr | None) -> pl.Expr:
+    """Minor units as Decimal(38, 2). digits: of the minor unit, None = all have two."""
     column = pl.col(minor) if isinstance(minor, str) else minor
-    cents = pl.when(digits == 0).then(column * 100).otherwise(column)
-    return cents.cast(pl.Decimal(38, 6)) / 100
+    cents = column if digits is None else pl.when(digits == 0).then(column * 100).otherwise(column)
+    return cents.cast(pl.Decimal(38, 0)) * _CENT
+
+
+def percent(millionths: pl.Expr) -> pl.Expr:
+    """Millionths of a percent as Decimal(38, 6)."""
+    return millionths.cast(pl.Decimal(38, 0)) * _MILLIONTH
+
+
+def most(column: pl.Series) -> int:
+    """The largest absolute value of an integer column, 0 where it is empty."""
+    low, high = column.min(), column.max()
+    return max(abs(int(str(x))) for x in (low or 0, high or 0))
 
 
 def shares(whole: pl.Expr, running: pl.Expr, weight: pl.Expr, total: pl.Expr) -> pl.Expr:

@@ -12,90 +12,144 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-if TYPE_CHECKING:
-    from cbec.methods.compliance.rules import Pack
+from cbec.methods.compliance.codes import Words
+from cbec.methods.compliance.lines import digits_of, subheadings
 
-ON = ["pack", "country", "category", "hs_code"]
+if TYPE_CHECKING:
+    from cbec.methods.compliance.rules import Pack, Rule
+
 TELLING = 4
 """A customs code of fewer digits than this does not tell the goods; then the words of the category may."""
 
 
-def with_class(lines: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:
-    """Adds `goods_class`: the category that a rate rule of the line's country is for, or null; and `goods_rule`.
+class Prefixes:
+    """The longest of some prefixes that each customs code begins with, as a small number (0 = none)."""
 
-    lines: `pack`, `country` (of destination), `category`, `hs_code`. A category that bears the name of a rate's
-    category is taken as it is; else the longest matching code of a class decides, where that class has a rate.
-    `goods_rule` is the rule of kind goods that spoke. Where it spoke and there is no class, the goods are of a
-    kind that commonly bears a reduced rate, but the packs hold none for them: the class has no rate there, or the
-    code covers other goods too.
-    """
-    distinct = lines.select(ON).unique().with_row_index("n")
-    digits = pl.col("hs_code").str.replace_all(r"[^0-9]", "").alias("digits")
-    distinct = distinct.with_columns(digits, pl.col("category").str.strip_chars().str.to_lowercase().alias("word"))
-    rated = pl.DataFrame(
-        sorted({(p.id, r.country, r.category) for p in packs for r in p.of("rate") if r.category is not None}),
-        schema={"pack": pl.String, "country": pl.String, "of": pl.String},
-        orient="row",
-    ).with_columns(pl.col("of").alias("rated"))
-    place = ["pack", "country"]
-    exact = distinct.join(rated.rename({"of": "category"}), on=[*place, "category"], how="left")
-    coded = _by_code(distinct, packs).join(rated.rename({"of": "class"}), on=[*place, "class"], how="left")
-    told = exact.join(coded.select("n", "partly", code_rule="rule", by_code="rated"), on="n", how="left").join(
-        _by_word(distinct, packs), on="n", how="left"
-    )
-    silent = (pl.col("digits").str.len_chars() < TELLING).fill_null(True)
-    named = pl.col("rated").is_not_null()
-    told = told.with_columns(
-        pl.coalesce("rated", pl.when(~pl.col("partly")).then("by_code")).alias("goods_class"),
-        pl.when(~named).then(pl.coalesce("code_rule", pl.when(silent).then("word_rule"))).alias("goods_rule"),
-    )
-    return lines.join(
-        told.select(*ON, "goods_class", "goods_rule"), on=ON, how="left", nulls_equal=True, maintain_order="left"
-    )
+    def __init__(self, codes: pl.Series, prefixes: Sequence[str]) -> None:
+        self.prefixes = ["", *sorted(set(prefixes) - {""})]
+        number = {prefix: i for i, prefix in enumerate(self.prefixes)}
+        frame = codes.alias("digits").to_frame()
+        found = pl.lit(0, pl.Int64)
+        for length in sorted({len(p) for p in self.prefixes} - {0}):
+            cut = pl.col("digits").str.slice(0, length)
+            of = {p: n for p, n in number.items() if len(p) == length}
+            longer = cut.replace_strict(of, default=None, return_dtype=pl.Int64)
+            found = pl.coalesce(longer, found)
+        self.of = frame.select(found.alias("prefix"))["prefix"]
 
 
-def _by_code(distinct: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:
-    """n, pack, country, `rule`, `class` and `partly` of the longest code that fits; a country's own classes first."""
-    rows = []
-    for pack in packs:
-        rules = pack.of("goods")
-        closed = {rule.country for rule in rules if rule.complete}
-        for rule in rules:
-            places = [rule.country] if rule.country else [c for c in pack.jurisdictions if c not in closed]
-            prefixes = [(code, False) for code in rule.hs] + [(code, True) for code in rule.partly]
-            rows += [
-                (pack.id, place, rule.id, code, rule.goods, partly, rule.country is None)
-                for place in places
-                for code, partly in prefixes
-            ]
-    schema = dict.fromkeys(("pack", "country", "rule", "code", "class"), pl.String)
-    table = pl.DataFrame(rows, schema=schema | {"partly": pl.Boolean, "general": pl.Boolean}, orient="row")
-    found = []
-    for length in sorted(set(table["code"].str.len_chars()), reverse=True):
-        codes = table.filter(pl.col("code").str.len_chars() == length)
-        cut = distinct.filter(pl.col("digits").str.len_chars() >= max(length, TELLING))
-        cut = cut.with_columns(pl.col("digits").str.slice(0, length).alias("code"))
-        found.append(cut.join(codes, on=["pack", "country", "code"]).with_columns(length=pl.lit(length)))
-    columns = ["n", "pack", "country", "rule", "class", "partly"]
-    if not found:
-        return distinct.clear().select("n", "pack", "country", rule="word", **{"class": "word"}, partly=pl.lit(False))
-    order = pl.concat(found).sort("n", "general", "length", "class", descending=[False, False, True, False])
-    return order.unique("n", keep="first", maintain_order=True).select(columns)
+class Goods:
+    """Categories and customs codes of a file, reduced to what the rules tell apart."""
+
+    def __init__(self, lines: pl.DataFrame, products: pl.DataFrame | None, packs: Sequence[Pack]) -> None:
+        self._packs = packs
+        more = [] if products is None else [products]
+        self._category = Words(*(frame["category"] for frame in (lines, *more)))
+        self._hs = Words(*(frame["hs_code"] for frame in (lines, *more)))
+        self._subheadings: pl.Series | None = None
+        rules = [rule for pack in packs for rule in pack.of("goods")]
+        plain = self._hs.words.to_frame().select(digits_of(pl.col("word")))["word"]
+        telling = plain.str.len_chars() >= TELLING
+        every = Prefixes(plain, [code for rule in rules for code in (*rule.hs, *rule.partly)])
+        # A telling code is its longest prefix; one that tells nothing is as good as none.
+        self._prefixes = every.prefixes
+        none = len(every.prefixes)
+        hs = (
+            pl.select(pl.when(telling).then(every.of).otherwise(none).alias("hs"))["hs"]
+            if len(plain)
+            else pl.Series([], dtype=pl.Int64)
+        )
+        self._of_hs = pl.concat([hs.cast(pl.Int64), pl.Series([none], dtype=pl.Int64)])
+        self.codes = none + 1
+        rated = {rule.category for pack in packs for rule in pack.of("rate") if rule.category is not None}
+        keys = [self._meaning(word, rated, rules) for word in self._category.words.to_list()]
+        meanings = sorted({*keys, ("", ())})
+        place = {key: i for i, key in enumerate(meanings)}
+        self._meanings = meanings
+        self._of_category = pl.Series([*(place[key] for key in keys), place["", ()]], dtype=pl.Int64)
+        self.categories = len(meanings)
+
+    @staticmethod
+    def _meaning(word: str, rated: set[str], rules: Sequence[Rule]) -> tuple[str, tuple[str, ...]]:
+        """What a category means: itself where a rate bears its name, and the rules whose words it holds."""
+        plain = word.strip().lower()
+        spoken = tuple(r.id for r in rules if r.words and re.search(_pattern(r.words), plain))
+        return (word if word in rated else "", spoken)
+
+    def words(self, hs_code: pl.Series) -> pl.Series:
+        """The number of each customs code among those of the file."""
+        return self._hs.codes(hs_code)
+
+    def subheadings(self, words: pl.Series) -> pl.Series:
+        """The number of each code's subheading, null for none."""
+        if self._subheadings is None:
+            told = subheadings(self._hs.words)
+            distinct = told.drop_nulls().unique().sort()
+            number = told.to_frame("s").select(
+                pl.col("s").replace_strict(distinct, list(range(len(distinct))), default=None, return_dtype=pl.Int64)
+            )["s"]
+            self._subheadings = pl.concat([number, pl.Series("s", [None], dtype=pl.Int64)])
+        return self._subheadings.gather(words).alias("subheading")
+
+    def code(self, category_words: pl.Series, hs: pl.Series) -> list[pl.Series]:
+        """Columns `category` and `hs` of codes: what the rules tell apart. hs: from `words`."""
+        category = self._category.codes(category_words)
+        return [
+            self._of_category.gather(category).alias("category")
+            if self.categories > 1
+            else (category * 0).alias("category"),
+            self._of_hs.gather(hs).alias("hs"),
+        ]
+
+    def classified(self, facts: pl.DataFrame) -> pl.DataFrame:
+        """Adds `category`: the category that a rate rule of the line's country is for, or null; and `goods_rule`.
+
+        A category that bears the name of a rate's category is taken as it is; else the longest matching code of a
+        class decides, where that class has a rate. `goods_rule` is the rule of kind goods that spoke. Where it
+        spoke and there is no category, the goods are of a kind that commonly bears a reduced rate, but the packs
+        hold none for them: the class has no rate there, or the code covers other goods too.
+        """
+        tables = {pack.id: _Classes(pack) for pack in self._packs}
+        on = ["pack", "country", "category", "hs"]
+        asked = facts.select(on).unique()
+        found = []
+        for pack, country, category, hs in asked.iter_rows():
+            word, spoken = self._meanings[category]
+            code = self._prefixes[hs] if hs < len(self._prefixes) else None
+            found.append(tables[pack].of(country, word, spoken, code) if pack in tables else (None, None))
+        schema = {"goods_category": pl.String, "goods_rule": pl.String}
+        told = asked.hstack(pl.DataFrame(found, schema=schema, orient="row"))
+        joined = facts.join(told, on=on, how="left", nulls_equal=True, maintain_order="left").drop("category", "hs")
+        return joined.rename({"goods_category": "category"})
 
 
-def _by_word(distinct: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:
-    """n, `word_rule`: the first rule of the pack with a word that the category holds."""
-    parts = []
-    for pack in packs:
-        spoken = pl.lit(None, pl.String)
-        for rule in reversed(pack.of("goods")):
-            if rule.words:
-                fits = pl.col("word").str.contains(_pattern(rule.words))
-                if rule.country is not None:
-                    fits &= pl.col("country") == rule.country
-                spoken = pl.when(fits.fill_null(False)).then(pl.lit(rule.id)).otherwise(spoken)
-        parts.append(distinct.filter(pl.col("pack") == pack.id).select("n", spoken.alias("word_rule")))
-    return pl.concat(parts)
+class _Classes:
+    """The goods and rates of one pack, as looked up by country."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._rules = pack.of("goods")
+        self._rated = {(rule.country, rule.category) for rule in pack.of("rate")}
+        self._closed = {rule.country for rule in self._rules if rule.complete}
+
+    def of(self, country: str, word: str, spoken: tuple[str, ...], code: str | None) -> tuple[str | None, str | None]:
+        if word and (country, word) in self._rated:
+            return word, None
+        if code is None:  # no customs code that tells anything
+            mine = [r.id for r in self._rules if r.id in spoken and r.country in (None, country)]
+            return None, mine[0] if mine else None
+        best: tuple[bool, int, bool, str, str] | None = None
+        for rule in self._rules:
+            if rule.country != country and (rule.country is not None or country in self._closed):
+                continue
+            for partly, prefixes in ((False, rule.hs), (True, rule.partly)):
+                for prefix in prefixes:
+                    rank = (rule.country is not None, len(prefix), partly, str(rule.goods), rule.id)
+                    if code.startswith(prefix) and (best is None or rank > best):
+                        best = rank
+        if best is None:
+            return None, None
+        _, _, partly, goods, rule_id = best
+        return (goods if not partly and (country, goods) in self._rated else None), rule_id
 
 
 def _pattern(words: Sequence[str]) -> str:

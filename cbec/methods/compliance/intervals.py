@@ -81,6 +81,20 @@ def known(rule: Rule, as_of: date | None) -> bool:
 
 
 @dataclass(frozen=True)
+class Days:
+    """Periods of consecutive days from `first` (days since 1970) on."""
+
+    first: int
+    periods: pl.Series
+
+    def of(self, days: pl.Series) -> pl.Series:
+        """The period of each day, null for none."""
+        if not len(self.periods):
+            return pl.Series("period", [None], dtype=pl.Int64).new_from_index(0, len(days))
+        return self.periods.gather(days.to_physical().cast(pl.Int64) - self.first)
+
+
+@dataclass(frozen=True)
 class Periods:
     """The time line cut at every rule boundary: period i runs from `starts[i]` to the day before `starts[i + 1]`."""
 
@@ -90,11 +104,16 @@ class Periods:
         """period (Int32), starts (Date)."""
         return pl.DataFrame({"period": range(len(self.starts)), "starts": self.starts}).cast({"period": pl.Int32})
 
-    def of(self, days: pl.Series) -> pl.DataFrame:
-        """day (distinct, not null) -> period (Int32)."""
-        distinct = days.drop_nulls().unique().sort().alias("day").to_frame()
+    def lookup(self, days: pl.Series) -> Days:
+        """The periods of the days of a column, and of those between its first and last."""
+        first, last = days.min(), days.max()
+        if first is None or last is None:
+            return Days(0, pl.Series("period", [], dtype=pl.Int64))
+        ends = pl.DataFrame({"first": [first], "last": [last]})
+        span = ends.select(pl.date_range(pl.col("first").first(), pl.col("last").first()).alias("day"))
         cut = self.frame().rename({"starts": "day"}).sort("day")
-        return distinct.join_asof(cut, on="day", strategy="backward").select("day", "period")
+        periods = span.join_asof(cut, on="day", strategy="backward")["period"].cast(pl.Int64)
+        return Days(int(span["day"].to_physical()[0]), periods)
 
     def spread(self, intervals: pl.DataFrame) -> pl.DataFrame:
         """Interval rows repeated for every period they hold in, with the column `period`."""
@@ -103,8 +122,9 @@ class Periods:
 
 
 def periods(packs: Sequence[Pack]) -> Periods:
-    """Boundaries of all rules of all packs, whenever they were recorded (so that a period means the same to every `as_of`)."""
-    cuts = {date.min}
+    """Boundaries of all rules of all packs, whenever they were recorded (so that a period means the same to every
+    `as_of`), and the days after the last that the packs were checked for."""
+    cuts = {date.min, *(pack.valid_to + timedelta(days=1) for pack in packs)}
     for rule in (rule for pack in packs for rule in pack.rules.values()):
         cuts.update(value.valid_from for value in rule.values)
         if rule.valid_from is not None:

@@ -18,12 +18,15 @@ from typing import Any
 import yaml
 
 from cbec.core import packaged
+from cbec.core.codes import CURRENCIES
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.methods.compliance.rules import (
     AREAS,
     FACTS,
     KINDS,
+    LEVIES,
     LIMITS,
+    LINKS,
     METHODS,
     NEEDED,
     OUTCOMES,
@@ -32,6 +35,7 @@ from cbec.methods.compliance.rules import (
     Pack,
     Reference,
     Rule,
+    Step,
 )
 
 
@@ -64,6 +68,10 @@ def load(folder: str = "") -> list[Pack]:
     if len(set(names)) < len(names):
         raise UsageFault(f"two rule packs bear one id: {', '.join(names)}")
     return sorted(packs, key=lambda pack: pack.id)
+
+
+PER = {"limit": ("consignment", "item", "year"), "amount": ("subheading",), "bracket": ("consignment",)}
+"""What a value may be per, by the kind of rule. year: of a buyer (customer_id) in a calendar year."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -122,8 +130,14 @@ def parse(text: str, file: str) -> Pack:
     )
     for rule in rules.values():
         _check_links(rule, pack)
+    foreign = {str(rule.unit) for rule in pack.of("limit")} - {pack.currency}
+    if len(foreign) > 1 or not foreign <= CURRENCIES:
+        raise UsageFault(
+            f"{file}: limits are in {pack.currency} and at most one other currency, not {', '.join(sorted(foreign))}"
+        )
     for country in places:
-        if not any(r.country == country and r.category is None for r in pack.of("rate")):
+        charged = any(rule.then.get("tax") == "charge" for rule in pack.of("scheme"))
+        if charged and not any(r.country == country and r.category is None for r in pack.of("rate")):
             raise UsageFault(f"{file}: {country} has no rule of kind rate")
     return pack
 
@@ -162,7 +176,7 @@ def _rule(rule_id: str, raw: object, file: str, pack_id: str) -> Rule:
         if raw.get(key) in (None, "", [], {}):
             raise UsageFault(f'{where}: key "{key}" is missing')
     said = _said(raw, kind, where)
-    _check_words(said, where)
+    _check_words(said, kind, where)
     return Rule(id=rule_id, kind=kind, reference=_reference(raw.get("reference"), where), note=raw.get("note"), **said)
 
 
@@ -178,9 +192,11 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
             said[key] = _day(value, place)
         elif key in ("hs", "partly"):
             said[key] = tuple(_prefix(code, place) for code in _list(value))
-        elif key in ("codes", "exception_to", "words"):
+        elif key in ("codes", "exception_to", "words", "of", "not_with"):
             said[key] = tuple(_code(word, place) for word in _list(value))
-        elif key in ("country", "unit", "name", "category", "goods"):
+        elif key == "steps":
+            said[key] = _steps(value, where)
+        elif key in ("country", "unit", "name", "category", "goods", "measure"):
             said[key] = _code(value, place)
         elif key in ("values", "when"):
             said[key] = _values(value, where) if key == "values" else _when(value, where)
@@ -202,13 +218,17 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _check_words(said: Mapping[str, Any], where: str) -> None:
+def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
     words: dict[str, tuple[str, ...]] = {
         "area": AREAS,
         "method": METHODS,
-        "per": ("consignment", "subheading"),
-        "base": ("goods",),
+        "per": PER.get(kind, ()),
+        "base": ("goods", "value", "customs"),
+        "levy": LEVIES,
     }
+    for word in said.get("of", ()):
+        if word not in ("tax", "duty"):
+            raise UsageFault(f'{where}: of "{word}" is none of tax, duty')
     for key, known in words.items():
         if key in said and said[key] not in known:
             near = did_you_mean(str(said[key]), known)
@@ -267,6 +287,22 @@ def _number(value: object, where: str) -> Decimal | None:
     return number
 
 
+def _steps(raw: object, where: str) -> tuple[Step, ...]:
+    if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
+        raise UsageFault(f"{where}: steps is no list of mappings (below or up_to, and value)")
+    found = []
+    for entry in raw:
+        _known(entry, ("below", "up_to", "value"), f"{where}: steps")
+        value = _number(entry.get("value"), where)
+        if value is None:
+            raise UsageFault(f"{where}: steps: a step has no value")
+        found.append(Step(value, _number(entry.get("below"), where), _number(entry.get("up_to"), where)))
+    open_ended = [step.below is None and step.up_to is None for step in found]
+    if not found or not open_ended[-1] or any(open_ended[:-1]):
+        raise UsageFault(f"{where}: steps: every step but the last has a bound (below or up_to), the last has none")
+    return tuple(found)
+
+
 def _when(raw: Mapping[str, object], where: str) -> dict[str, tuple[str, ...]]:
     _known(raw, (*FACTS, *PLACES, *LIMITS), f"{where}: when")
     found: dict[str, tuple[str, ...]] = {}
@@ -290,12 +326,12 @@ def _then(raw: Mapping[str, object], kind: str, where: str) -> dict[str, str]:
     for key, known in outcomes.items():
         if known is not None and key in found and found[key] not in known:
             raise UsageFault(f'{where}: then: {key} "{found[key]}" is none of {", ".join(known)}')
-    needed = ["duty"] if kind == "duty" else ["tax", "reason"]
+    needed = {"duty": ["duty"], "scheme": ["tax", "reason"], "export": ["vat", "reason"]}[kind]
     if kind == "scheme" and found.get("tax") != "undetermined":
         needed += ["scheme", "collected_by"]
     if found.get("tax") == "charge" or found.get("duty") == "tariff":
         needed.append("base")
-    if found.get("duty") == "flat":
+    if found.get("duty") in ("flat", "bracket"):
         needed.append("amount")
     for key in needed:
         if key not in found:
@@ -317,14 +353,19 @@ def _check_links(rule: Rule, pack: Pack) -> None:
     for other in rule.exception_to:
         if other != "*":
             named(other, *(("rate",) if rule.kind == "territory" else (rule.kind,)))
-    if "base" in rule.then:
-        named(rule.then["base"], "method")
+    for key, kind in LINKS.items():
+        if key in rule.then:
+            named(rule.then[key], kind)
     if "amount" in rule.then:
-        named(rule.then["amount"], "amount")
-    if rule.kind in ("limit", "amount") and rule.unit != pack.currency:
+        named(rule.then["amount"], "bracket" if rule.then.get("duty") == "bracket" else "amount")
+    if rule.kind in ("amount", "bracket", "waiver") and rule.unit != pack.currency:
         raise UsageFault(f"{where}: unit {rule.unit} is not the currency of the pack ({pack.currency})")
-    if rule.kind in ("rate", "territory") and rule.unit != "percent":
+    if (
+        rule.kind in ("rate", "territory", "factor") or (rule.values and rule.kind in ("measure", "method"))
+    ) and rule.unit != "percent":
         raise UsageFault(f"{where}: unit is percent")
+    if rule.method == "retail_share" and not rule.values:
+        raise UsageFault(f'{where}: key "values" is missing')
     if rule.country is not None and rule.country not in pack.jurisdictions:
         near = did_you_mean(rule.country, pack.jurisdictions)
         raise UsageFault(f"{where}: country {rule.country} is none of the pack's jurisdictions{near}")

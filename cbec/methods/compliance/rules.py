@@ -11,17 +11,41 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+CONDITION = ("when", "then", "exception_to", "valid_from", "valid_to", "recorded_from")
 KINDS: dict[str, tuple[str, ...]] = {
-    "rate": ("country", "category", "unit", "values"),
+    "rate": ("country", "category", "levy", "unit", "values"),
     "goods": ("goods", "country", "hs", "partly", "words", "complete"),
     "territory": ("country", "name", "codes", "region", "area", "exception_to", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
-    "method": ("method",),
-    "scheme": ("when", "then", "exception_to", "valid_from", "valid_to", "recorded_from"),
-    "duty": ("when", "then", "exception_to", "valid_from", "valid_to", "recorded_from"),
+    "bracket": ("unit", "per", "measure", "steps", "valid_from", "valid_to", "recorded_from"),
+    "factor": ("unit", "values"),
+    "waiver": ("unit", "of", "inclusive", "values"),
+    "method": ("method", "unit", "values"),
+    "measure": (
+        "measure",
+        "unit",
+        "values",
+        "not_with",
+        "when",
+        "exception_to",
+        "valid_from",
+        "valid_to",
+        "recorded_from",
+    ),
+    "scheme": CONDITION,
+    "duty": CONDITION,
+    "export": CONDITION,
 }
-"""What a rule of each kind may say, beside `kind`, `reference` and `note`."""
+"""What a rule of each kind may say, beside `kind`, `reference` and `note`.
+
+rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
+codes and words. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
+money. bracket: a duty in money that depends on the rate of a measure. factor: the part of a rate that is charged.
+waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
+nation, additional duties of one authority), from the user's tariff or, with values, of its own. method: how a value
+is reckoned. scheme, duty, export: conditions and what follows.
+"""
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "rate": ("country", "unit", "values"),
@@ -29,18 +53,32 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "territory": ("country", "name", "area", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
+    "bracket": ("unit", "per", "measure", "steps", "valid_from"),
+    "factor": ("unit", "values"),
+    "waiver": ("unit", "of", "inclusive", "values"),
     "method": ("method",),
+    "measure": ("measure", "valid_from"),
     "scheme": ("when", "then", "valid_from"),
     "duty": ("when", "then", "valid_from"),
+    "export": ("when", "then", "valid_from"),
 }
+
+SCHEMES = (
+    "IOSS", "OSS", "OSS_NON_UNION", "UK_VAT", "LOCAL", "NONE", "LVG", "VOEC", "CBEC", "PARCEL", "POSTAL_SPECIFIC", "POSTAL_AD_VALOREM",
+)  # fmt: skip
+"""Registrations and channels that an order line may name."""
+TRANSPORTS = ("post", "courier", "air", "sea", "land")
+LEVIES = ("vat", "consumption", "parcel")
 
 FACTS: dict[str, tuple[str, ...]] = {
     "movement": ("domestic", "intra", "import"),
     "buyer": ("B2C", "B2B"),
     "buyer_tax_id": ("missing", "inside", "origin", "outside"),
+    "buyer_statement": ("yes", "no"),
     "marketplace": ("yes", "no"),
     "seller": ("local", "inside", "outside", "unknown"),
-    "scheme": ("IOSS", "OSS", "OSS_NON_UNION", "UK_VAT", "LOCAL", "NONE", "unknown"),
+    "scheme": (*SCHEMES, "unknown"),
+    "transport": (*TRANSPORTS, "unknown"),
     "gift": ("yes", "no"),
     "area": ("main", "inside", "import", "outside", "special"),
 }
@@ -48,13 +86,15 @@ FACTS: dict[str, tuple[str, ...]] = {
 
 movement: domestic = sent and received in one country, intra = between two countries of the pack, import = from
 anywhere else. buyer_tax_id: whose prefix the number bears: of a country of the pack (inside; also a number
-without prefix), of the country the goods are sent from (origin), of any other (outside). seller: established in
-the country of destination (local), in another country of the pack (inside), elsewhere (outside). area: the
-mainland (main) or a special territory: inside the tax area with a rate of its own (inside), an import territory
-with a rate of its own (import), outside the tax area (outside), or with rules that no pack holds (special).
+without prefix), of the country the goods are sent from (origin), of any other (outside). buyer_statement: the buyer
+stated to be registered for the tax. seller: established in the country of destination (local), in another country
+of the pack (inside), elsewhere (outside). area: the mainland (main) or a special territory: inside the tax area with
+a rate of its own (inside), an import territory with a rate of its own (import), outside the tax area (outside), or
+with rules that no pack holds (special).
 """
 
-PLACES = ("ship_from", "ship_to")
+PLACES = ("ship_from", "ship_to", "origin")
+"""Countries that a condition may name; `origin` (where the goods were made) may be `unknown`."""
 LIMITS = ("within", "above")
 
 OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
@@ -63,17 +103,30 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "collected_by": ("seller", "marketplace", "carrier", "customs", "buyer", "nobody"),
         "tax": ("charge", "none", "undetermined"),
         "base": None,
+        "levy": ("vat", "composite", "parcel"),
+        "factor": None,
+        "waiver": None,
         "reason": None,
     },
     "duty": {
-        "duty": ("none", "relief", "flat", "tariff"),
+        "duty": ("none", "relief", "flat", "tariff", "bracket"),
         "amount": None,
         "base": None,
+        "waiver": None,
+    },
+    "export": {
+        "regime": None,
+        "vat": ("zero", "exempt", "undetermined"),
+        "reason": None,
     },
 }
-METHODS = ("cif", "price_plus_duty", "cif_plus_duty")
-"""Ways of computing that the engine knows: customs value = goods + shipping + insurance (cif); VAT on the price
-with shipping, insurance and a duty the seller charges (price_plus_duty); VAT on customs value + duty (cif_plus_duty)."""
+LINKS = {"base": "method", "factor": "factor", "waiver": "waiver"}
+"""What an outcome names, and the kind of rule that it is."""
+METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
+"""Ways of computing that the engine knows. Customs value: goods + shipping + insurance (cif), goods alone (fob), a
+share of the goods' retail price (retail_share, its percent in values). Tax is reckoned on the price with shipping,
+insurance and a duty the seller charges (price_plus_duty), on goods, shipping, insurance and duty (cif_plus_duty),
+on customs value and duty (value_plus_duty)."""
 
 AREAS = ("inside", "import", "outside", "special")
 
@@ -95,6 +148,15 @@ class Dated:
     valid_from: date
     recorded_from: date
     value: Decimal | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a bracket: `value` where the rate lies below `below` or is at most `up_to`; the last has neither."""
+
+    value: Decimal
+    below: Decimal | None = None
+    up_to: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +184,11 @@ class Rule:
     partly: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     complete: bool = False
+    levy: str = "vat"
+    of: tuple[str, ...] = ()
+    measure: str | None = None
+    not_with: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     then: Mapping[str, str] = field(default_factory=dict)
     exception_to: tuple[str, ...] = ()
@@ -147,3 +214,8 @@ class Pack:
     def of(self, *kinds: str) -> list[Rule]:
         """Rules of these kinds, in the order of the file."""
         return [rule for rule in self.rules.values() if rule.kind in kinds]
+
+    @property
+    def other_currency(self) -> str:
+        """The currency of limits that are not in the pack's own; the pack's own where there is none."""
+        return next((str(r.unit) for r in self.of("limit") if r.unit != self.currency), self.currency)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.command import Finding
-from cbec.methods.compliance.tax import REDUCED
+from cbec.methods.compliance.words import REDUCED
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack

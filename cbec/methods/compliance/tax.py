@@ -1,4 +1,8 @@
-"""Tax and duty per order line: facts -> rate -> consignment -> rule -> amounts, in joins and integer columns."""
+"""Tax and duty per order line: facts -> cell -> consignment -> case -> amounts -> words, in integer columns.
+
+Lines are worked through in parts of whole orders, so that memory holds one part's columns beside the lines and the
+answer; what is found out of combinations (facts, cells, cases, duties, sentences) is kept for all parts.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,26 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.core import reasons
-from cbec.methods.compliance import consignments, decisions
-from cbec.methods.compliance.amounts import reckon
-from cbec.methods.compliance.exact import decimal
-from cbec.methods.compliance.lines import prepare
+from cbec.methods.compliance import consignments
+from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
+from cbec.methods.compliance.codes import runs
+from cbec.methods.compliance.decisions import Decisions
+from cbec.methods.compliance.exact import decimal, part, percent
+from cbec.methods.compliance.facts import Facts
+from cbec.methods.compliance.fixings import Fixings
+from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
+from cbec.methods.compliance.measures import Applied
+from cbec.methods.compliance.tariff import Tariff
+from cbec.methods.compliance.waivers import in_steps, waived
+from cbec.methods.compliance.words import REDUCED, Words
+from cbec.methods.compliance.years import spent
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
 
-REDUCED = "reduced_rate"
-"""Flag of a line taxed at the standard rate although goods of its kind commonly bear a reduced one."""
-BROKEN = ("tax_no_price", "tax_no_currency")
-"""Lines that cannot be taxed but leave a gap in the value of their consignment."""
+__all__ = ["REDUCED", "compute"]
+PART = 500_000
+"""Lines worked on at a time: enough that what is done once per part does not count, few enough to stay in memory."""
 
 
 def compute(
@@ -27,108 +38,336 @@ def compute(
     rates: pl.DataFrame | None,
     book: Rulebook,
     *,
+    tariff: pl.DataFrame | None = None,
     gross: bool = False,
     language: str = "en",
+    part_size: int = PART,
 ) -> pl.DataFrame:
     """Tax and duty of every order line.
 
-    order_lines, products, rates: tables of those names. gross: whether prices include tax where a line does not
-    say. Returns the table `tax` in the order of the lines, money Decimal in the line's currency, with `reason`
-    told in `language`. A line that no rule decides has status UNDETERMINED, null money, and says why.
+    order_lines, products, rates, tariff: tables of those names. gross: whether prices include tax where a line does
+    not say. Returns the table `tax` in the order of the lines, money Decimal in the line's currency, with `reason`
+    told in `language`. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
+    the parts changes nothing of the answer.
     Raises InputRejected for a missing exchange rate, UsageFault where two rules contradict each other.
     """
-    lines, places = prepare(order_lines, products, book.packs, book.periods, gross)
-    lines = decisions.with_rate(lines, places, book)
-    lines = _with_states(lines, rates, book)
-    lines, cases = decisions.decide(lines, places, book)
-    return _told(reckon(lines, cases), cases, book, language)
+    if order_lines.is_empty():  # the columns of an answer, and no row
+        return compute(order_lines.clear(1), products, rates, book, gross=gross, language=language).clear()
+    starts, together = runs(order_lines["order_id"])
+    order: pl.Series | None = None
+    if not together:
+        order = order_lines["order_id"].arg_sort()
+        order_lines = order_lines[order]
+        starts, _ = runs(order_lines["order_id"])
+    run = _Run(order_lines, products, rates, tariff, book, gross, language)
+    order_lines = order_lines.with_columns(run.year)
+    heads = starts.arg_true()
+    cuts, at = [0], 0
+    while len(heads) and order_lines.height - at > part_size:
+        after = heads.search_sorted(at + part_size)
+        at = int(heads[after]) if after < len(heads) else order_lines.height
+        cuts.append(at)
+    ends = [*cuts[1:], order_lines.height]
+    parts = [run.part(order_lines[a:b], starts[a:b]) for a, b in zip(cuts, ends, strict=True)]
+    told = pl.concat(parts, rechunk=False)
+    return told if order is None else told[order.arg_sort()]
 
 
-def _with_states(lines: pl.DataFrame, rates: pl.DataFrame | None, book: Rulebook) -> pl.DataFrame:
-    """Adds what imported lines know of their consignment: `fx`, `amount` (of a flat duty), `state0` .."""
-    states = [f"state{i}" for i in range(book.slots)]
-    usable = pl.col("issue").is_null() | pl.col("issue").is_in(BROKEN)
-    imports = lines.filter(pl.col("imported") & usable)
-    if imports.is_empty():
-        blank: dict[str, type[pl.DataType]] = {"fx": pl.Int128, "amount": pl.Int64, **dict.fromkeys(states, pl.Int8)}
-        return lines.with_columns(pl.lit(None, kind).alias(name) for name, kind in blank.items())
-    imports = consignments.fixings(imports, rates, book.packs)
-    amounts = book.values("amount").select("pack", "period", pl.col("micro").alias("amount"))
-    imports = imports.join(amounts, on=["pack", "period"], how="left", maintain_order="left")
-    imports = consignments.lone_article(imports)
-    imports = imports.join(_flat_in_price(imports), on="row", how="left", maintain_order="left")
-    limits = book.values("limit").join(book.limits(), on=["pack", "rule_id"])
-    held = consignments.states(imports, limits.select("pack", "period", "slot", "micro", "inclusive"), book.slots)
-    known = held.select("row", "fx", "amount", "subheading", *states)
-    return lines.drop("subheading").join(known, on="row", how="left", maintain_order="left")
+class _Run:
+    """One file of lines: what is known of it as a whole, and what its parts have in common."""
+
+    def __init__(
+        self,
+        lines: pl.DataFrame,
+        products: pl.DataFrame | None,
+        rates: pl.DataFrame | None,
+        tariff: pl.DataFrame | None,
+        book: Rulebook,
+        gross: bool,
+        language: str,
+    ) -> None:
+        self._book, self._products = book, products
+        self._facts = Facts(lines, products, book.packs, gross)
+        self._decisions = Decisions(self._facts, book)
+        self._fixings = Fixings(rates)
+        self._tariff = Tariff(tariff, lines, products, book)
+        self._words = Words(self._decisions, self._tariff, book, language)
+        self._days = book.periods.lookup(lines["date"])
+        self._pairs: list[tuple[int | None, int | None]] = []
+        year = spent(lines, self._fixings, book)
+        self.year = pl.lit(None, pl.Int128).alias("_year") if year is None else year
+
+    def part(self, lines: pl.DataFrame, starts: pl.Series) -> pl.DataFrame:
+        """The answer for some whole orders."""
+        lines = with_products(lines, self._products)
+        run = (starts.cast(pl.Int64).cum_sum() - 1).alias("run")
+        lines = lines.with_columns(run).with_row_index("row")
+        day = with_sale_date(lines).alias("day")
+        hs = self._facts.goods.words(lines["hs_code"])
+        cell = self._decisions.cell(self._facts.number(lines, hs), self._days.of(day)).alias("cell")
+        frame = amounts(lines).with_columns(lines["row"], lines["run"], cell, day, hs=hs)
+        frame = frame.with_columns(
+            _gathered(self._decisions.cells, "cell", "gross", "ddp", "digits", "net_rate", "imported", "issue")
+        )
+        asked = (pl.col("imported") & pl.col("issue").is_null()).alias("asked")
+        rows = frame.select(asked)["asked"].arg_true()
+        frame, applied = self._with_duties(frame, lines, rows)
+        imports = self._imports(frame, lines, rows) if len(rows) else None
+        frame = self._with_case(frame, imports)
+        frame = self._reckoned(frame, imports, applied)
+        return self._told(frame, lines, applied)
+
+    def _with_duties(
+        self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series
+    ) -> tuple[pl.DataFrame, Applied | None]:
+        """Adds `resolution` (of the tariff; null where it is not asked), `one_rate`, `refused`, `bracket`."""
+        if not self._tariff.needed or not len(rows):
+            return frame.with_columns(
+                pl.lit(None, pl.Int64).alias("resolution"),
+                pl.col("duty_rate").alias("one_rate"),
+                pl.lit(None, pl.String).alias("refused"),
+                pl.lit(None, pl.Int64).alias("bracket"),
+            ), None
+        sought = frame.select("cell", "day", "duty_rate")[rows]
+        sought = sought.with_columns(lines["hs_code"][rows], lines["origin"][rows])
+        number = self._tariff.number(sought, self._decisions.cells)
+        frame = frame.with_columns(_scattered("resolution", frame.height, rows, number))
+        told = lines.select("row", "net_weight_kg", "quantities", "currency", "piece_kg")
+        applied = Applied(self._tariff, self._fixings, told.with_columns(frame["pieces"], frame["day"]))
+        return applied.prepared(frame), applied
+
+    def _imports(self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+        """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
+        cells = self._decisions.cells
+        imports = frame[rows].with_columns(
+            _gathered(cells, "cell", "amount", "currency", "business", "route", "telling", "share")
+        )
+        imports = imports.with_columns(
+            pl.when("priced").then("goods").alias("goods"),
+            lines["_year"][rows].alias("year"),
+            *self._fx(imports),
+        )
+        if imports["amount"].null_count() < imports.height:
+            imports = imports.with_columns(self._facts.goods.subheadings(imports["hs"]))
+        else:
+            imports = imports.with_columns(pl.lit(None, pl.Int64).alias("subheading"))
+        imports = imports.with_columns(lines["sku"][rows], lines["line"][rows])
+        imports = consignments.lone_article(consignments.grouped(imports))
+        flat = _flat_in_price(imports)
+        none = pl.lit(None, pl.Int64).alias("flat")
+        imports = (
+            imports.join(flat, on="row", how="left", maintain_order="left")
+            if flat.height
+            else imports.with_columns(none)
+        )
+        imports = imports.with_columns(pl.col("one_rate").fill_null(0).alias("tariff_rate"))
+        held = consignments.states(consignments.values(imports), cells, self._book.slots)
+        return imports.drop("flat").with_columns(self._decisions.state_code(held))
+
+    def _fx(self, imports: pl.DataFrame) -> list[pl.Series]:
+        """Rates from the line's currency to the pack's and to that of its other limits, at the line's day."""
+        cells = self._decisions.cells[len(self._pairs) :]
+        packs = {pack.id: pack for pack in self._book.packs}
+        for pack, currency in cells.select("pack", "currency").iter_rows():
+            known = pack is not None and currency is not None
+            to = (packs[pack].currency, packs[pack].other_currency) if known else ("", "")
+            self._pairs.append(
+                (self._fixings.pair(currency, to[0]), self._fixings.pair(currency, to[1])) if known else (None, None)
+            )
+        own, other = (
+            pl.Series([pair[i] for pair in self._pairs], dtype=pl.Int64).gather(imports["cell"]) for i in (0, 1)
+        )
+        fx = self._fixings.of(own, imports["day"])
+        same = bool((own.fill_null(-1) == other.fill_null(-1)).all())
+        return [fx, (fx if same else self._fixings.of(other, imports["day"])).alias("fx_other")]
+
+    def _with_case(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
+        """Adds `case`, what its rules say of the amounts, and `problem` (with `what` it is about)."""
+        state = pl.Series("state", [self._decisions.stateless], dtype=pl.Int64).new_from_index(0, frame.height)
+        if imports is not None:
+            state = state.scatter(imports["row"], imports["state"])
+        frame = frame.with_columns(self._decisions.case(frame["cell"], state).alias("case"))
+        frame = frame.with_columns(
+            *_gathered(
+                self._decisions.cases,
+                "case",
+                *("charged_rate", "duty_kind", "fob", "customs_share", "narrow_base", "waiver", "problem"),
+            )
+        ).rename({"customs_share": "share"})
+        unpriced = pl.col("issue").is_null() & ~pl.col("priced")
+        problem = pl.when(unpriced).then(pl.lit("tax_no_price")).otherwise("problem")
+        tariff = pl.col("duty_kind") == TARIFF
+        unknown = pl.when(pl.col("resolution").is_null() & pl.col("one_rate").is_null()).then(
+            pl.lit("tax_no_duty_rate")
+        )
+        steps = (pl.col("duty_kind") == BRACKET) & pl.col("bracket").is_null()
+        problem = (
+            pl.when(problem.is_not_null())
+            .then(problem)
+            .when(tariff)
+            .then(pl.coalesce("refused", unknown))
+            .when(steps)
+            .then(pl.lit("tax_measure_unknown"))
+        )
+        frame = frame.with_columns(problem.alias("problem"))
+        return frame.with_columns(self._what(frame))
+
+    def _what(self, frame: pl.DataFrame) -> pl.Series:
+        """What the problem of a line's duty is about."""
+        rows = frame.select(
+            ((pl.col("problem") == pl.col("refused")) | (pl.col("duty_kind") == BRACKET)).fill_null(False).alias("x")
+        )["x"].arg_true()
+        if not len(rows):
+            return pl.Series("what", [None], dtype=pl.String).new_from_index(0, frame.height)
+        said = [r.what for r in self._tariff.resolutions]
+        measure = next((r.measure for p in self._book.packs for r in p.of("bracket")), None)
+        asked = frame[rows]
+        told = asked.select(
+            pl.when(pl.col("problem").is_null())
+            .then(None)
+            .when(pl.col("duty_kind") == BRACKET)
+            .then(pl.lit(measure))
+            .otherwise(pl.lit(pl.Series(said, dtype=pl.String)).gather(pl.col("resolution")))
+            .alias("what")
+        )["what"]
+        return _scattered("what", frame.height, rows, told)
+
+    def _reckoned(self, frame: pl.DataFrame, imports: pl.DataFrame | None, applied: Applied | None) -> pl.DataFrame:
+        """Adds the amounts, and the problems that come to light with them."""
+        frame = self._with_flat(frame, imports)
+        frame = frame.with_columns(pl.col("problem").is_null().alias("solvable"))
+
+        def plain(lines: pl.DataFrame) -> pl.DataFrame:
+            duty = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("one_rate"))
+            return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking"))
+
+        frame = reckon(frame, plain if applied is None else applied.duties)
+        lacking = pl.col("problem").is_null() & pl.col("lacking").is_not_null() & (pl.col("duty_kind") == TARIFF)
+        below = pl.col("problem").is_null() & (pl.col("value") < 0)
+        frame = frame.with_columns(
+            pl.when(lacking).then("lacking").otherwise("what").alias("what"),
+            pl.when(lacking)
+            .then(pl.lit("tax_no_quantity"))
+            .when(below)
+            .then(pl.lit("tax_price_below_duty"))
+            .otherwise("problem")
+            .alias("problem"),
+        )
+        return waived(frame, imports, self._book, self._decisions.cells)
+
+    def _with_flat(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
+        """Adds `flat`, the line's share of duties owed once; null where it owes none or it is unknown."""
+        kinds = frame["duty_kind"].unique().to_list()
+        if imports is None or not {FLAT, BRACKET} & set(kinds):
+            return frame.with_columns(pl.lit(None, pl.Int64).alias("flat"))
+        at = imports["row"]
+        rows = imports.with_columns(frame["duty_kind"].gather(at), frame["problem"].gather(at))
+        rows = rows.filter(
+            pl.col("problem").is_null() & (pl.col("duty_kind") >= FLAT) & (pl.col("duty_kind") != TARIFF)
+        )
+        coded = pl.col("subheading").is_not_null() | (pl.col("duty_kind") == BRACKET)
+        bare = rows.filter(~coded)
+        owing, steps = rows.filter(coded & (pl.col("duty_kind") == FLAT)), rows.filter(pl.col("duty_kind") == BRACKET)
+        shares = [consignments.flat_duty(owing)] if owing.height else []
+        if steps.height:
+            shares.append(consignments.flat_duty(in_steps(steps, self._book), each="group"))
+        flat = pl.Series("flat", [None], dtype=pl.Int64).new_from_index(0, frame.height)
+        problem = frame["problem"]
+        if bare.height:
+            problem = problem.scatter(bare["row"], pl.Series(["tax_no_hs_code"] * bare.height))
+        for told in shares:
+            flat = flat.scatter(told["row"], told["flat"])
+            lost = told.filter(pl.col("flat").is_null())["row"]
+            if len(lost):
+                problem = problem.scatter(lost, pl.Series(["tax_refund_without_sale"] * len(lost)))
+        return frame.with_columns(flat, problem)
+
+    def _told(self, frame: pl.DataFrame, lines: pl.DataFrame, applied: Applied | None) -> pl.DataFrame:
+        known = pl.col("problem").is_null()
+        tariff = pl.col("duty_kind") == TARIFF
+        rate = frame["one_rate"] if applied is None else applied.rate(frame)
+        parts = pl.Series("duty_parts", [None], dtype=pl.String).new_from_index(0, frame.height)
+        used = frame.with_columns(pl.when(known & tariff).then("resolution").alias("resolution"))
+        words = self._words.number(used)
+        if applied is not None:
+            built = applied.build_up(frame.filter(known & tariff))
+            if built.height:
+                parts = frame.select("row").join(built, on="row", how="left", maintain_order="left")["duty_parts"]
+        table = self._words.table
+        signed = frame["sign"].min() == -1
+        one_unit = frame["digits"].min() == 2
+
+        def told(column: str) -> pl.Expr:
+            return _gather(table[column], "words").alias(column)
+
+        def minor(amount: pl.Expr, when: pl.Expr) -> pl.Expr:
+            amount = pl.when(when).then(amount)
+            return amount * pl.col("sign") if signed else amount
+
+        imported = pl.col("imported") | _gather(table["import"], "words")
+        amounts = frame.select("sign", "digits", "value", "intrinsic", "customs", "duty", "base", "tax", "imported")
+        amounts = amounts.with_columns(
+            known=frame["problem"].is_null(), words=words, tariff=frame["duty_kind"] == TARIFF
+        )
+        amounts = amounts.with_columns(
+            minor(pl.col("intrinsic"), pl.col("known")).alias("intrinsic"),
+            minor(pl.col("customs"), pl.col("known") & imported).alias("customs"),
+            minor(pl.col("duty"), pl.col("known")).alias("duty"),
+            minor(pl.col("base"), pl.col("known")).alias("base"),
+            minor(pl.col("tax"), pl.col("known")).alias("tax"),
+        )
+
+        def money(amount: pl.Expr) -> pl.Expr:
+            return decimal(amount, None if one_unit else pl.col("digits"))
+
+        return amounts.select(
+            lines["order_id"],
+            lines["line"],
+            told("status"),
+            told("ship_to"),
+            money(pl.col("intrinsic")).alias("intrinsic_value"),
+            money(pl.col("customs")).alias("customs_value"),
+            percent(pl.when(pl.col("known") & pl.col("tariff")).then(rate)).alias("duty_rate"),
+            money(pl.col("duty")),
+            told("tax_rate"),
+            money(pl.col("base")).alias("tax_base"),
+            money(pl.col("tax")),
+            _gather(table["other_charges"], "words").alias("other_charges"),
+            money(pl.col("duty") + pl.col("tax")).alias("total"),
+            told("currency"),
+            told("scheme"),
+            told("collected_by"),
+            told("rule_ids"),
+            told("citation"),
+            parts,
+            told("flags"),
+            told("reason_code"),
+            told("reason"),
+        )
+
+
+def _gather(column: pl.Series, at: str) -> pl.Expr:
+    return pl.lit(column).gather(pl.col(at))
+
+
+def _gathered(table: pl.DataFrame, at: str, *columns: str) -> list[pl.Expr]:
+    """Columns of a small table at the rows that a column numbers; those that are empty throughout cost nothing."""
+    return [
+        (pl.lit(None, table.schema[c]) if table[c].null_count() == table.height else _gather(table[c], at)).alias(c)
+        for c in columns
+    ]
+
+
+def _scattered(name: str, height: int, rows: pl.Series, values: pl.Series) -> pl.Series:
+    """A column with values in some rows, null elsewhere."""
+    return pl.select(pl.lit(None, values.dtype).alias(name)).to_series().new_from_index(0, height).scatter(rows, values)
 
 
 def _flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:
     """row -> `flat`: the flat duty that a DDP price includes if its consignment is within the limit."""
     inclusive = pl.col("gross") & pl.col("ddp")
     owing = ~pl.col("business") & pl.all_horizontal(pl.col("amount", "subheading", "goods", "fx").is_not_null())
-    owing &= pl.col("issue").is_null()
     candidates = imports.filter(owing)
     if not candidates.select(inclusive.any()).item():
         return pl.DataFrame(schema={"row": imports.schema["row"], "flat": pl.Int64})
     return consignments.flat_duty(candidates).join(candidates.filter(inclusive).select("row"), on="row", how="semi")
-
-
-def _told(lines: pl.DataFrame, cases: pl.DataFrame, book: Rulebook, language: str) -> pl.DataFrame:
-    known = pl.col("problem").is_null()
-    told = lines.join(
-        cases.select("case", "scheme_scheme", "scheme_collected_by", "scheme_reason", "rule_ids", "citation"),
-        on="case",
-        how="left",
-        maintain_order="left",
-    )
-    reduced = (
-        known & (pl.col("scheme_tax") == "charge") & pl.col("goods_rule").is_not_null() & pl.col("category").is_null()
-    )
-    told = told.with_columns(
-        pl.when(known).then("scheme_reason").otherwise("problem").alias("reason_code"),
-        pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)).alias("flags"),
-    )
-    told = _with_reason(told, cases, book, language)
-    digits = pl.col("digits")
-    imported = pl.col("imported") | (pl.col("scheme_scheme") == "IMPORT").fill_null(False)
-    tariff = pl.col("duty_duty") == "tariff"
-    return told.select(
-        "order_id",
-        "line",
-        pl.when(known).then(pl.lit("OK")).otherwise(pl.lit("UNDETERMINED")).alias("status"),
-        "ship_to",
-        decimal("intrinsic", digits).alias("intrinsic_value"),
-        pl.when(imported).then(decimal("value", digits)).alias("customs_value"),
-        pl.when(known & tariff).then(pl.col("tariff_rate").cast(pl.Decimal(38, 6)) / 1_000_000).alias("duty_rate"),
-        decimal("duty", digits).alias("duty"),
-        pl.when(known).then(pl.col("charged_rate").cast(pl.Decimal(38, 6)) / 1_000_000).alias("tax_rate"),
-        decimal("base", digits).alias("tax_base"),
-        decimal("tax", digits).alias("tax"),
-        pl.when(known).then(pl.lit(0)).cast(pl.Decimal(38, 6)).alias("other_charges"),
-        decimal(pl.col("duty") + pl.col("tax"), digits).alias("total"),
-        "currency",
-        pl.when(known).then("scheme_scheme").alias("scheme"),
-        pl.when(known).then("scheme_collected_by").alias("collected_by"),
-        "rule_ids",
-        "citation",
-        "flags",
-        "reason_code",
-        "reason",
-    )
-
-
-def _with_reason(lines: pl.DataFrame, cases: pl.DataFrame, book: Rulebook, language: str) -> pl.DataFrame:
-    """Sentences are filled once per case and reason, not once per line."""
-    on = ["case", "reason_code", "flags", "ship_to", "pack"]
-    ends = {pack.id: str(pack.valid_to) for pack in book.packs}
-    distinct = lines.select(*on, (pl.col("charged_rate") / 1_000_000).alias("tax_rate")).unique(on)
-    filled = distinct.join(
-        cases.select("case", "_limit", "_limit_currency", "_territory"), on="case", how="left"
-    ).with_columns(pl.col("pack").replace_strict(ends, default=None, return_dtype=pl.String).alias("_pack_valid_to"))
-    warned = reasons.render(filled.with_columns(reason_code=pl.lit("tax_reduced_possible")), language)["reason"]
-    sentences = reasons.render(filled, language).with_columns(
-        pl.when(pl.col("flags").is_null()).then("reason").otherwise(pl.concat_str("reason", warned, separator=" "))
-    )
-    sentences = sentences.select(*on, "reason")
-    return lines.join(sentences, on=on, how="left", nulls_equal=True, maintain_order="left")

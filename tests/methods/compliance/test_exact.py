@@ -9,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbec.methods.compliance.amounts import _out_of_price
-from cbec.methods.compliance.consignments import before_tax
-from cbec.methods.compliance.exact import PERCENT, decimal, half_up, micro, minor_digits, part, shares, wide
+from cbec.methods.compliance.exact import (
+    PERCENT,
+    before_tax,
+    decimal,
+    half_up,
+    micro,
+    minor_digits,
+    part,
+    shares,
+    wide,
+)
 
 AMOUNTS = st.integers(0, 10**12)
 RATES = st.integers(0, 500 * 1_000_000)  # up to 500 %, in millionths of a percent

@@ -71,7 +71,8 @@ def test_the_table_says_who_where_when_and_from_what_source() -> None:
 @given(st.dates(date(1960, 1, 1), date(2030, 12, 31)))
 def test_a_day_lies_in_the_period_whose_rules_are_its_own(day: date) -> None:
     periods = intervals.periods(packaged())
-    at = periods.of(pl.Series([day]))["period"].item()
+    days = pl.Series([day, date(2024, 1, 1)])
+    at = periods.lookup(days).of(days)[0]
     start = periods.starts[at]
     after = periods.starts[at + 1] if at + 1 < len(periods.starts) else date.max
     assert start <= day < after

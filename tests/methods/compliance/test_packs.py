@@ -75,7 +75,7 @@ def test_the_sound_pack_is_read() -> None:
         ('    reference: {title: a set, quote: "150", verified_on: 2026-11-25}\n', "", r'rule "xx\.limit": no reference; a rule needs a source'),
         ("title: a set, quote: base", "title: a | set, quote: base", r'title: "\|" joins titles in citations'),
         ("inclusive: true", "inclusive: maybe", r"inclusive is true .* or false"),
-        ("per: consignment", "per: order", r'per "order" is none of consignment, subheading'),
+        ("per: consignment", "per: order", r'per "order" is none of consignment, item, year'),
         ("method: price_plus_duty", "method: price_plus_dutty", r'method "price_plus_dutty" is none of .*did you mean "price_plus_duty"\?'),
         ("movement: import", "movment: import", r'when: key "movment" is not known; did you mean "movement"\?'),
         ("movement: import", "movement: imports", r'when: movement "imports" is none of .*did you mean "import"\?'),
@@ -88,7 +88,7 @@ def test_the_sound_pack_is_read() -> None:
         ("  xx.low:", "  yy.low:", r'the id of a rule begins with its pack: "xx\."'),
         ("  xx.low:", "  xx.base:", r'line \d+: key "xx\.base" comes twice'),
         ("  xx.rate:\n    kind: rate", "  xx.rate:\n    kind: rate\n    category: books", r"DE has no rule of kind rate"),
-        ("unit: EUR", "unit: USD", r"unit USD is not the currency of the pack"),
+        ("unit: EUR", "unit: EURO", r"limits are in EUR and at most one other currency, not EURO"),
         ("pack: xx", "pack: [", r"xx\.yaml line \d+"),
     ],
 )  # fmt: skip

@@ -1,0 +1,145 @@
+"""Words as small integers, and distinct combinations of them as numbers.
+
+A file of millions of lines names few countries, currencies and schemes. Columns become integer codes, the codes of a
+line one mixed-radix key, and each distinct key a number under which its facts are worked out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+WIDEST = 2**62
+"""Keys stay below this, so that they fit 64 bits."""
+DENSE = 2**22
+"""Keys below this are looked up in a table, one step each."""
+MANY = 2**26
+"""More distinct combinations than this are not counted with."""
+
+
+class Words:
+    """The distinct words of columns in order; the code of an empty cell is the last one, `size - 1`."""
+
+    def __init__(self, *columns: pl.Series, known: Sequence[str] = ()) -> None:
+        found = [column.unique().cast(pl.String) for column in columns if column.null_count() < len(column)]
+        words = pl.concat([*found, pl.Series([*known], dtype=pl.String)]).drop_nulls().unique().sort()
+        self.words = words.alias("word")
+        self.size = len(words) + 1
+        self._enum = pl.Enum(words)
+
+    def codes(self, column: pl.Series) -> pl.Series:
+        """Code of each cell, Int64."""
+        none = self.size - 1
+        if none == 0 or column.null_count() == len(column):
+            return pl.Series(column.name, [none], dtype=pl.Int64).new_from_index(0, len(column))
+        return column.cast(self._enum).to_physical().cast(pl.Int64).fill_null(none)
+
+    def told(self, codes: pl.Series) -> pl.Series:
+        """The words of codes; null for the last code."""
+        return pl.concat([self.words, pl.Series("word", [None], dtype=pl.String)]).gather(codes)
+
+
+class Register:
+    """Distinct integer keys >= 0, numbered as they are met: small keys by a table, others by a join."""
+
+    def __init__(self) -> None:
+        self._small = np.full(1024, -1, dtype=np.int32)
+        self._large = pl.DataFrame(schema={"key": pl.Int64, "number": pl.Int64})
+        self._count = 0
+
+    def number(self, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """The number of each key, and the keys that were met for the first time (in the order of their numbers)."""
+        cells = keys.to_numpy()
+        most = int(cells.max()) if len(cells) else 0
+        if most < DENSE:
+            numbers, fresh = self._dense(cells, most)
+            return pl.Series("number", numbers), pl.Series("key", fresh)
+        at = np.flatnonzero(cells < DENSE)
+        if not len(at):
+            return self._sparse(keys)
+        small, new = self._dense(cells[at], int(cells[at].max()))
+        rest = np.flatnonzero(cells >= DENSE)
+        large, newer = self._sparse(pl.Series(cells[rest]))
+        numbers = np.empty(len(cells), dtype=np.int64)
+        numbers[at], numbers[rest] = small, large.to_numpy()
+        return pl.Series("number", numbers), pl.concat([pl.Series("key", new), newer.alias("key")])
+
+    def _dense(self, cells: np.ndarray[Any, Any], most: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        if most >= len(self._small):
+            grown = np.full(max(most + 1, 2 * len(self._small)), -1, dtype=np.int32)
+            grown[: len(self._small)] = self._small
+            self._small = grown
+        numbers = self._small.take(cells)
+        if not len(numbers) or numbers.min() >= 0:
+            return numbers.astype(np.int64), cells[:0]
+        fresh = np.unique(cells[numbers < 0])
+        self._small[fresh] = np.arange(self._count, self._count + len(fresh))
+        self._count += len(fresh)
+        return self._small.take(cells).astype(np.int64), fresh
+
+    def _sparse(self, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
+        frame = keys.alias("key").to_frame()
+        fresh = frame.unique().join(self._large, on="key", how="anti").sort("key")
+        if fresh.height:
+            first = pl.int_range(self._count, self._count + fresh.height, dtype=pl.Int64).alias("number")
+            self._large = pl.concat([self._large, fresh.with_columns(first)])
+            self._count += fresh.height
+        numbers = frame.join(self._large, on="key", how="left", maintain_order="left")["number"]
+        return numbers, fresh["key"]
+
+
+class Combinations:
+    """Numbers for combinations of codes whose sizes are known, however large their product."""
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        self._sizes = sizes
+        self._groups: list[list[str]] = [[]]
+        product = 1
+        for name, size in sizes.items():
+            if product * size >= WIDEST:
+                self._groups.append([])
+                product = MANY
+            self._groups[-1].append(name)
+            product *= size
+        self._registers = [Register() for _ in self._groups]
+        self._parts: list[pl.DataFrame] = [pl.DataFrame() for _ in self._groups]
+
+    def number(self, codes: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+        """The number of each row's combination, and the codes of the combinations met for the first time."""
+        numbers: pl.Series | None = None
+        fresh = pl.DataFrame()
+        for i, group in enumerate(self._groups):
+            key = (
+                numbers
+                if numbers is not None
+                else pl.Series("key", [0], dtype=pl.Int64).new_from_index(0, codes.height)
+            )
+            for name in group:
+                if self._sizes[name] > 1:
+                    key = key * self._sizes[name] + codes[name]
+            numbers, new = self._registers[i].number(key)
+            fresh = self._split(new, group, self._parts[i - 1] if i else None)
+            self._parts[i] = pl.concat([self._parts[i], fresh]) if self._parts[i].width else fresh
+        assert numbers is not None
+        return numbers, fresh
+
+    def _split(self, keys: pl.Series, group: list[str], before: pl.DataFrame | None) -> pl.DataFrame:
+        digits: dict[str, pl.Series] = {}
+        for name in reversed(group):
+            size = self._sizes[name]
+            digits[name] = keys % size if size > 1 else keys * 0
+            keys = keys // size if size > 1 else keys
+        own = pl.DataFrame([digits[name].alias(name) for name in group])
+        return own if before is None else pl.concat([before[keys.to_list()], own], how="horizontal")
+
+
+def runs(order_id: pl.Series) -> tuple[pl.Series, bool]:
+    """Where a new order begins (Boolean per row), and whether the lines of every order stand together."""
+    starts = (order_id != order_id.shift(1)).fill_null(True)
+    heads = order_id.filter(starts)
+    if heads.is_sorted() or heads.is_sorted(descending=True):
+        return starts, True
+    return starts, heads.n_unique() == len(heads)

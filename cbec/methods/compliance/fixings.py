@@ -1,0 +1,67 @@
+"""Exchange rates of limits and duties in money: the last fixing at or before a line's day, as an exact integer."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from cbec.core.money import rate_to
+from cbec.methods.compliance.codes import Register
+
+PER_UNIT = 1_000_000_000_000
+"""Exchange rates are integers in 10^-12: a published rate of at most 6 decimals is exact."""
+_DAYS = 4_000_000
+_EPOCH = date(1970, 1, 1)
+
+
+class Fixings:
+    """Rates between the currencies of lines and of rules, looked up once per pair and day."""
+
+    def __init__(self, rates: pl.DataFrame | None) -> None:
+        self._rates = rates
+        self._pairs: list[tuple[str, str]] = []
+        self._register = Register()
+        self._values = pl.Series("fx", [], dtype=pl.Int128)
+
+    def pair(self, base: str, quote: str) -> int:
+        """The number of a pair of currencies."""
+        if (base, quote) not in self._pairs:
+            self._pairs.append((base, quote))
+        return self._pairs.index((base, quote))
+
+    def of(self, pair: pl.Series, day: pl.Series) -> pl.Series:
+        """Units of the quote per unit of the base, in 10^-12 (Int128), for each pair (number, null = none) and day.
+
+        Raises what `core.money.rate_to` raises: InputRejected naming the first pair and day without a fixing.
+        """
+        same = pl.Series([base == quote for base, quote in self._pairs], dtype=pl.Boolean)
+        days = day.to_physical().cast(pl.Int64)
+        frame = pl.DataFrame({"pair": pair.cast(pl.Int64), "day": days})
+        # Money of the same currency needs no day.
+        plain = pl.lit(same).gather(pl.col("pair")) if len(same) else pl.lit(None, pl.Boolean)
+        moved = pl.when(plain).then(0).otherwise(pl.col("day") + _DAYS // 2)
+        keys = frame.select((pl.col("pair") * _DAYS + moved).alias("key"))["key"]
+        known = keys.drop_nulls() if keys.null_count() else keys
+        numbers, fresh = self._register.number(known)
+        if len(fresh):
+            self._values = pl.concat([self._values, self._looked_up(fresh)])
+        found = self._values.gather(numbers)
+        if not keys.null_count():
+            return found.alias("fx")
+        at = keys.is_not_null().arg_true()
+        return pl.Series("fx", [None], dtype=pl.Int128).new_from_index(0, len(keys)).scatter(at, found)
+
+    def _looked_up(self, keys: pl.Series) -> pl.Series:
+        asked = pl.DataFrame({"pair": keys // _DAYS, "day": keys % _DAYS - _DAYS // 2}).with_row_index("n")
+        parts = []
+        for (number,), rows in asked.partition_by("pair", as_dict=True, maintain_order=True).items():
+            base, quote = self._pairs[int(number)]
+            if base == quote:
+                parts.append(rows.select("n", pl.lit(PER_UNIT, pl.Int128).alias("fx")))
+                continue
+            days = [_EPOCH + timedelta(days=int(d)) for d in rows["day"].to_list()]
+            frame = pl.DataFrame({"currency": [base] * rows.height, "date": days}, schema_overrides={"date": pl.Date})
+            rate = rate_to(frame, "currency", "date", self._rates, quote)
+            parts.append(rows.select("n", (rate * PER_UNIT).round().cast(pl.Int128).alias("fx")))
+        return pl.concat(parts).sort("n")["fx"]

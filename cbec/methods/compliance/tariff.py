@@ -1,0 +1,287 @@
+"""The user's tariff: which duties fall on a line, by the longest matching code, measure by measure.
+
+A measure is one authority's duty (`mfn` = the ordinary one; `s301`, `s232` ..). A rule pack says which measures its
+country knows, for whom, and which exclude each other; the rates stand in the user's tariff or, for a measure that is
+one rate on nearly everything, in the pack. Resolved once per combination of facts, code, origin and period.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbec.methods.compliance import chain
+from cbec.methods.compliance.codes import Combinations, Words
+from cbec.methods.compliance.duty_text import DOLLARS, Expression, NoRate, parse
+from cbec.methods.compliance.facts import UNKNOWN
+from cbec.methods.compliance.goods import Prefixes
+from cbec.methods.compliance.intervals import MICRO, known
+from cbec.methods.compliance.lines import digits_of
+
+if TYPE_CHECKING:
+    from cbec.methods.compliance.book import Rulebook
+    from cbec.methods.compliance.rules import Pack, Rule
+
+MFN = "mfn"
+FROM_LINE = -1
+"""Instead of a rate: the rate that the line itself tells."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the user's tariff."""
+
+    code: str
+    origin: str | None
+    start: date
+    end: date
+    duty: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measure on a line: its rate in millionths of a percent (FROM_LINE: the line's), or an expression's number."""
+
+    measure: str
+    rule: str | None
+    rate: int | None
+    expression: int | None
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """All measures on a line; or why they are not known, with what is missing. `bracket`: the rate that a duty in
+    steps depends on (of the first bracket of the pack), in millionths of a percent."""
+
+    parts: tuple[Part, ...] = ()
+    problem: str | None = None
+    what: str | None = None
+    bracket: int | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure that holds for a combination of facts: its rule, and its rate where the pack has one."""
+
+    name: str
+    rule: str | None = None
+    rate: int | None = None
+    not_with: tuple[str, ...] = ()
+    open: bool = False  # it depends on the origin of the goods, which is not told
+
+
+class Tariff:
+    """The duties of one run, resolved as they are met. `expressions` are those of all resolutions so far."""
+
+    def __init__(
+        self, table: pl.DataFrame | None, lines: pl.DataFrame, products: pl.DataFrame | None, book: Rulebook
+    ) -> None:
+        self._book = book
+        self._rows = _rows(table)
+        cuts = {d for rows in self._rows.values() for r in rows for d in (r.start, _after(r.end))}
+        self._cuts = sorted(cuts)
+        frames = [lines] if products is None else [lines, products]
+        self._hs = Words(*(frame["hs_code"] for frame in frames if "hs_code" in frame.columns))
+        self._origin = Words(*(frame["origin"] for frame in frames if "origin" in frame.columns))
+        digits = self._hs.words.to_frame().select(digits_of(pl.col("word")))["word"]
+        prefixes = Prefixes(digits, [r.code for rows in self._rows.values() for r in rows])
+        self._prefixes = prefixes.prefixes
+        self._of_hs = pl.concat([prefixes.of.cast(pl.Int64), pl.Series([0], dtype=pl.Int64)])
+        sizes = {
+            "cell": 2**26,
+            "period": len(self._cuts) + 1,
+            "told": 2,
+            "code": len(self._prefixes),
+            "origin": self._origin.size,
+        }
+        self._combinations = Combinations(sizes)
+        self._measures: list[tuple[Measure, ...]] = []
+        self._numbers: dict[Expression, int] = {}
+        self.resolutions: list[Resolution] = []
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything but the rate on the line itself can matter."""
+        return bool(self._rows) or any(pack.of("measure") for pack in self._book.packs)
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """The expressions that resolutions name by number."""
+        return list(self._numbers)
+
+    def number(self, lines: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
+        """The resolution of each line. lines: `cell`, `day`, `duty_rate`, `hs_code`, `origin`. cells: from `decisions`."""
+        if cells.height > len(self._measures):
+            self._measures += measures(cells[len(self._measures) :], self._book)
+        days = lines["day"].unique().drop_nulls()
+        periods = pl.Series([bisect_right(self._cuts, d) for d in days.to_list()], dtype=pl.Int64)
+        period = lines.select(
+            pl.col("day").replace_strict(days, periods, default=0, return_dtype=pl.Int64).alias("period")
+        )
+        codes = pl.DataFrame(
+            [
+                lines["cell"],
+                period["period"],
+                lines["duty_rate"].is_not_null().cast(pl.Int64).alias("told"),
+                self._of_hs.gather(self._hs.codes(lines["hs_code"])).alias("code"),
+                self._origin.codes(lines["origin"]).alias("origin"),
+            ]
+        )
+        numbers, fresh = self._combinations.number(codes)
+        places = cells.select("pack", "country").rows()
+        words = [*self._origin.words.to_list(), None]
+        for cell, at, told, code, origin in fresh.iter_rows():
+            pack, country = places[cell]
+            day = self._cuts[at - 1] if at else date.min
+            found = self._resolve(
+                pack, country, self._measures[cell], self._prefixes[code], words[origin], day, bool(told)
+            )
+            self.resolutions.append(found)
+        return numbers
+
+    def _resolve(
+        self, pack_id: str, country: str, held: Sequence[Measure], code: str, origin: str | None, day: date, told: bool
+    ) -> Resolution:
+        pack = next(p for p in self._book.packs if p.id == pack_id)
+        bracket = self._bracket(pack, country, code, origin, day)
+        found = self._parts(pack, country, held, code, origin, day, told)
+        return replace(found, bracket=bracket) if bracket is not None else found
+
+    def _bracket(self, pack: Pack, country: str, code: str, origin: str | None, day: date) -> int | None:
+        for rule in pack.of("bracket"):
+            row, any_row = self._look(pack, country, str(rule.measure), code, origin, day)
+            if row is None:
+                return 0 if any_row else None
+            part = self._read(row, Measure(str(rule.measure)), pack)
+            return part.rate if isinstance(part, Part) else None
+        return None
+
+    def _parts(
+        self, pack: Pack, country: str, held: Sequence[Measure], code: str, origin: str | None, day: date, told: bool
+    ) -> Resolution:
+        parts: dict[str, Part] = {}
+        for measure in held:
+            if measure.open:
+                return Resolution(problem="tax_no_goods_origin", what=measure.name)
+            if measure.name == MFN and told:
+                parts[MFN] = Part(MFN, measure.rule, FROM_LINE, None, None)
+                continue
+            row, any_row = self._look(pack, country, measure.name, code, origin, day)
+            if row is not None:
+                part = self._read(row, measure, pack)
+                if isinstance(part, Resolution):
+                    return part
+                parts[measure.name] = part
+            elif measure.rate is not None:
+                parts[measure.name] = Part(measure.name, measure.rule, measure.rate, None, None)
+            elif measure.name == MFN:
+                return Resolution(problem="tax_no_duty_rate")
+            elif not any_row:
+                return Resolution(problem="tax_measure_unknown", what=measure.name)
+        due = {name for name, part in parts.items() if part.rate != 0}
+        kept = [parts[m.name] for m in held if m.name in parts and not due & set(m.not_with)]
+        return Resolution(tuple(kept))
+
+    def _look(
+        self, pack: Pack, country: str, measure: str, code: str, origin: str | None, day: date
+    ) -> tuple[Row | None, bool]:
+        """The row of the longest matching code (of two, the one that names the origin, then the later one), and
+        whether the tariff has any row of the measure on that day."""
+        rows = [
+            r
+            for name in {country, pack.id.upper()}
+            for r in self._rows.get((name, measure), ())
+            if r.start <= day <= r.end
+        ]
+        fits = [r for r in rows if code.startswith(r.code) and r.origin in (None, origin)]
+        return max(fits, key=lambda r: (len(r.code), r.origin is not None, r.start), default=None), bool(rows)
+
+    def _read(self, row: Row, measure: Measure, pack: Pack) -> Part | Resolution:
+        dollar = pack.currency if pack.currency in DOLLARS else "USD"
+        source = row.source or f"tariff row {row.code or 'of all goods'}"
+        try:
+            expression = parse(row.duty, dollar)
+        except NoRate as fault:
+            return Resolution(problem="tax_duty_text", what=str(fault))
+        if expression.condition is not None:
+            return Resolution(problem="tax_duty_condition", what=row.duty)
+        if expression.base:
+            # "The duty provided in the applicable subheading + 25%": the ordinary duty is a measure of its own.
+            if measure.name == MFN:
+                return Resolution(
+                    problem="tax_duty_text", what=f'"{row.duty}" points to the duty of another subheading'
+                )
+            expression = Expression(expression.terms)
+        if expression.simple is not None:
+            return Part(measure.name, measure.rule, int(expression.simple * MICRO), None, source)
+        number = self._numbers.setdefault(expression, len(self._numbers))
+        return Part(measure.name, measure.rule, None, number, source)
+
+
+def _rows(table: pl.DataFrame | None) -> dict[tuple[str, str], list[Row]]:
+    """Rows of the tariff by jurisdiction and measure."""
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    if table is None:
+        return found
+    columns = ("jurisdiction", "measure", "hs_code", "origin", "valid_from", "valid_to", "duty", "source")
+    plain = table.select(columns).with_columns(
+        pl.col("jurisdiction").str.strip_chars().str.to_uppercase(),
+        pl.col("measure").fill_null(MFN).str.strip_chars().str.to_lowercase(),
+        digits_of(pl.col("hs_code").fill_null("")),
+        pl.col("valid_to").fill_null(date.max),
+        pl.col("source").fill_null(""),
+    )
+    for place, measure, code, origin, start, end, duty, source in plain.iter_rows():
+        found[place, measure].append(Row(code, origin, start, end, duty, source))
+    return found
+
+
+def _after(day: date) -> date:
+    return day if day == date.max else day + timedelta(days=1)
+
+
+def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
+    """The measures of each cell, in the order of the pack; a pack that names none knows the ordinary duty only."""
+    told: list[tuple[Measure, ...]] = [(Measure(MFN),)] * cells.height
+    values = {
+        (rule, period): micro
+        for rule, period, micro in book.values("measure").select("rule_id", "period", "micro").iter_rows()
+    }
+    numbered = cells.with_row_index("case")
+    for pack in book.packs:
+        rules = [rule for rule in pack.of("measure") if known(rule, book.as_of)]
+        rows = numbered.filter((pl.col("pack") == pack.id) & pl.col("day").is_not_null())
+        if not rules or rows.is_empty():
+            continue
+        rows = rows.with_columns(
+            pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
+        )
+        held: dict[int, list[Measure]] = {case: [] for case in rows["case"].to_list()}
+        for name in dict.fromkeys(str(rule.measure) for rule in rules):
+            mine = [rule for rule in rules if rule.measure == name]
+            decided = chain.decide(rows, pack, "measure", book.as_of, among=mine)
+            for case, rule_id, period, origin, day in decided.select(
+                "case", "measure_rule", "period", "origin", "day"
+            ).iter_rows():
+                if origin == UNKNOWN and any("origin" in rule.when and _active(rule, day) for rule in mine):
+                    held[case].append(Measure(name, open=True))
+                elif rule_id is not None:
+                    rule = pack.rules[rule_id]
+                    rate = values.get((rule_id, period))
+                    if rate is not None or not rule.values:
+                        held[case].append(Measure(name, rule_id, rate, rule.not_with))
+        for case, measures_held in held.items():
+            told[case] = tuple(measures_held)
+    return told
+
+
+def _active(rule: Rule, day: date) -> bool:
+    return (rule.valid_from or date.min) <= day <= (rule.valid_to or date.max)

@@ -1,0 +1,86 @@
+"""What depends on amounts already reckoned: tax too small to be levied, duties in steps of another rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbec.methods.compliance.consignments import CENTS
+from cbec.methods.compliance.exact import wide
+from cbec.methods.compliance.fixings import PER_UNIT
+from cbec.methods.compliance.intervals import MICRO
+
+if TYPE_CHECKING:
+    from cbec.methods.compliance.book import Rulebook
+    from cbec.methods.compliance.rules import Rule
+
+
+def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, cells: pl.DataFrame) -> pl.DataFrame:
+    """Adds `waived`; sets tax (and duty) to 0 where a consignment owes so little that none is levied.
+
+    frame: reckoned lines with `waiver` (id of the rule that their scheme names, null = none). imports: the imported
+    lines with `group` and `fx`. What is owed is added up per consignment over its sales; a line of it without an
+    answer leaves that of the others open. Refunds follow their sale.
+    """
+    frame = frame.with_columns(pl.lit(False).alias("waived"))
+    rules = {rule.id: rule for pack in book.packs for rule in pack.of("waiver")}
+    if imports is None or not rules or frame["waiver"].null_count() == frame.height:
+        return frame
+    asked = frame.filter(pl.col("waiver").is_not_null()).join(
+        imports.select("row", "group", "fx"), on="row", how="inner", maintain_order="left"
+    )
+    asked = asked.with_columns(_gather(cells, "period"))
+    bounds = book.values("waiver").select(pl.col("rule_id").alias("waiver"), "period", pl.col("micro").alias("bound"))
+    asked = asked.join(bounds, on=["waiver", "period"], how="left", maintain_order="left")
+    scale = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
+    owed = pl.col("tax") + pl.when(pl.col("waiver").is_in(_both(rules))).then("duty").otherwise(0)
+    asked = asked.with_columns((wide(owed) * pl.col("fx") * scale).alias("owed"))
+    sale, first = pl.col("sign") > 0, pl.col("problem").is_null()
+    totals = asked.group_by("group").agg(
+        pl.col("owed").filter(sale).sum().alias("sum"),
+        pl.col("owed").filter(~sale).sum().alias("back"),
+        sale.any().alias("has_sale"),
+        first.all().alias("whole"),
+    )
+    asked = asked.join(totals, on="group", how="left", maintain_order="left")
+    due = pl.when("has_sale").then("sum").otherwise("back")
+    bound = wide(pl.col("bound")) * (CENTS * PER_UNIT // MICRO)
+    strict = [rule.id for rule in rules.values() if not rule.inclusive]
+    within = pl.when(pl.col("waiver").is_in(strict)).then(due < bound).otherwise(due <= bound)
+    freed = asked.select(
+        "row", (within & pl.col("whole") & first).fill_null(False).alias("freed"), "waiver", "whole", "bound"
+    )
+    joined = frame.select("row").join(freed, on="row", how="left", maintain_order="left")
+    free = joined["freed"].fill_null(False)
+    gap = (~joined["whole"]).fill_null(False) & joined["bound"].is_not_null() & frame["problem"].is_null()
+    both = free & joined["waiver"].is_in(_both(rules)).fill_null(False)
+    return frame.with_columns(
+        free.alias("waived"),
+        pl.when(free).then(0).otherwise("tax").alias("tax"),
+        pl.when(both).then(0).otherwise("duty").alias("duty"),
+        pl.when(gap).then(pl.lit("tax_consignment_unknown")).otherwise("problem").alias("problem"),
+    )
+
+
+def _both(rules: dict[str, Rule]) -> list[str]:
+    return [rule.id for rule in rules.values() if "duty" in rule.of]
+
+
+def _gather(cells: pl.DataFrame, column: str) -> pl.Expr:
+    return pl.lit(cells[column]).gather(pl.col("cell")).alias(column)
+
+
+def in_steps(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+    """Lines with `amount`: the duty in money (millionths of the pack's currency) of the step that `bracket` lies in."""
+    rule = next(rule for pack in book.packs for rule in pack.of("bracket"))
+    found = pl.lit(None, pl.Int64)
+    for step in reversed(rule.steps):
+        value = pl.lit(int(step.value * MICRO), pl.Int64)
+        if step.below is not None:
+            found = pl.when(pl.col("bracket") < int(step.below * MICRO)).then(value).otherwise(found)
+        elif step.up_to is not None:
+            found = pl.when(pl.col("bracket") <= int(step.up_to * MICRO)).then(value).otherwise(found)
+        else:
+            found = value
+    return lines.with_columns(found.alias("amount"))
