@@ -24,6 +24,8 @@ def conform(contract: Contract, frame: pl.DataFrame) -> pl.DataFrame:
     Columns that the contract does not know are dropped; optional ones may be absent and stay so. NaN becomes null.
     Raises ContractBroken for a missing column, an empty cell, a value out of bounds or a key that comes twice.
     """
+    import polars as pl
+
     missing = [c.name for c in contract.columns if c.required and c.name not in frame.columns]
     if missing:
         raise ContractBroken(f"{contract.name}: the answer lacks {', '.join(missing)}")
@@ -34,11 +36,30 @@ def conform(contract: Contract, frame: pl.DataFrame) -> pl.DataFrame:
     keys = [name for name in contract.key if name in shaped.columns]
     if not keys:
         return shaped
-    twice = shaped.select(keys).is_duplicated()
-    if twice.any():
-        example = shaped.select(keys).filter(twice).sort(keys).row(0, named=True)
+    if _ascending(shaped, keys):
+        return shaped
+    ordered = shaped.sort(keys, nulls_last=False, maintain_order=True)
+    # Sorted, a key that comes twice stands beside itself.
+    same = pl.all_horizontal(pl.col(k).eq_missing(pl.col(k).shift(1)) for k in keys)
+    again = ordered.select(same.slice(1).alias("again"))
+    twice = again["again"].arg_true()
+    if len(twice):
+        example = ordered.select(keys).row(int(twice[0]), named=True)
         raise ContractBroken(f"{contract.name}: the key comes twice: {example}")
-    return shaped.sort(keys, nulls_last=False, maintain_order=True)
+    return ordered
+
+
+def _ascending(frame: pl.DataFrame, keys: list[str]) -> bool:
+    """Whether each key is greater than the one before it: sorted, and none twice."""
+    import polars as pl
+
+    if any(frame[k].null_count() for k in keys):
+        return False
+    greater, same = pl.lit(False), pl.lit(True)
+    for key in keys:
+        greater |= same & (pl.col(key) > pl.col(key).shift(1))
+        same &= pl.col(key) == pl.col(key).shift(1)
+    return bool(frame.select(greater.slice(1).all()).item()) if frame.height > 1 else True
 
 
 def _shape(contract: Contract, column: Column, series: pl.Series) -> pl.Series:
@@ -55,6 +76,8 @@ def _shape(contract: Contract, column: Column, series: pl.Series) -> pl.Series:
                 pl.when(pl.col(column.name) == 0).then(0.0).otherwise(pl.col(column.name)).alias(column.name)
             ).to_series()
         if column.kind == "decimal":
+            if isinstance(series.dtype, pl.Decimal) and (series.dtype.scale or 0) <= digits:
+                return series.cast(pl.Decimal(38, digits))  # nothing to round
             if series.dtype.is_float():
                 series = series.fill_nan(None).round(digits)
             series = series.cast(pl.Decimal(38, max(6, digits))).round(digits)
@@ -79,6 +102,9 @@ def _hold(contract: Contract, column: Column, series: pl.Series) -> None:
             raise ContractBroken(f"{name}: {strange[0]!r} is none of {', '.join(column.one_of)}")
     if not series.dtype.is_numeric() or series.null_count() == len(series):
         return
+    unbounded = column.min is None and column.max is None and column.above is None
+    if unbounded and not series.dtype.is_float():
+        return  # only a float can be infinite
     numbers = series.cast(pl.Float64)
     if not numbers.is_finite().all():
         raise ContractBroken(f"{name}: an infinite value")
