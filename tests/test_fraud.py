@@ -177,7 +177,7 @@ def test_every_planted_incident_is_alerted(company, labelled):
 
 def test_the_planted_book_is_what_its_truths_say(company):
     transactions, verdicts, _, planted = company
-    kinds = ("amount_jumps", "location_switches", "card_testing", "rings")
+    kinds = ("amount_jumps", "location_switches", "card_testing", "rings", "chargebacks")
     frauds = [t for kind in kinds for incident in planted[kind] for t in incident["transactions"].split("|")]
     assert len(frauds) == len(set(frauds)) == planted["frauds"]
     labelled = transactions.filter(pl.col("label").is_not_null())
@@ -215,7 +215,8 @@ def test_jumps_and_switches_are_held_and_told_against_the_own_past(company):
 def test_labels_raise_the_order_far_above_amount_and_chance(company):
     transactions, verdicts, rates, _ = company
     found = score(transactions, verdicts, rates, s=HOUSE).metrics
-    assert found["average_precision"] > 0.7
+    # One fraud in eight is an ordinary payment disputed later, which nothing can rank.
+    assert found["average_precision"] > 0.6
     assert found["average_precision_amount_only"] < 0.3
     assert found["average_precision_random"] < 0.05
 
@@ -239,7 +240,7 @@ def test_a_model_of_the_company_is_judged_out_of_time(company, monkeypatch):
     assert record["random"]["average_precision"] == pytest.approx(
         record["model"]["frauds"] / record["model"]["payments"], abs=1e-4
     )
-    assert record["model"]["recall_at_capacity"] > 0.8
+    assert record["model"]["recall_at_capacity"] > 0.7
     assert result.metrics["expected_frauds_in_record"] == pytest.approx(result.metrics["frauds_in_record"], rel=0.5)
     card = json.loads(result.files["card.json"])
     assert card["currency"] == "CNY" and card["learnt_to"] == str(record["model"]["to_day"])

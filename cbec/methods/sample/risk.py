@@ -1,4 +1,4 @@
-"""Half a year of payments by some 600 customers, with four kinds of fraud planted, labels and a few verdicts.
+"""Half a year of payments by some 600 customers, with frauds of four kinds planted, some that nobody can see, labels and a few verdicts.
 
 Ordinary life is in it too, since it is what false alarms come from: journeys, gifts, households that share a device,
 new phones and cards, a few who pay at night.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CUSTOMERS, PAYMENTS, SPAN = 600, 7800, 183
 FIRST = datetime(END.year, END.month, END.day) - timedelta(days=SPAN - 1)
 UNLABELLED = 14  # last days of which no chargeback has come yet
-JUMPS, SWITCHES, BURSTS, RINGS = 26, 9, 6, 5
+JUMPS, SWITCHES, BURSTS, RINGS, CHARGEBACKS = 26, 9, 6, 5, 30
 MAILS = ("gmail.com", "outlook.com", "icloud.com", "web.de", "orange.fr", "yahoo.co.jp", "btinternet.com")
 RARE_MAILS = ("mail-once.example", "fastbox.example", "tmpmail.example")
 ABROAD = ("PL", "NL", "IT", "PT", "GR", "TR", "TH", "CA", "AE", "CH")
@@ -97,6 +97,7 @@ def family(company: Company) -> Family:
     planted["location_switches"] = _switches(rng, people, rows)
     planted["card_testing"] = _bursts(rng, rows)
     planted["rings"] = _rings(rng, rows)
+    planted["chargebacks"] = _chargebacks(rng, rows)
     frame = pl.DataFrame(
         rows, schema_overrides={"time": pl.Datetime("us"), "_incident": pl.String, "amount": pl.Float64}
     ).sort("time", "customer_id", "amount", "card_id")
@@ -218,6 +219,16 @@ def _rings(rng: np.random.Generator, rows: list[Row]) -> list[Row]:
                 row |= {"card_id": f"K{device}{i % 3}"} | ({"shipping_country": FAR[number]} if i % 2 else {})
                 rows.append(row | {"_incident": f"rings:{number}"})
         found.append({"device_id": device, "customers": "|".join(members)})
+    return found
+
+
+def _chargebacks(rng: np.random.Generator, rows: list[Row]) -> list[Row]:
+    """Ordinary payments that their own customer disputes later: nobody can see them coming."""
+    ordinary = [i for i, row in enumerate(rows) if row["_incident"] is None]
+    found = []
+    for number, i in enumerate(sorted(rng.choice(ordinary, CHARGEBACKS, replace=False).tolist())):
+        rows[i] |= {"_incident": f"chargebacks:{number}"}
+        found.append({"customer_id": rows[i]["customer_id"]})
     return found
 
 
