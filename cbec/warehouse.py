@@ -74,7 +74,7 @@ def slot(
             "moves": pl.concat([slotrows.steps(p, terms) for p in parts]),
         },
         money=slotrows.headline(parts, terms, slotted),
-        metrics=slotrows.metrics(parts, terms),
+        metrics=slotrows.metrics(parts, terms, slotted),
         findings=[Finding(*f) for f in slotrows.findings(parts, terms, slotted)],
         notes=slotrows.notes(parts, terms, slotted),
     )

@@ -128,7 +128,7 @@ def headline(plans: list[Plan], s: Terms, slotted: bool) -> Headline | str:
     return Headline(today, walk + carry, difference - half, difference + half, str(s.currency), basis)
 
 
-def metrics(plans: list[Plan], s: Terms) -> dict[str, float | int | str | None]:
+def metrics(plans: list[Plan], s: Terms, slotted: bool) -> dict[str, float | int | str | None]:
     """Figures for summary.json: of all warehouses together, metres per order as their mean over orders."""
     orders = sum(p.picks.orders for p in plans)
 
@@ -137,7 +137,8 @@ def metrics(plans: list[Plan], s: Terms) -> dict[str, float | int | str | None]:
 
     total = {k: sum(p.metres[k] for p in plans) for k in ("today", "proposed", "ideal")}
     carries = sum(len(w.steps) for p in plans for w in p.swaps)
-    return {
+    today = ("metres_per_order_today", "kilometres_today", "minutes_saved")
+    figures: dict[str, float | int | str | None] = {
         "orders": orders,
         "picks": int(sum(len(p.picks.sku) for p in plans)),
         "skus": sum(len(p.picks.skus) for p in plans),
@@ -156,6 +157,7 @@ def metrics(plans: list[Plan], s: Terms) -> dict[str, float | int | str | None]:
         "ranking": "|".join(sorted({p.choice.ranking for p in plans})),
         "half_life_days": "|".join(sorted({f"{p.choice.half_life:g}" for p in plans})),
     }
+    return figures if slotted else figures | dict.fromkeys(today)
 
 
 def findings(plans: list[Plan], s: Terms, slotted: bool) -> list[Found]:
