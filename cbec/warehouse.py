@@ -160,7 +160,7 @@ def rebalance(
         lot_cost=s.lot_cost,
     )  # fmt: skip
     world = network.build(forecast, inventory, transfer_lanes, policies, coverage, products, inbound, rates, settings)
-    network.missing_places(world, transfer_lanes)
+    strange = network.strange_places(world, transfer_lanes)
     case = method.case(world, search.best(world.net, s.time_limit), s.time_limit)
     rows = method.rows(case)
     return Result(
@@ -168,5 +168,5 @@ def rebalance(
         money=method.headline(case),
         metrics=method.metrics(case, rows),
         findings=[Finding(*f) for f in method.findings(case)],
-        notes=method.notes(case, inventory, policies, s.markup),
+        notes=method.notes(case, inventory, policies, s.markup, strange),
     )

@@ -28,6 +28,7 @@ _SHAPES = np.linspace(np.log(0.005), np.log(1e6), 600)
 
 def paths(mean: Floats, var: Floats) -> Floats:
     """Demand of each slice: the shape of `mean` and one axis more, of the slices. mean, var: of cumulative demand."""
+    mean = np.where(mean > 1e-9, mean, 0.0)  # less than a billionth of a unit is nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         shape = np.log(np.where(mean > 0, mean**2 / np.maximum(var, 1e-6 * mean**2), 1.0))
     ratio = _table()

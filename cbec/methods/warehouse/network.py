@@ -305,8 +305,8 @@ def lane_names(world: World) -> list[str]:
     ]
 
 
-def missing_places(world: World, lanes: pl.DataFrame) -> None:
-    """InputRejected where no lane joins two warehouses that hold or want anything."""
+def strange_places(world: World, lanes: pl.DataFrame) -> list[str]:
+    """Warehouses that lanes name and nobody else knows. InputRejected where no lane joins two known ones."""
     places = set(world.positions["warehouse"].to_list())
     joined = lanes.filter(pl.col("from_warehouse").is_in(places) & pl.col("to_warehouse").is_in(places))
     if joined.is_empty():
@@ -314,3 +314,4 @@ def missing_places(world: World, lanes: pl.DataFrame) -> None:
             f"transfer_lanes: none joins two of the warehouses {', '.join(sorted(places)[:5])}",
             hint="from_warehouse and to_warehouse must be written as in inventory and coverage",
         )
+    return sorted({*lanes["from_warehouse"].to_list(), *lanes["to_warehouse"].to_list()} - places)

@@ -280,10 +280,14 @@ def _still_short(c: Case) -> list[Found]:
     return out
 
 
-def notes(c: Case, inventory: pl.DataFrame, policies: pl.DataFrame | None, markup: float) -> list[str]:
-    """Assumptions and doubts, in words."""
+def notes(
+    c: Case, inventory: pl.DataFrame, policies: pl.DataFrame | None, markup: float, strange: list[str]
+) -> list[str]:
+    """Assumptions and doubts, in words. strange: warehouses that only lanes name."""
     plan, world = c.plan, c.world
     out: list[str] = []
+    if strange:
+        out.append(f"transfer_lanes name {', '.join(strange[:5])}, which hold and sell nothing here: not used")
     gap = plan.gap
     words = {
         "optimal": "the plan is proved to be the best for whole trips",

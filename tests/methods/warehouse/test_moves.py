@@ -66,7 +66,7 @@ def floors_and_orders(draw):
     return aisles, cells, text, places, second
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=80)
 @given(floors_and_orders(), st.sampled_from([0, 1, 3]), st.booleans())
 def test_every_move_can_be_done_and_saves_what_it_says(case, most, block):
     aisles, cells, text, places, second = case

@@ -54,7 +54,7 @@ def test_units_beyond_the_useful_ones_never_pay(net):
         assert transfer.marginal(net, qty, 1.0)[flow] <= 1e-6
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(networks(), st.sampled_from([1.0, 3.0]), st.sampled_from([0.0, 4.0]), st.booleans())
 def test_plans_are_whole_possible_and_never_dearer_than_nothing(net, pack, lot, proof):
     net = dataclasses.replace(net, pack=np.full(net.flows, pack), lot=lot)

@@ -32,7 +32,7 @@ def total(frequency, place, ranking):
     return sum(f * rank[p] for f, p in zip(frequency, place, strict=True) if p != NOWHERE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=6), st.integers(1, 3))
 def test_without_limits_sorting_is_exact(frequency, aisles):
     floor = layout.read(floors.bins(aisles, 2))
@@ -45,7 +45,7 @@ def test_without_limits_sorting_is_exact(frequency, aisles):
         assert total(frequency, found, ranking) == best
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_under_limits_the_assignment_is_exact_and_no_limit_is_broken(data):
     units = data.draw(st.lists(st.integers(1, 6), min_size=4, max_size=4))
