@@ -158,7 +158,7 @@ def cover(
         # The part of the day that the rest of the stock still covers.
         empty[gone] = day - 1 + np.clip(stock[gone] / rate[gone], 0, 1)
         part = np.clip(lead - (day - 1), 0.0, 1.0)
-        short += lacking * part
+        short += np.maximum(rate * part - stock, 0.0)  # of the day on which the order arrives, the part before it
         stock = np.maximum(stock - rate, 0.0)
         if day > lead.max(initial=0.0) and not np.isnan(empty[selling]).any():
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.stockroom import policy, stock, table
 from support.supply import day, sold
@@ -75,6 +75,7 @@ def test_reserved_pieces_are_not_free_and_nothing_asked_for_lasts():
 
 
 @settings(max_examples=30, deadline=None)
+@example(1, 2.0, 0.5)
 @given(st.integers(0, 200), st.floats(0.1, 9), st.floats(0, 60))
 def test_short_is_what_the_rate_asks_beyond_the_stock(on_hand, rate, lead):
     found, _ = moving({"A": on_hand}, sold("A", [rate] * 60, until=NOW), policies=policy({"lead_time_days": lead}))
