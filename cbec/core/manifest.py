@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 #: Packages whose version can change a number.
-_NUMERIC = ("polars", "numpy", "scipy", "holidays")
+_NUMERIC = ("polars", "numpy", "scipy", "holidays", "lightgbm")
 
 
 @dataclass(frozen=True)
