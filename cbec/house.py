@@ -228,7 +228,7 @@ def doctor() -> int:
     _out(
         f"cbec {metadata.version('cbec') if _installed('cbec') else 'from a checkout'}, Python {sys.version.split()[0]}"
     )
-    for name in ("typer", "polars", "numpy", "scipy", "rich", "pyyaml", "holidays"):
+    for name in ("typer", "polars", "numpy", "scipy", "lightgbm", "rich", "pyyaml", "holidays"):
         has = _installed(name)
         sound &= has
         _out(f"  {name:14} {metadata.version(name) if has else 'MISSING'}")
