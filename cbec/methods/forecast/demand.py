@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import calibrate, metrics, periods, select, tables
+from cbec.methods.forecast import distribution, metrics, periods, select, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,24 +41,19 @@ class Outlook:
 
 
 def outlook(panel: Panel, h: int, *, every: bool = False) -> Outlook:
-    """Fit, choose and calibrate; series without sales or delisted are forecast as zero. every: see `select.roll`."""
+    """Fit, choose and calibrate; series without sales are forecast as zero, delisted ones as what came
+    back of such series before. every: see `select.roll`."""
     rolled = select.roll(panel, h, every=every)
     choice = select.choose(panel, rolled)
-    dead = panel.obsolete | (panel.demand_class == "empty")
     chosen = rolled.forecasts[choice.names[0]].copy()
     for number, name in enumerate(choice.names):
         here = choice.best == number
         chosen[:, here] = rolled.forecasts[name][:, here]
     # Rounded as it is written, so that cum_mean is the sum of the means that a person sees.
-    point = np.where(dead[:, None], 0.0, np.round(chosen[0], 4))
-    actual = np.where(rolled.valid[1:, :, None], rolled.actual[1:], np.nan)
-    whole = bool((np.nan_to_num(panel.units) % 1 == 0).all())
-    of = calibrate.spread(panel, rolled, chosen)
-    single = calibrate.quantiles(point, chosen[1:], actual, of, total=False, whole=whole)
-    sums = np.cumsum(chosen[1:], 2), np.cumsum(actual, 2)
-    total = calibrate.quantiles(np.cumsum(point, 1), *sums, of, total=True, whole=whole)
-    total[:, :, 0] = single[:, :, 0]
-    total = np.maximum.accumulate(total, 2)
+    point = np.round(chosen[0], 4)
+    dead = (panel.demand_class == "empty") | (panel.obsolete & (point.sum(1) == 0))
+    point[dead] = 0.0
+    single, total = distribution.around(panel, rolled, chosen, point)
     single[:, dead], total[:, dead] = 0.0, 0.0
     model = np.where(dead, "zero", np.array(choice.names)[choice.best])
     return Outlook(rolled, choice, chosen, dead, point, single, total, model)
@@ -186,7 +181,11 @@ def _findings(panel: Panel, out: Outlook, record: pl.DataFrame) -> list[tuple[st
     biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
 
     def gone(i: int) -> str:
-        return f"no sale for {quiet[i]} {unit}: forecast as zero"
+        ahead = float(out.point[i].sum())
+        rest = (
+            f": {ahead:.3g} units expected ahead, as much as came back of others" if ahead > 0 else ": forecast as zero"
+        )
+        return f"no sale for {quiet[i]} {unit}{rest}"
 
     def plain(i: int) -> str:
         return "no method beat the seasonal naive at past origins; it is used"

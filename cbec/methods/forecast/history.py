@@ -196,7 +196,7 @@ def _finish(
     first = np.where(any_sold, sold.argmax(1), width)
     last = np.where(any_sold, width - 1 - sold[:, ::-1].argmax(1), -1)
     units[np.arange(width) < first[:, None]] = np.nan
-    obsolete = _obsolete(units, first, last, periods.SILENCE[frequency])
+    obsolete = delisted(units, first, last, periods.SILENCE[frequency])
     adi, cv2, demand_class = classify(units, obsolete, periods.YOUNG[frequency])
     return Panel(
         keys=names,
@@ -322,8 +322,8 @@ def _slots(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:
     return np.diff(inside).astype(np.float64)
 
 
-def _obsolete(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: int) -> Flags:
-    """No sale over a long tail of known periods: half a year, and so long that chance leaves it 1 in 100.
+def delisted(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: int) -> Flags:
+    """Which series (n) had no sale over a long tail of known periods: half a year, and so long that chance leaves it 1 in 100.
 
     The chance is that of a series which sells as often as this one did up to its last sale.
     """

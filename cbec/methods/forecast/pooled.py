@@ -8,12 +8,13 @@ fit a variance growing with the mean and non-negative coefficients shrunk to a p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import nnls
 
-from cbec.methods.forecast import local
+from cbec.methods.forecast import history, local, periods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,17 +25,23 @@ if TYPE_CHECKING:
 
 #: Half-lives in periods: of base demand, then of what lies above it.
 HALF_LIVES = {
-    "H": ((48.0, 168.0, 504.0), (168.0, 504.0)),
-    "D": ((8.0, 20.0, 60.0), (20.0, 60.0)),
-    "W": ((1.2, 3.0, 9.0), (3.0, 9.0)),
-    "M": ((0.8, 2.0, 6.0), (2.0, 6.0)),
-    "Q": ((0.8, 1.5, 3.0), (1.5, 3.0)),
-    "Y": ((0.8, 1.5, 3.0), (1.5, 3.0)),
+    "H": ((48.0, 168.0, 504.0, 1512.0, 6048.0), (168.0, 504.0, 2016.0)),
+    "D": ((8.0, 20.0, 60.0, 180.0, 600.0), (20.0, 60.0, 240.0)),
+    "W": ((1.2, 3.0, 9.0, 27.0, 104.0), (3.0, 9.0, 36.0)),
+    "M": ((0.8, 2.0, 6.0, 18.0, 72.0), (2.0, 6.0, 24.0)),
+    "Q": ((0.8, 1.5, 3.0, 8.0, 24.0), (1.5, 3.0, 8.0)),
+    "Y": ((0.8, 1.5, 3.0, 8.0, 24.0), (1.5, 3.0, 8.0)),
 }
 #: Coefficients where nothing is learnt: base, bulk, and what is added for a short life.
-PRIOR = np.array([0.3, 0.5, 0.2, 0.4, 0.4, 0.3])
-#: Series-origins that the prior counts for.
-STRENGTH = 100.0
+PRIOR = np.array([0.15, 0.2, 0.25, 0.25, 0.15, 0.3, 0.3, 0.3, 0.3])
+BASE = 5
+#: Series-origins that the prior counts for, and its least weight beside one lesson, however many series it is about: series of a
+#: catalogue live through the same months, so that their lessons are not independent.
+STRENGTH, LEAST = 100.0, 0.15
+#: Delisted series-origins without a sale that stand beside those of the catalogue when it is told how much of them comes again.
+GONE = 5.0
+#: Delisted series that the past must have seen before it tells anything of them.
+SEEN = 10
 LESSONS = 8
 BULK = 3.0
 #: Periods that the median sale is taken from.
@@ -42,14 +49,16 @@ RECENT = {"H": 1344, "D": 182, "W": 26, "M": 18, "Q": 8, "Y": 8}
 
 
 def features(y: Floats, frequency: str, lead: int = 0) -> Floats:
-    """n x 6 means per period of seasonally adjusted histories y (right-aligned, NaN = masked or not born).
+    """n x 9 means per period of seasonally adjusted histories y (right-aligned, NaN = masked or not born).
 
     lead: leading columns that lie before the panel, of which nothing is known of any series.
     """
     count, width = y.shape
     known = ~np.isnan(y)
     value = np.where(known, np.maximum(y, 0.0), 0.0)
-    base = np.minimum(value, BULK * _median_sale(value[:, -RECENT[frequency] :])[:, None])
+    usual = _median_sale(value[:, -RECENT[frequency] :])
+    usual = np.where(usual > 0, usual, _median_sale(value))
+    base = np.minimum(value, BULK * usual[:, None])
     born = local.born(y)
     # A series that is not born counts as zero in the plain means, as the seller's formulas have it; the last feature
     # says how much larger the mean over its life is.
@@ -79,35 +88,64 @@ def _median_sale(value: Floats) -> Floats:
     )
 
 
-def levels(stack: Floats, season: Season, back: tuple[int, ...], h: int, frequency: str) -> Floats:
+def levels(stack: Floats, season: Season, back: tuple[int, ...], h: int, frequency: str, least: int = 1) -> Floats:
     """(1 + K) x n units per period, from today and from each origin.
 
-    stack: (1 + K) x n x T histories as known today and at the origins `back` periods ago; season: theirs.
+    stack: (1 + K) x n x T histories as known today and at the origins `back` periods ago; season: theirs. least:
+    periods with a sale that a series must have had to teach.
     Lessons are origins of the same history that lie further back: what the means were then, what the next h periods
-    brought. For each origin only those teach whose horizon was over by then.
+    brought. For each origin only those teach whose horizon was over by then. Series that count as delisted keep the
+    part of their level that such series came back to; nothing where none ever did, or too few were seen.
     """
     deep, count, width = stack.shape
-    reach = min(h, max(1, width // 3))
     out = np.empty((deep, count))
-    lessons: dict[int, tuple[Floats, Floats]] = {}
+    lessons: dict[tuple[int, int], Lesson] = {}
     origins = (0, *back)
     for k in range(deep - 1, -1, -1):  # oldest first: a lesson keeps the season that was known when it was first taught
         cut = origins[k]
         one = season.of(slice(k * count, (k + 1) * count))
         flat = one.out_of(stack[k])
         taught = []
+        reach = min(h, max(1, (width - cut) // 3))
         for lesson in _lessons(width - cut, reach):
-            known = lessons.get(cut + lesson)
+            known = lessons.get((cut + lesson, reach))
             if known is None:
-                past = np.full(flat.shape, np.nan)
-                past[:, lesson:] = flat[:, : width - lesson]
-                after = flat[:, width - lesson : width - lesson + reach]
-                there = ~np.isnan(after)
-                rate = np.where(there.any(1), np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
-                known = lessons[cut + lesson] = (features(past, frequency, cut + lesson), rate)
+                known = _lesson(stack[k], flat, cut, lesson, reach, frequency, least)
+                lessons[cut + lesson, reach] = known
             taught.append(known)
-        out[k] = np.einsum("ij,j->i", features(flat, frequency, cut), _learn(taught, reach))
+        coefficients, revival = _learn(taught, reach)
+        level = np.einsum("ij,j->i", features(flat, frequency, cut), coefficients)
+        out[k] = np.where(_silent(stack[k], frequency), revival * level, level)
     return out
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Features n x 9 as they were, units per period that came (n, NaN = not known), and whether the series was silent."""
+
+    x: Floats
+    y: Floats
+    silent: NDArray[np.bool_]
+
+
+def _lesson(known: Floats, flat: Floats, cut: int, back: int, reach: int, frequency: str, least: int) -> Lesson:
+    width = flat.shape[1]
+    past, raw = np.full(flat.shape, np.nan), np.full(flat.shape, np.nan)
+    past[:, back:], raw[:, back:] = flat[:, : width - back], known[:, : width - back]
+    after = flat[:, width - back : width - back + reach]
+    there = ~np.isnan(after)
+    enough = there.any(1) & ((np.nan_to_num(raw) > 0).sum(1) >= least)
+    rate = np.where(enough, np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
+    return Lesson(features(past, frequency, cut + back), rate, _silent(raw, frequency))
+
+
+def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:
+    """Which histories count as delisted."""
+    width = y.shape[1]
+    sold = np.nan_to_num(y) > 0
+    first = np.where(sold.any(1), sold.argmax(1), width)
+    last = np.where(sold.any(1), width - 1 - sold[:, ::-1].argmax(1), -1)
+    return history.delisted(y, first, last, periods.SILENCE[frequency])
 
 
 def _lessons(known: int, reach: int) -> list[int]:
@@ -117,19 +155,29 @@ def _lessons(known: int, reach: int) -> list[int]:
     return [back for back in found if known - back >= max(2, reach)]
 
 
-def _learn(lessons: list[tuple[Floats, Floats]], h: int) -> Floats:
-    """Coefficients from lessons (features n x 6, units per period n)."""
+def _learn(lessons: list[Lesson], h: int) -> tuple[Floats, float]:
+    """Coefficients, and the part of their level that delisted series come back to."""
     size = len(PRIOR)
     square, product, rows = np.zeros((size, size)), np.zeros(size), 0
-    for x, y in lessons:
-        use = ~np.isnan(y) & (x[:, :3].sum(1) > 0)
-        weight = 1 / (x[use].mean(1) + 1 / h)
-        square += np.einsum("ij,ik,i->jk", x[use], x[use], weight)
-        product += np.einsum("ij,i,i->j", x[use], y[use], weight)
+    weights = []
+    for lesson in lessons:
+        x = lesson.x
+        use = ~np.isnan(lesson.y) & (x[:, :BASE].sum(1) > 0)
+        weights.append(np.where(use, 1 / (x.mean(1) + 1 / h), 0.0))
+        x, y, weight = x[use], lesson.y[use], weights[-1][use]
+        square += np.einsum("ij,ik,i->jk", x, x, weight)
+        product += np.einsum("ij,i,i->j", x, y, weight)
         rows += int(use.sum())
     if not rows:
-        return PRIOR
-    ridge = STRENGTH / rows * np.trace(square) / size
+        return PRIOR, 0.0
+    ridge = max(STRENGTH / rows, LEAST / len(lessons)) * np.trace(square) / size
     root = np.linalg.cholesky(square + ridge * np.eye(size))
     found: Floats = nnls(root.T, np.linalg.solve(root, product + ridge * PRIOR))[0]
-    return found
+    came = expected = 0.0
+    seen = np.zeros(len(lessons[0].y), bool)
+    for lesson, weight in zip(lessons, weights, strict=True):
+        here = lesson.silent & (weight > 0)
+        seen |= here
+        came += float(np.einsum("i,i->", lesson.y[here], weight[here]))
+        expected += float(np.einsum("ij,j,i->", lesson.x[here], found, weight[here]))
+    return found, min(came / (expected + GONE), 1.0) if seen.sum() >= SEEN else 0.0

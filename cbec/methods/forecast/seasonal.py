@@ -22,8 +22,9 @@ RECENCY = 0.85
 RECENCY_SHORT = 0.97
 #: Times the standard error that shrinking takes off; above 1 since errors of neighbouring indices go together.
 SHRINK = 2.0
-#: Standard errors that the autocorrelation at the seasonal lag must have.
-EVIDENCE = 0.5
+#: Standard errors that the autocorrelation at the seasonal lag must have; where periods without a sale make chance seasons,
+#: the usual test.
+EVIDENCE, EVIDENCE_GAPS = 0.5, 2.5
 #: Seasons a history must have.
 SEASONS = 2.0
 #: Seasons that the shared line must have, and standard errors by which its seasons must resemble each other.
@@ -223,7 +224,7 @@ def _index(y: Floats, m: int, recency: float) -> tuple[Floats, Floats]:
     noise = (variance[:, None] / np.maximum(seasons, 1.0)).sum(1) * (m - 1) / m
     size = (index * index).sum(1)
     keep = np.clip(1 - SHRINK * noise / np.where(size > 0, size, 1.0), 0.0, 1.0)
-    shown = (evidence(y, m) > EVIDENCE) & (freedom > 0) & (size > 0)
+    shown = (evidence(y, m) > np.where(positive, EVIDENCE, EVIDENCE_GAPS)) & (freedom > 0) & (size > 0)
     index = index * np.where(shown, keep, 0.0)[:, None]
     factor[rows] = np.where(positive[:, None], np.maximum(1 + index, 0.01), 1.0)
     shift[rows] = np.where(positive[:, None], 0.0, index)

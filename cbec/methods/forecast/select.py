@@ -35,10 +35,15 @@ BLOCK = 4096
 #: Past origins at most.
 ORIGINS = 4
 SPARSE = ("intermittent", "lumpy", "new")
+#: Methods that look at so little that sparse demand makes them say nothing, or far too much.
+FRAGILE = ("seller_formula", "theta")
 #: What does well without a record: combinations of smoothing methods for regular demand (M3, M4), levels learnt from
 #: the whole catalogue for sparse demand.
 DEFAULT, DEFAULT_SPARSE = "combination", "pooled_level"
 MARGIN = 0.06
+#: Usual error over level up to which the default has its whole advantage, and from which on it has none: where noise rules,
+#: series are independent enough for the record to be believed.
+NOISY, LOUD = 0.3, 0.6
 #: Origins that the record of the class counts for in the choice per series (more for sparse series, whose few sales let
 #: anything win by luck), and series-origins that the record of all
 #: series counts for in that of a class.
@@ -54,13 +59,16 @@ LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 @dataclass(frozen=True)
 class Rolled:
     """Forecasts per method, (1 + K) x n x h: row 0 from today, row k from cuts[k] periods ago; actual of the K past
-    origins, (1 + K) x n x h, NaN where masked or not yet over (row 0 all NaN). scale: (1 + K) x n, usual one-step error.
-    valid: (1 + K) x n, whether the series had enough history at the origin to be judged."""
+    origins, (1 + K) x n x h, NaN where masked or not yet over (row 0 all NaN). scale: (1 + K) x n, usual one-step error. moments: 3 x (1 + K) x n, known periods, mean and
+    variance of the seasonally adjusted history.
+    valid: (1 + K) x n, whether the series had enough history at the origin to be judged. stack: (1 + K) x n x T
+    histories as known then."""
 
     cuts: tuple[int, ...]
     forecasts: dict[str, Floats]
     actual: Floats
     scale: Floats
+    moments: Floats
     valid: Flags
 
 
@@ -68,11 +76,13 @@ def cuts(width: int, horizon: int, most: int = ORIGINS) -> tuple[int, ...]:
     """How many periods before today the past origins lie: the last `horizon` periods, and further back by a half each.
 
     A history too short for that is cut at a third of its length, so that the record covers the first part of the horizon.
+    At least half of it lies before every origin: with less, methods err in ways that they no longer would.
     """
     reach = min(horizon, max(1, width // 3))
-    step = max(1, -(-reach // 2))
+    room = max(width // 2 - reach, 0)
+    step = max(1, min(-(-reach // 2), room // (most - 1)))
     found = [reach + k * step for k in range(most)]
-    return tuple(c for c in found if width - c >= max(2, min(reach, width // 3)))
+    return tuple(c for c in found if width - c >= 2 and (c == reach or c <= width // 2))
 
 
 def views(units: Floats, back: tuple[int, ...]) -> Floats:
@@ -105,25 +115,43 @@ def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
     y = stack.reshape(-1, width)
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
     season = seasonal.estimate(stack, panel.season, recency)
-    level = pooled.levels(stack, season, back, h, panel.frequency).reshape(-1)
+    sales = (np.nan_to_num(stack) > 0).sum(2)
+    least = usual_least(sales[0])
+    level = pooled.levels(stack, season, back, h, panel.frequency, least).reshape(-1)
     out: dict[str, Floats] = {}
-    mse = np.empty(len(y))
+    mse, moments = np.empty(len(y)), np.empty((3, len(y)))
     for start in range(0, len(y), BLOCK):  # blocks that stay in the cache; rows do not touch each other from here on
         rows = slice(start, start + BLOCK)
-        made, mse[rows] = _methods(y[rows], season.of(rows), level[rows], h, panel.frequency, every)
+        made, mse[rows], moments[:, rows] = _methods(y[rows], season.of(rows), level[rows], h, panel.frequency, every)
         for name, values in made.items():
             out.setdefault(name, np.empty((len(y), h)))[rows] = values
     out["seller_formula"] = _seller(panel, back, h)
     life = (~np.isnan(stack)).sum(2)
-    sold = (np.nan_to_num(stack) > 0).any(2)
     scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
-    return Rolled(back, {k: v.reshape(shape) for k, v in out.items()}, actual, scale, sold & (life >= 2))
+    return Rolled(
+        back,
+        {k: v.reshape(shape) for k, v in out.items()},
+        actual,
+        scale,
+        moments.reshape(3, *shape[:2]),
+        (sales >= least) & (life >= 2),
+    )
+
+
+def usual_least(sales: NDArray[np.int64]) -> int:
+    """Periods with a sale that (nearly) every series of the catalogue has, up to 4.
+
+    Series with fewer at a past origin are in the catalogue only since they sold again: they say nothing of what others
+    may expect.
+    """
+    some = sales[sales > 0]
+    return int(np.clip(np.quantile(some, 0.01), 1, 4)) if some.size else 1
 
 
 def _methods(
     y: Floats, season: seasonal.Season, level: Floats, h: int, frequency: str, every: bool
-) -> tuple[dict[str, Floats], Floats]:
-    """Methods that look at one series at a time, and the squared one-step error of Theta."""
+) -> tuple[dict[str, Floats], Floats, Floats]:
+    """Methods that look at one series at a time, the squared one-step error of Theta, moments of the adjusted history."""
     m = periods.SEASON[frequency]
     flat = season.out_of(y)
     raw, mse = theta.theta(flat, h)
@@ -150,7 +178,15 @@ def _methods(
         made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
     if every:
         made["naive"] = local.naive(y, h)
-    return made, mse
+    return made, mse, _moments(flat)
+
+
+def _moments(y: Floats) -> Floats:
+    known = ~np.isnan(y)
+    n = known.sum(1).astype(np.float64)
+    mean = np.where(known, y, 0.0).sum(1) / np.maximum(n, 1)
+    rest = np.where(known, y - mean[:, None], 0.0)
+    return np.stack([n, mean, np.einsum("it,it->i", rest, rest) / np.maximum(n - 1, 1)])
 
 
 def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
@@ -216,12 +252,20 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     prior = np.where(sparse, PRIOR_SPARSE, PRIOR)
     score = (count * relative + prior * pool) / (count + prior)
     ranked = score.copy()
-    ranked[names.index(DEFAULT)] -= np.where(sparse, 0.0, MARGIN)
+    level = rolled.forecasts[DEFAULT][0].mean(1)
+    noise = rolled.scale[0] / np.where(level > 0, level, 1.0)
+    ranked[names.index(DEFAULT)] -= np.where(sparse, 0.0, MARGIN * np.clip((LOUD - noise) / (LOUD - NOISY), 0.0, 1.0))
     ranked[names.index(DEFAULT_SPARSE)] -= np.where(sparse, MARGIN, 0.0)
+    ranked[np.array([n in FRAGILE for n in names])[:, None] & sparse] = np.inf
     naive = names.index(NAIVE)
     best = np.where(score[ranked.argmin(0), np.arange(len(usual))] < score[naive], ranked.argmin(0), naive)
     unjudged = np.where(sparse, names.index(DEFAULT_SPARSE), names.index(DEFAULT))
-    return Choice(names, np.where(count > 0, best, unjudged), score, count)
+    best = np.where(count > 0, best, unjudged)
+    # Nothing at all is no expectation. And the past of what counts as delisted now was silence by that very rule: it
+    # cannot judge who comes back.
+    expected = np.stack([rolled.forecasts[n][0].sum(1) for n in names])[best, np.arange(len(best))]
+    best = np.where(panel.obsolete | (expected <= 0), names.index(DEFAULT_SPARSE), best)
+    return Choice(names, best, score, count)
 
 
 def _mean(values: Floats, weight: Floats, otherwise: Floats) -> Floats:

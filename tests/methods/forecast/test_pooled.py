@@ -53,3 +53,37 @@ def test_too_short_to_learn_gives_the_prior():
     stack = views(y, ())
     assert pooled.levels(stack, neutral(stack), (), 30, "D")[0, 0] == 2.0
     assert pooled.levels(np.full((1, 1, 4), np.nan), neutral(np.zeros((1, 1, 4))), (), 3, "M")[0, 0] == 0
+
+
+def silent_catalogue(comes_back):
+    """Every series sells for 30 months, then 30 months nothing; of some the sales come back now and then."""
+    rng = np.random.default_rng(6)
+    y = rng.poisson(0.6, (300, 72)).astype(float)
+    for i in range(300):
+        start = 20 + i % 40
+        y[i, start:] = rng.poisson(0.1, 72 - start) if comes_back else 0.0
+    return y
+
+
+def test_what_never_came_back_is_expected_no_more():
+    for comes_back in (False, True):
+        y = silent_catalogue(comes_back)
+        stack = views(y, (6, 9, 12))
+        level = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M")[0]
+        silent = pooled._silent(y, "M")
+        assert silent.sum() > 20
+        if comes_back:
+            assert 0.03 < level[silent].mean() < 0.2
+        else:
+            assert level[silent].max() < 0.01
+
+
+def test_series_that_must_have_sold_again_to_be_in_the_catalogue_do_not_teach():
+    """A catalogue of all that sold at least twice: those with a single sale at the origin were sure to sell again."""
+    rng = np.random.default_rng(9)
+    y = (rng.random((4000, 40)) < 0.05).astype(float)
+    y = y[(y.sum(1) >= 2)]
+    stack = views(y, (6, 9, 12))
+    level = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M", 2)[0].mean()
+    biased = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M", 1)[0].mean()
+    assert biased > level
