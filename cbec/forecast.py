@@ -136,3 +136,94 @@ def backtest(sales: Table, *, s: Demand) -> Result:
         metrics=metrics,
         notes=[*panel.notes, *notes],
     )
+
+
+@dataclass(frozen=True)
+class Clearance(Common):
+    """Settings of `forecast clearance`; a policy row's own value goes before the setting."""
+
+    cover_days: float = setting(
+        90.0, "stock beyond the demand of so many days is excess (of lead time + review where that is longer)", min=1
+    )
+    cover_level: float = setting(0.95, "quantile of that demand which is needed", min=0.5, max=0.999)
+    silent_days: float = setting(
+        90.0,
+        "stock not sold for so long is dead whatever the forecast says, if so long a silence is no accident",
+        min=7,
+    )
+    sell_by_days: int = setting(365, "days until what is left is worth nothing", min=14, max=1825)
+    step_days: int = setting(14, "days until the next change of price; later ones are further apart", min=1, max=365)
+    max_discount: float = setting(0.7, "deepest discount that is tried", min=0, max=0.9)
+    selling_rate: float = setting(0.15, "marketplace fee and returns of a sale, as a share of its price", min=0, max=1)
+    selling_cost: float = setting(0.0, "shipping and packing of a unit sold, in the home currency", min=0)
+    recovery: float = setting(
+        0.0,
+        "what the supplier or a liquidator pays for excess, as a share of unit cost; 0 = not on offer",
+        min=0,
+        max=1,
+    )
+    elasticity: float = setting(-1.5, "price elasticity where no sales tell one", min=-10, max=0)
+    borrowed: float = setting(
+        0.33,
+        "part of a promotion's extra sales that later weeks lack, so that a lasting discount does not get it",
+        min=0,
+        max=1,
+    )
+    holding_rate: float = setting(
+        0.25, "cost of capital per year as a share of its value, where the policy has no holding rate", min=0
+    )
+    correlation: float = setting(0.0, "correlation of the markets that one warehouse serves", min=0, max=1)
+    fees: str = setting(
+        "", "file of storage fees by age (YAML); example = the packaged example; empty = the policies' storage cost"
+    )
+
+
+@command("clearance", "clearance_path")
+def clearance(
+    forecast: Table,
+    inventory: Table,
+    products: Table,
+    prices: Table | None = None,
+    policies: Table | None = None,
+    coverage: Table | None = None,
+    inbound: Table | None = None,
+    sales: Table | None = None,
+    transfer_lanes: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Clearance,
+) -> Result:
+    """Stock that is more than needed: keep, mark down, move, sell off or write off, whichever costs least.
+
+    Discounts follow from price elasticities, estimated from `sales` where prices moved and pooled by category.
+    """
+    from cbec.methods import protection, unitcost
+    from cbec.methods import terms as policy
+    from cbec.methods.forecast import clearance as method
+    from cbec.methods.forecast import clearance_words as words
+    from cbec.methods.forecast import elasticity, excess
+    from cbec.methods.forecast import fees as fee_tables
+
+    clock = protection.clock(forecast, s.as_of)
+    linked = protection.link(forecast, coverage, clock)
+    terms = excess.terms(linked.items, policies, products, level=s.cover_level, holding_rate=s.holding_rate)
+    costs = unitcost.prices(
+        linked.items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=0.0
+    )
+    held = policy.stock(linked.items, inventory, inbound, clock)
+    told, cells = elasticity.of_skus(linked.items["sku"].to_list(), sales, products, s.elasticity)
+    facts = excess.facts(linked, costs, inventory, products, prices, told, cells, rates, clock)
+    rules = method.Rules(
+        s.cover_days, s.cover_level, s.silent_days, s.sell_by_days, s.step_days, s.max_discount, s.selling_rate,
+        s.selling_cost, s.recovery, s.elasticity, s.borrowed, s.correlation,
+    )  # fmt: skip
+    given = method.Given(clock, linked, terms, held, costs, facts, fee_tables.load(s.fees))
+    case = method.case(given, rules, sales=sales, lanes=transfer_lanes, rates=rates)
+    rows = method.rows(case, inventory)
+    return Result(
+        tables={"clearance": rows, "clearance_path": method.paths(case)},
+        money=words.headline(case),
+        metrics=words.metrics(case, rows),
+        findings=[Finding(*f) for f in words.findings(case, rows)],
+        notes=words.notes(case, inventory),
+    )

@@ -70,7 +70,7 @@ class Linked:
 
     items: n rows sku, warehouse, sorted. item, series, share: one entry per link, sorted by item. mean, seller:
     S x H cumulative mean and S daily rate of the seller formula (NaN = none). quantiles: 3 x S x H cumulative
-    quantiles of counts.UPPER. known: periods that each series has.
+    quantiles of counts.UPPER. known: periods that each series has. names: the SERIES columns of the S series.
     """
 
     items: pl.DataFrame
@@ -81,6 +81,7 @@ class Linked:
     quantiles: Floats
     seller: Floats
     known: NDArray[np.intp]
+    names: pl.DataFrame
 
     def seller_rate(self) -> Floats:
         """Units per day and item by the seller formula; NaN where a series has none."""
@@ -184,6 +185,7 @@ def link(forecast: pl.DataFrame, coverage: pl.DataFrame | None, clock: Clock) ->
         total[1:],
         values[4][:, 0] / (clock.edges[1] - clock.edges[0]),
         known.astype(np.intp),
+        names.select(SERIES),
     )
 
 

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 class Prices:
     """Money per unit in `currency` (None = no table tells one), n each; NaN = unknown.
 
-    guessed: the shortage cost is a share of the unit cost, since neither policy nor price tells it.
+    guessed: the shortage cost is a share of the unit cost, since neither policy nor price tells it. price: of products.
     """
 
     unit_cost: Floats
     shortage: Floats
     guessed: NDArray[np.bool_]
     currency: str | None
+    price: Floats
 
 
 def prices(
@@ -83,4 +84,4 @@ def prices(
     margin = np.maximum(price - cost, 0.0)
     guessed = np.isnan(terms.shortage) & np.isnan(margin)
     shortage = np.where(np.isnan(terms.shortage), np.where(guessed, markup * cost, margin), terms.shortage)
-    return Prices(cost, shortage, guessed & ~np.isnan(cost), home)
+    return Prices(cost, shortage, guessed & ~np.isnan(cost), home, price)

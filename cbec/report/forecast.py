@@ -8,6 +8,7 @@ import polars as pl
 
 from cbec.report import svg
 from cbec.report.backtest import backtest
+from cbec.report.clearance import clearance
 from cbec.report.format import NOTHING, figure, number, of, percent, short, units
 from cbec.report.page import Chart, Figure
 from cbec.report.series import PERIOD, keys, last_period, name, rows_of, tone
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from cbec.report.page import Page, View
 
-__all__ = ["backtest", "demand", "replenish"]
+__all__ = ["backtest", "clearance", "demand", "replenish"]
 
 _FANS = 12
 _HISTORY = (40, 160)  # periods of history before a fan: four horizons, within these limits

@@ -253,3 +253,78 @@ projection = Contract(
     ),
     key=("sku", "warehouse", "date"),
 )
+
+prices = Contract(
+    "prices",
+    "Selling prices; the last row on or before the day of the decision holds, a row without a market where no other does.",
+    (
+        _SKU,
+        Column("market", "text", "where it sells; empty = everywhere", required=False, null=True, default="*", aliases=_MARKET.aliases),
+        optional("date", "date", "first day of the price", aliases=("日期", "生效日期", "valid_from")),
+        Column("price", "float", "price per unit", above=0, aliases=("售价", "单价", "价格", "unit_price")),
+        optional("currency", "currency", "empty = the home currency", aliases=("币种", "货币")),
+    ),
+    key=("sku", "market", "date"),
+    time="date",
+)
+
+ACTIONS = ("keep", "markdown", "markdown_later", "transfer", "liquidate", "write_off", "unknown")
+
+clearance = Contract(
+    "clearance",
+    "Stock that is more than needed, and what to do with it: each way with its cost until the sell-by day, the cheapest first.",
+    (
+        _SKU,
+        _WAREHOUSE,
+        Column("on_hand", "float", "less what is reserved", unit="pieces", digits=2),
+        Column("excess_units", "float", "position over the quantile of demand of the cover horizon, at most what is here; empty without a forecast", unit="pieces", null=True, min=0, digits=2),
+        Column("months_of_cover", "float", "position / expected demand of a month; empty where none is expected", unit="months", null=True, min=0, digits=2),
+        Column("age_band", "text", "days since arrival, or unknown"),
+        Column("action", "text", one_of=ACTIONS),
+        Column("action_units", "float", "units moved, sold off or destroyed now; a markdown is of all", unit="pieces", null=True, min=0, digits=2),
+        Column("destination", "text", "of a transfer", null=True),
+        Column("discount_pct", "float", "off the regular price from today", unit="%", null=True, min=0, max=100, digits=1),
+        Column("price", "float", "from today, in `currency`", null=True, min=0, digits=2),
+        Column("expected_units", "float", "of the stock of today, sold until the sell-by day", unit="pieces", null=True, min=0, digits=2),
+        Column("sell_through_date", "date", "day by which the stock is as likely gone as not; empty where that is after the sell-by day", null=True),
+        Column("p_sell_through", "float", "chance that it is sold out by the sell-by day", null=True, min=0, max=1, digits=4),
+        Column("excess_value", "float", "excess at unit cost", null=True, min=0, digits=2),
+        Column("recovered", "float", "what the excess brings, less what the rest of the stock loses by the action, at today's value", null=True, digits=2),
+        Column("storage", "float", "storage and disposal of the excess until the sell-by day", null=True, digits=2),
+        Column("cost", "float", "excess_value - recovered + storage: what the excess costs (negative = it earns)", null=True, digits=2),
+        Column("currency", "currency", null=True),
+        Column("runner_up", "text", "the next cheapest way", null=True),
+        Column("runner_up_cost", "float", null=True, digits=2),
+        Column("cost_keep", "float", "at the regular price, as today", null=True, digits=2),
+        Column("cost_markdown", "float", "on the best path of discounts", null=True, digits=2),
+        Column("cost_transfer", "float", "to the warehouse that needs it; empty without a lane or a need", null=True, digits=2),
+        Column("cost_liquidate", "float", "sold off or returned at the setting `recovery`", null=True, digits=2),
+        Column("cost_write_off", "float", "destroyed now", null=True, digits=2),
+        Column("elasticity", "float", "change of demand in % per 1 % of price", null=True, digits=3),
+        Column("elasticity_low", "float", "5 % quantile", null=True, digits=3),
+        Column("elasticity_high", "float", "95 % quantile", null=True, digits=3),
+        Column("elasticity_basis", "text", "own sales; those of its category; of the whole catalogue; default = a setting, no data", null=True, one_of=("own", "category", "catalogue", "default")),
+        Column("reason_code", "text"),
+        Column("reason", "text"),
+    ),
+    key=("sku", "warehouse"),
+)
+
+clearance_path = Contract(
+    "clearance_path",
+    "Planned prices of items with excess stock, and the stock that follows, beside that at the regular price.",
+    (
+        _SKU,
+        _WAREHOUSE,
+        Column("stage", "int", min=1),
+        Column("date", "date", "first day of the stage"),
+        Column("until", "date", "its last day"),
+        Column("discount_pct", "float", unit="%", min=0, max=100, digits=1),
+        Column("price", "float", min=0, digits=2),
+        Column("currency", "currency", null=True),
+        Column("expected_units", "float", "sold in the stage", unit="pieces", min=0, digits=2),
+        Column("stock", "float", "expected at its end", unit="pieces", min=0, digits=2),
+        Column("stock_keep", "float", "expected at its end at the regular price", unit="pieces", min=0, digits=2),
+    ),
+    key=("sku", "warehouse", "stage"),
+)

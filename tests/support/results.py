@@ -183,6 +183,57 @@ def replenish(items: int = 30) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]
     return told, made
 
 
+def clearance(items: int = 30) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    r = random.Random(13)
+    rows, path = [], []
+    ways = ("markdown", "markdown", "keep", "write_off", "markdown_later", "transfer", "liquidate", "unknown", "keep")
+    for i in range(items):
+        sku, place = CHINESE if i == 1 else DANGEROUS if i == 2 else f"SKU-{i:04d}", ("DEHAM", "USLAX")[i % 2]
+        action, stock, unit = ways[i % len(ways)], r.uniform(50, 900), r.uniform(4, 60)
+        dead, judged = action == "write_off", action != "unknown"
+        excess = 0.0 if i % 9 == 8 else stock if dead else stock * 0.7
+        keep = excess * unit * r.uniform(0.2, 0.8)
+        cost = keep if action == "keep" else keep * r.uniform(-0.2, 0.9)
+        cut = r.choice([15.0, 30.0, 45.0]) if action == "markdown" else 0.0
+        rows.append(
+            {"sku": sku, "warehouse": place, "on_hand": stock, "excess_units": excess, "months_of_cover": None if dead else r.uniform(4, 30),
+             "age_band": ("0-90", "91-180", "181-270", "271-365", "366+", "unknown")[i % 6], "action": action,
+             "action_units": excess if action in ("write_off", "liquidate", "transfer") else 0.0, "destination": "GBFXT" if action == "transfer" else None,
+             "discount_pct": cut, "price": 3 * unit * (1 - cut / 100), "expected_units": 0.0 if dead else stock * 0.9,
+             "sell_through_date": None if dead else AS_OF + timedelta(days=200), "p_sell_through": None if dead else r.random(),
+             "excess_value": excess * unit if judged else None, "recovered": excess * unit - cost + 5 if judged else None, "storage": 5.0 if judged else None,
+             "cost": cost if judged else None, "currency": "EUR", "runner_up": "keep" if action not in ("keep", "unknown") else None,
+             "runner_up_cost": keep if action not in ("keep", "unknown") else None, "cost_keep": keep if judged else None,
+             "cost_markdown": cost if action.startswith("markdown") else None, "elasticity": r.uniform(-5.5, 0.2), "elasticity_low": -4.0,
+             "elasticity_high": -1.0, "elasticity_basis": ("own", "category", "catalogue", "default")[i % 4], "reason_code": "clear_none",
+             "reason": f"{excess:.0f} units are more than 90 days need."}
+        )  # fmt: skip
+        left = plain = stock
+        for stage in range(1, 7) if action.startswith("markdown") else ():
+            off = max(0.0, cut - 5 * stage) if action == "markdown" else 20.0 * (stage > 3)
+            sold = min(left, stock * (0.1 + off / 200))
+            left, plain = left - sold, max(0.0, plain - stock * 0.1)
+            path.append(
+                {"sku": sku, "warehouse": place, "stage": stage, "date": AS_OF + timedelta(days=60 * stage - 59), "until": AS_OF + timedelta(days=60 * stage),
+                 "discount_pct": off, "price": 3 * unit * (1 - off / 100), "currency": "EUR", "expected_units": sold, "stock": left, "stock_keep": plain}
+            )  # fmt: skip
+    made = {"clearance": frame("clearance", rows), "clearance_path": frame("clearance_path", path)}
+    money = {"today": 51000.0, "proposed": 20400.0, "difference": -30600.0, "low": -44000.0, "high": -17000.0, "currency": "EUR",
+             "basis": "cost of the excess of 26 items"}  # fmt: skip
+    findings = [finding(i, "high", f"SKU-{i:04d}@DEHAM", "60 units and no demand expected", 900.0) for i in range(3)]
+    metrics = {"stock_value": 180000.0, "dead_items": 3, "dead_value": 4200.0}
+    told = summary(
+        "forecast",
+        "clearance",
+        made,
+        money=money,
+        findings={"info": 0, "warn": 0, "high": 3},
+        top_findings=findings,
+        metrics=metrics,
+    )
+    return told, made
+
+
 def tax(lines: int = 260) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
     r = random.Random(4)
     rows = []
@@ -396,7 +447,7 @@ def _told(step: str, command: str, result: Any) -> tuple[dict[str, Any], dict[st
 
 
 EVERY = {
-    "demand": demand, "backtest": backtest, "replenish": replenish, "tax": tax, "rule_test": rule_test, "imported": imported,
+    "demand": demand, "backtest": backtest, "replenish": replenish, "clearance": clearance, "tax": tax, "rule_test": rule_test, "imported": imported,
     "route_plan": route_plan, "route_carbon": route_carbon,
     "supplier_score": supplier_score, "monitor_stock": monitor_stock,
 }  # fmt: skip

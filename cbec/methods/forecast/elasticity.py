@@ -42,8 +42,13 @@ HOLD = 1 / 9
 WIDEST = 10.0
 #: SKUs with an own estimate that a category needs for a mean of its own; below, all categories are one.
 FEWEST = 4
+#: SKUs of a category differ by this share of their mean elasticity at least (standard deviation), whatever few data find:
+#: where the variance found is 0, all would be taken for alike and their common elasticity for certain.
+ALIKE = 0.15
 #: Of the variation of prices within SKUs this much must be left after promotions for an effect of promotions of its own.
 OWN_VARIATION = 0.2
+#: Log prices that differ by this much are different prices.
+MOVED = 0.02
 Z90 = 1.6449
 
 
@@ -82,7 +87,8 @@ class Look:
 class Pooled:
     """Elasticities of K SKUs after pooling: mean, sd, and what each rests on (own, category, catalogue).
 
-    own_share: weight of the own estimate. common: mean of each SKU's pool.
+    own_share: weight of the own estimate. common, common_sd: of an SKU of the same pool without an estimate of its own.
+    pools: category or catalogue; nothing where nobody has an estimate.
     """
 
     mean: Floats
@@ -90,6 +96,8 @@ class Pooled:
     basis: list[str]
     own_share: Floats
     common: Floats
+    common_sd: Floats
+    pools: list[str]
 
 
 def fit(cells: Cells, *, with_price: bool = True) -> Fit:
@@ -142,8 +150,8 @@ def pool(made: Fit, cells: Cells) -> Pooled:
     """Own estimates drawn to their category's mean, or to that of all SKUs where the category has few of its own."""
     n = cells.skus.height
     usable = np.isfinite(made.error) & (made.error < WIDEST)
-    mean, var, common, share = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
-    basis = np.full(n, "", dtype=object)
+    mean, var, common, common_var = (np.full(n, np.nan) for _ in range(4))
+    share, basis, named = np.zeros(n), np.full(n, "", dtype=object), np.full(n, "", dtype=object)
     counts = np.bincount(cells.category_of[usable], minlength=len(cells.categories))
     wide = np.flatnonzero(counts < FEWEST)
     pools = [(np.flatnonzero(cells.category_of == c), "category") for c in np.flatnonzero(counts >= FEWEST)]
@@ -153,20 +161,23 @@ def pool(made: Fit, cells: Cells) -> Pooled:
         with_own = members[usable[members]]
         if not with_own.size:
             continue
-        drawn, middle, between = shrinkage.means(made.slope[with_own], made.error[with_own] ** 2)
-        between = float(np.nan_to_num(between))
-        of_middle = 1 / (1 / (made.error[with_own] ** 2 + between)).sum()
-        own = between / (between + made.error[with_own] ** 2)
+        slope, error = made.slope[with_own], made.error[with_own] ** 2
+        _, middle, found = shrinkage.means(slope, error)
+        between = float(np.fmax(found, (ALIKE * middle) ** 2))
+        weight = 1 / (error + between)
+        middle, of_middle = float((weight * slope).sum() / weight.sum()), float(1 / weight.sum())
+        own = between / (between + error)
         if with_own.size == 1:
             own = np.ones(1)  # nobody to be drawn to
         rows = members if name == "category" else members[np.isin(cells.category_of[members], wide)]
         inside = np.isin(with_own, rows)
-        mean[rows], var[rows], common[rows], basis[rows] = middle, between + of_middle, middle, name
+        mean[rows], var[rows], basis[rows] = middle, between + of_middle, name
+        common[rows], common_var[rows], named[rows] = middle, between + of_middle, name
         at = with_own[inside]
-        mean[at], share[at] = drawn[inside], own[inside]
+        mean[at], share[at] = (own * slope + (1 - own) * middle)[inside], own[inside]
         var[at] = own[inside] * made.error[at] ** 2 + (1 - own[inside]) ** 2 * of_middle
         basis[at[own[inside] >= 0.5]] = "own"
-    return Pooled(mean, np.sqrt(var), basis.tolist(), share, common)
+    return Pooled(mean, np.sqrt(var), basis.tolist(), share, common, np.sqrt(common_var), named.tolist())
 
 
 def of_skus(
@@ -208,6 +219,8 @@ def _found(asked: pl.DataFrame, cells: Cells, products: pl.DataFrame | None) -> 
         pl.Series("own", np.where(known, made.slope, np.nan), nan_to_null=True),
         pl.Series("deep", deep, nan_to_null=True),
         pl.Series("common", pooled.common, nan_to_null=True),
+        pl.Series("common_sd", pooled.common_sd, nan_to_null=True),
+        pl.Series("pool", [p or None for p in pooled.pools], dtype=pl.String),
         pl.Series("basis", [b or None for b in pooled.basis], dtype=pl.String),
     )
     typical = rows.group_by("category").agg(pl.col("deep").median().alias("typical"))
@@ -218,20 +231,23 @@ def _found(asked: pl.DataFrame, cells: Cells, products: pl.DataFrame | None) -> 
         .otherwise(pl.coalesce("typical", pl.lit(everywhere)))
         .alias("deepest")
     )
-    found = asked.join(rows.drop("category", "common", "deep", "typical"), on="sku", how="left", maintain_order="left")
+    found = asked.join(
+        rows.select("sku", "elasticity", "sd", "own", "basis", "deepest"), on="sku", how="left", maintain_order="left"
+    )
     if products is None or found["basis"].null_count() == 0:
         return found
     # An SKU that never sold at a told price has its category's common elasticity.
     named = asked.join(
         products.select("sku", pl.col("category").fill_null("*")), on="sku", how="left", maintain_order="left"
     )
-    common = rows.filter(pl.col("basis") != "own").sort("sku").unique("category", keep="first", maintain_order=True)
-    other = named.join(
-        common.select("category", "elasticity", "sd", "basis", "deepest"),
-        on="category",
-        how="left",
-        maintain_order="left",
+    common = rows.unique("category", keep="first", maintain_order=True).select(
+        "category",
+        pl.col("common").alias("elasticity"),
+        pl.col("common_sd").alias("sd"),
+        pl.col("pool").alias("basis"),
+        pl.coalesce("typical", pl.lit(everywhere)).alias("deepest"),
     )
+    other = named.join(common, on="category", how="left", maintain_order="left")
     return found.with_columns(pl.coalesce(c, other[c]).alias(c) for c in ("elasticity", "sd", "basis", "deepest"))
 
 
@@ -278,7 +294,7 @@ def _moved(cells: Cells) -> NDArray[np.bool_]:
     of = np.zeros(n, dtype=np.int64)
     of[cells.level] = cells.sku
     out = np.zeros(cells.skus.height, dtype=bool)
-    out[of[high - low > 0.02]] = True
+    out[of[high - low > MOVED]] = True
     return out
 
 
@@ -319,13 +335,31 @@ def _owner(of: Ints, category: Ints, n: int) -> Ints:
 
 
 def _errors(cells: Cells, made: Fit, info: Floats, moved: NDArray[np.bool_]) -> Floats:
-    """Standard errors of the slopes: quasi-likelihood, the squared residuals of each SKU drawn to those of all."""
+    """Standard errors of the slopes: the larger of two.
+
+    Quasi-likelihood, the squared residuals of each SKU drawn to those of all; and the sandwich with periods as clusters
+    (Liang & Zeger 1986), since every promotion has its own success whatever the price.
+    """
     n = cells.skus.height
     seen = _look(cells, made)
     lost = np.bincount(_owner(cells.level, cells.sku, len(made.level)), minlength=n)
     freedom = np.maximum(np.bincount(cells.sku, minlength=n) - lost - 1, 0).astype(np.float64)
     pearson = total(cells.sku, (cells.units - seen.expected) ** 2 / seen.variance, n) / np.maximum(freedom, 1)
     inflated, _, _ = shrinkage.variances(np.maximum(pearson, 1e-3), freedom)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(np.fmax(np.nan_to_num(inflated, nan=1.0), 1.0) / info)
+        error = np.fmax(error, np.sqrt(_between_periods(cells, seen, n)) / info)
     return np.where(moved & (info > 1e-9), error, np.inf)
+
+
+def _between_periods(cells: Cells, seen: Look, n: int) -> Floats:
+    """Per SKU the sum over periods of squared scores of the slope, for as many periods as prices were off the regular one."""
+    free = residual(cells.log_price, seen.weight, cells.time, cells.level)
+    first = int(cells.period.min())
+    width = int(cells.period.max()) - first + 1
+    at = cells.sku * width + cells.period - first
+    push = total(at, seen.score * free, n * width).reshape(n, width)
+    moved = total(at, (np.abs(cells.log_price) > MOVED).astype(np.float64), n * width).reshape(n, width)
+    periods = (moved > 0).sum(1)
+    out: Floats = (push**2).sum(1) * np.where(periods > 1, periods / np.maximum(periods - 1, 1), 2.0)
+    return out
