@@ -90,3 +90,26 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+#: The order of bench/results.md.
+COLLECTED = (
+    "startup", "reading", "m3_monthly_test", "m3_quarterly_test", "m4_yearly_test", "m4_hourly_test", "carparts_test",
+    "spare_parts_test", "online_retail", "elasticity", "hts", "route_brunel", "slotbench", "rebalance", "fx", "fx_volatility",
+    "fx_hedging", "recon", "fraud_handbook", "scms_supplier",
+)  # fmt: skip
+
+
+def collect() -> None:
+    """Write bench/results.md from the tables in bench/out/."""
+    told = [
+        "# Results last measured",
+        "Collected by `python bench/harness.py`. One machine with two cores, Python 3.11: read times as ratios. Test "
+        "parts of public sets are looked at only to report; `--part dev` uses windows inside the training part.",
+    ]
+    told += [(OUT / f"{name}.md").read_text("utf-8").rstrip() for name in COLLECTED if (OUT / f"{name}.md").is_file()]
+    (ROOT / "bench" / "results.md").write_text("\n\n".join(told) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    collect()
