@@ -104,8 +104,10 @@ def collect() -> None:
     """Write bench/results.md from the tables in bench/out/."""
     told = [
         "# Results last measured",
-        "Collected by `python bench/harness.py`. One machine with two cores, Python 3.11: read times as ratios. Test "
-        "parts of public sets are looked at only to report; `--part dev` uses windows inside the training part.",
+        (
+            "Collected by `python bench/harness.py`. One machine with two cores, Python 3.11: read times as ratios. Test "
+            "parts of public sets are looked at only to report; `--part dev` uses windows inside the training part."
+        ),
     ]
     told += [(OUT / f"{name}.md").read_text("utf-8").rstrip() for name in COLLECTED if (OUT / f"{name}.md").is_file()]
     (ROOT / "bench" / "results.md").write_text("\n\n".join(told) + "\n", "utf-8")
