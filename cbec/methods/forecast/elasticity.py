@@ -75,12 +75,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class Look:
-    """Cells under the present effects: expected units given what is known, their variance, score and working weight."""
+    """Cells under the present effects: expected units given what is known, their variance, score and expected information.
+
+    curve: the larger of expected and observed information, by which steps are divided so that none goes too far.
+    """
 
     expected: Floats
     variance: Floats
     score: Floats
     weight: Floats
+    curve: Floats
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def fit(cells: Cells, *, with_price: bool = True) -> Fit:
     made = Fit(level, np.zeros(n_sku), np.zeros(n_category), level, np.zeros(times), np.full(n_category, 0.1))
     made = replace(made, slope=np.zeros(n_sku))
     moved, told = _moved(cells) & with_price, _promo_alone(cells) & with_price
-    info, centre = np.zeros(n_sku), np.zeros(n_category)
+    centre = np.zeros(n_category)
     for turn in range(ROUNDS):
         before = made
         seen = _look(cells, made)
@@ -118,21 +122,21 @@ def fit(cells: Cells, *, with_price: bool = True) -> Fit:
         made = replace(made, level=made.level + _step(cells.level, _look(cells, made), levels))
         if with_price:
             seen = _look(cells, made)
-            free = residual(cells.log_price, seen.weight, cells.time, cells.level)
-            info = total(cells.sku, seen.weight * free**2, n_sku)
+            free = residual(cells.log_price, seen.curve, cells.level, cells.level, 1)
+            bend = total(cells.sku, seen.curve * free**2, n_sku)
             score = total(cells.sku, seen.score * free, n_sku)
             if turn < COMMON:  # one elasticity per category first: where the own ones start, and what holds them
-                score, info = (total(cells.category_of, a, n_category) for a in (score, info))
-                centre = centre + np.clip(score / (info + HOLD), -0.7, 0.7)
+                score, bend = (total(cells.category_of, a, n_category) for a in (score, bend))
+                centre = centre + np.clip(score / (bend + HOLD), -0.7, 0.7)
                 slope = centre[cells.category_of]
             else:
                 held = HOLD * (centre[cells.category_of] - made.slope)
-                slope = made.slope + np.clip((score + held) / (info + HOLD), -0.7, 0.7)
-            made = replace(made, slope=np.where(moved, slope, 0.0))
+                slope = made.slope + np.clip((score + held) / (bend + HOLD), -0.7, 0.7)
+            made = _turned(cells, made, np.where(moved, slope, 0.0), seen.curve)
         if told.any():
             seen = _look(cells, made)
-            free = residual(cells.promo, seen.weight, cells.time, cells.level)
-            size = total(cells.category, seen.weight * free**2, n_category)
+            free = residual(cells.promo, seen.curve, cells.level, cells.level, 1)
+            size = total(cells.category, seen.curve * free**2, n_category)
             push = total(cells.category, seen.score * free, n_category) / np.maximum(size, 1e-9)
             made = replace(made, promo=np.where(told, made.promo + np.clip(push, -0.5, 0.5), 0.0))
         if turn % 5 == 1:
@@ -140,8 +144,9 @@ def fit(cells: Cells, *, with_price: bool = True) -> Fit:
         steps = (np.abs(a - b).max() for a, b in ((made.slope, before.slope), (made.level, before.level)))
         if turn > COMMON + 3 and max(steps) < 1e-3:
             break
+    info = _information(cells, made)
     # What held the slopes is taken off again, along the parabola at the end: the pooling has its own.
-    away = HOLD * (made.slope - centre[cells.category_of]) / np.maximum(info, HOLD / 10)
+    away = HOLD * (made.slope - centre[cells.category_of]) / np.maximum(info, HOLD)
     made = replace(made, error=_errors(cells, made, info, moved), slope=np.where(moved, made.slope + away, 0.0))
     return replace(made, promo=np.where(told, made.promo, np.nan))
 
@@ -266,22 +271,40 @@ def _look(cells: Cells, made: Fit) -> Look:
         days * m * (some - m * none / (1 + a * m)) / some**2, 1e-9 * mu[cut]
     )  # by the log of the rate
     variance = slope + alpha * expected**2 + 1e-12
-    return Look(expected, variance, slope / variance * (cells.units - expected), slope**2 / variance)
+    weight = slope**2 / variance
+    observed = (1 + alpha * cells.units) / (1 + alpha * expected)
+    score = slope / variance * (cells.units - expected)
+    return Look(expected, variance, score, weight, weight * np.maximum(observed, 1.0))
 
 
 def _step(of: Ints, seen: Look, n: int, ridge: float = 0.0) -> Floats:
     """One Newton step of a factor's effects."""
-    out: Floats = np.clip(total(of, seen.score, n) / (total(of, seen.weight, n) + ridge + 1e-9), -1.0, 1.0)
+    out: Floats = np.clip(total(of, seen.score, n) / (total(of, seen.curve, n) + ridge + 1e-9), -1.0, 1.0)
     return out
 
 
+def _turned(cells: Cells, made: Fit, slope: Floats, weight: Floats) -> Fit:
+    """Other slopes, the levels turned along so that each keeps its place at its mean price."""
+    n = len(made.level)
+    middle = total(cells.level, weight * cells.log_price, n) / np.maximum(total(cells.level, weight, n), 1e-12)
+    by = (slope - made.slope)[_owner(cells.level, cells.sku, n)]
+    return replace(made, slope=slope, level=made.level - by * middle)
+
+
+def _information(cells: Cells, made: Fit) -> Floats:
+    """Expected information of each slope, levels and times being fitted too."""
+    weight = _look(cells, made).weight
+    free = residual(cells.log_price, weight, cells.time, cells.level)
+    return total(cells.sku, weight * free**2, cells.skus.height)
+
+
 def _centred(time: Floats, cells: Cells, weight: Floats) -> Floats:
-    """Effects of time less their mean per category: the levels carry it."""
-    n = len(cells.categories)
-    middle = total(cells.category, weight * time[cells.time], n) / np.maximum(total(cells.category, weight, n), 1e-12)
-    of = np.zeros(len(time), dtype=np.int64)
-    of[cells.time] = cells.category
-    out: Floats = time - middle[of]
+    """Effects of time less their mean per category and block: the levels, which are of a block, carry it."""
+    blocks = int(cells.block.max()) + 1
+    of = cells.category * blocks + cells.block
+    n = len(cells.categories) * blocks
+    middle = total(of, weight * time[cells.time], n) / np.maximum(total(of, weight, n), 1e-12)
+    out: Floats = time - middle[_owner(cells.time, of, len(time))]
     return out
 
 

@@ -37,7 +37,8 @@ class Cells:
 
     units, exposure (slots, that is days, weeks or months with a row, days weighted by weekday), slots (not weighted), cut
     (whether they are known only because something was sold), log_price (less the series' regular price), promo; level:
-    series x block, time: category x period, sku, category, series: numbers into `skus`, `categories`, `names`. names: SERIES
+    series x block, time: category x period, sku, category, series: numbers into `skus`, `categories`, `names`; block: 0 = the
+    last. names: SERIES
     columns, regular (price, weighted median of the last block). deepest: per SKU the deepest discount seen.
     """
 
@@ -53,6 +54,7 @@ class Cells:
     category: Ints
     series: Ints
     period: Ints
+    block: Ints
     skus: pl.DataFrame
     categories: list[str]
     names: pl.DataFrame
@@ -192,6 +194,7 @@ def _numbered(cells: pl.DataFrame, products: pl.DataFrame | None) -> Cells | Non
         category=category,
         series=_codes(cells, list(SERIES)),
         period=cells["period"].to_numpy(),
+        block=cells["block"].to_numpy(),
         skus=skus,
         categories=categories.to_list(),
         names=names.with_columns(pl.col("regular_log").exp().alias("regular")),

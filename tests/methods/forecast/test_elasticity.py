@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -140,3 +142,25 @@ def test_the_same_model_without_prices_fits_worse():
     assert (without.slope == 0).all()
     errors = [np.abs(cells.units - m.rate(cells)).sum() for m in (with_price, without)]
     assert errors[0] < errors[1]
+
+
+def test_prices_that_fall_for_good_and_all_together_lead_nowhere_far():
+    # Weekly, overdispersed, price moves shared by all and lasting: levels, weeks and slopes pull at one another.
+    rng = np.random.default_rng(8)
+    weeks, rows = 120, []
+    fall = np.interp(np.arange(weeks), [0, 30, 34, 120], [0.3, 0.3, 0.0, -0.05]) + 0.1 * (rng.random(weeks) < 0.1)
+    for i in range(20):
+        log_price = np.log(3.0) + fall + 0.02 * rng.standard_normal(weeks).round(1)
+        units = rng.poisson(60 * np.exp(-2.5 * fall) * rng.gamma(2.5, 1 / 2.5, weeks))
+        rows += [
+            {
+                "date": pricing.FIRST + timedelta(weeks=t),
+                "sku": f"W{i:02}",
+                "units": float(units[t]),
+                "price": float(np.exp(log_price[t])),
+            }
+            for t in range(weeks)
+        ]
+    made, _ = fitted(pricing.frame(rows))
+    assert np.abs(made.slope).max() < 8
+    assert float((made.slope / made.error**2).sum() / (1 / made.error**2).sum()) == pytest.approx(-2.5, abs=0.8)
