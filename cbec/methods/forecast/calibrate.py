@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PSEUDO = 30
 #: Periods that the power law counts for in a series' variance; origins that the pool counts for in its ratio.
 LAW, RATIO = 30.0, 8.0
+#: Errors below this part of the forecast are rounding of the computer.
+ROUNDING = 1e-6
 #: Size bins per class, and errors a bin must hold.
 BINS, BIN_ERRORS = 5, 200
 #: Errors wanted around each horizon; fewer are pooled with those of the neighbouring horizons.
@@ -63,9 +65,10 @@ def _variance(mse: Floats, mean: Floats, life: Floats) -> Floats:
     """One-step variances shrunk to exp(a) mean^b, fitted in logarithms over the catalogue.
 
     Where the catalogue is too small to tell, histories of a few periods (whose errors may be 0 by chance) are shrunk to
-    Poisson counts with a rate that is itself uncertain by 30 %.
+    Poisson counts with a rate that is itself uncertain by 30 %. No history, however regular, has a variance of nothing
+    but rounding: errors measured in it would drown those of every series in its pool.
     """
-    use = (mean > 0) & (mse > 0) & (life >= 8)
+    use = (mean > 0) & (mse > (ROUNDING * mean) ** 2) & (life >= 8)
     count = int(use.sum())
     level = np.maximum(mean, 0.0)
     law = (0.3 * level) ** 2 + np.minimum(level, level * level)
@@ -81,7 +84,7 @@ def _variance(mse: Floats, mean: Floats, life: Floats) -> Floats:
     steps = np.maximum(life - 1, 0.0)
     total = steps + trust
     shrunk = (steps * mse + trust * law) / np.where(total > 0, total, 1.0)
-    return np.asarray(np.where(total > 0, shrunk, law))
+    return np.asarray(np.where(total > 0, np.maximum(shrunk, law / (4 * (steps + 1))), law))
 
 
 def _ratio(panel: Panel, rolled: Rolled, chosen: Floats, scale: Floats) -> Floats:

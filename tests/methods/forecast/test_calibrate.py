@@ -82,3 +82,12 @@ def test_variances_follow_the_power_law_of_the_catalogue():
     mean = np.exp(rng.uniform(0, 6, 500))
     found = calibrate._variance(mean**1.5 * rng.chisquare(20, 500) / 20, mean, np.full(500, 20.0))
     np.testing.assert_allclose(np.log(found / mean**1.5), 0, atol=0.6)
+
+
+@pytest.mark.parametrize("others", [2, 30])
+def test_a_history_without_errors_drowns_nobody(others):
+    mean, life = np.full(others + 2, 50.0), np.full(others + 2, 20.0)
+    mse = np.concatenate([rng.chisquare(20, others) / 20 * 25, [0.0, 1e-29]])
+    found = calibrate._variance(mse, mean, life)
+    assert (found[:-2] > 8).all() and (found[:-2] < 60).all()
+    assert (found[-2:] > 0.1).all() and (found[-2:] < 25).all()
