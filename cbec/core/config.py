@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from cbec.core.codes import CURRENCIES, MEANT
 from cbec.core.command import STEPS, Command, Common, commands_of
 from cbec.core.errors import UsageFault, did_you_mean
 
@@ -56,6 +58,8 @@ def resolve(
     kinds = kinds_of(command.settings)
     for origin, layer in layers:
         for name, value in layer.items():
+            if value is None:  # `horizon:` with nothing behind it
+                continue
             values[name] = _coerce(name, value, command.fields()[name], kinds[name], origin)
             origins[name] = origin
     return Settled(command.settings(**values), origins)
@@ -97,10 +101,10 @@ def _for_command(command: Command, loaded: Mapping[str, Any], origin: str) -> di
     for top, body in loaded.items():
         if top == "common":
             _known(body, shared, f"{origin}: common")
-            found |= body
+            found |= body or {}
         elif top in STEPS:
             _known(body, commands_of(top), f"{origin}: {top}")
-            for name, fields in body.items():
+            for name, fields in (body or {}).items():
                 _known(fields, commands_of(top)[name].fields(), f"{origin}: {top}.{name}")
         else:
             raise UsageFault(f'{origin}: unknown key "{top}"{did_you_mean(str(top), ["common", *STEPS])}')
@@ -108,6 +112,8 @@ def _for_command(command: Command, loaded: Mapping[str, Any], origin: str) -> di
 
 
 def _known(body: Any, names: typing.Collection[str], place: str) -> None:
+    if body is None:  # a key whose lines are all comments
+        return
     if not isinstance(body, dict):
         raise UsageFault(f"{place}: must hold keys and values")
     for key in body:
@@ -130,12 +136,14 @@ def _read_sets(command: Command, sets: Sequence[str]) -> dict[str, Any]:
 
 def _coerce(name: str, value: Any, field: dataclasses.Field[Any], kind: Any, origin: str) -> Any:
     where = f'setting "{name}" (from {origin})' if origin != "option" else f"--{name.replace('_', '-')}"
-    if value is None:
-        return None
+    if isinstance(value, list) and _bare(kind) is str:
+        value = ",".join(map(str, value))  # settings of several names are typed with commas
     try:
         typed = _parse(value, _bare(kind))
-    except ValueError:
-        raise UsageFault(f'{where}: "{value}" is not a {describe(kind)}') from None
+    except (ValueError, TypeError):
+        raise UsageFault(f'{where}: "{value}" is not {_NAMED[describe(kind)]}') from None
+    if name == "home_currency":
+        typed = _currency(typed, where)
     low, high, choices = (field.metadata.get(k) for k in ("min", "max", "choices"))
     if choices and typed not in choices:
         raise UsageFault(f'{where}: "{value}" is none of {", ".join(choices)}{did_you_mean(str(value), choices)}')
@@ -144,6 +152,17 @@ def _coerce(name: str, value: Any, field: dataclasses.Field[Any], kind: Any, ori
     if high is not None and typed > high:
         raise UsageFault(f"{where}: {value} is above {high:g}")
     return typed
+
+
+_NAMED = {"integer": "an integer", "number": "a number", "text": "a text", "date": "a date", "yes/no": "yes or no"}
+
+
+def _currency(code: str, where: str) -> str:
+    if code.upper() in CURRENCIES:
+        return code.upper()
+    meant = MEANT.get(code.upper())
+    near = f'; did you mean "{meant}"?' if meant in CURRENCIES else ""
+    raise UsageFault(f'{where}: "{code}" is not a currency code (ISO 4217){near}')
 
 
 def _parse(value: Any, kind: Any) -> Any:
@@ -162,10 +181,22 @@ def _parse(value: Any, kind: Any) -> Any:
         # A YAML date comes as a date, a YAML time as its subclass datetime: only the former is one.
         return value if type(value) is date else date.fromisoformat(str(value))
     if kind is int:
-        number = float(value)
-        if number != int(number):
-            raise ValueError(value)
-        return int(number)
+        try:
+            return int(str(value))  # not by way of a float, which holds no long number
+        except ValueError:
+            number = _finite(value)
+            if number != int(number):
+                raise
+            return int(number)
     if kind is float:
-        return float(value)
+        return _finite(value)
+    if isinstance(value, list | dict):
+        raise TypeError(value)
     return str(value)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number

@@ -52,6 +52,11 @@ def test_each_layer_goes_over_the_one_below(demand, tmp_path):
         ("forecast: 3", "must hold keys and values"),
         ("- 1", "must hold keys and values"),
         ("common: {seed: [", "not readable as YAML"),
+        ("common: []", "must hold keys and values"),
+        ("forecast: {demand: {horizon: [1, 2]}}", "not an integer"),
+        ("forecast: {demand: {horizon: {a: 1}}}", "not an integer"),
+        ("forecast: {demand: {by: {a: 1}}}", "not a text"),
+        ("common: {home_currency: 1}", "not a currency code"),
     ],
 )
 def test_mistakes_in_the_file_are_named(demand, tmp_path, house, word):
@@ -62,8 +67,10 @@ def test_mistakes_in_the_file_are_named(demand, tmp_path, house, word):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"horizon": "abc"}, "not a integer"),
-        ({"horizon": "2.5"}, "not a integer"),
+        ({"horizon": "abc"}, "not an integer"),
+        ({"horizon": "2.5"}, "not an integer"),
+        ({"horizon": "1e400"}, "not an integer"),
+        ({"horizon": "nan"}, "not an integer"),
         ({"horizon": "-1"}, "below"),
         ({"language": "de"}, "none of en, zh"),
         ({"as_of": "01.02.2026"}, "not a date"),
@@ -86,3 +93,32 @@ def test_unknown_set_key(demand, tmp_path):
         resolve(demand, tmp_path, sets=["horizon"])
     with pytest.raises(UsageFault, match="no file"):
         resolve(demand, tmp_path, config="nowhere.yaml")
+
+
+def test_a_number_is_finite(tmp_path):
+    for word in ("nan", "inf", "-inf"):
+        with pytest.raises(UsageFault, match="not a number"):
+            resolve(find("forecast", "replenish"), tmp_path, options={"markup": word})
+
+
+def test_keys_with_nothing_behind_them_leave_the_default(demand, tmp_path):
+    for house in ("common:\n", "forecast:\n", "forecast: {demand: }\n", "forecast: {demand: {horizon: , by: sku}}\n"):
+        settled = resolve(demand, tmp_path, house)
+        assert settled.settings.horizon == 0
+        assert settled.origins["horizon"] == "default"
+
+
+def test_a_list_of_names_is_what_commas_are(demand, tmp_path):
+    assert resolve(demand, tmp_path, "forecast: {demand: {by: [sku, market]}}").settings.by == "sku,market"
+
+
+def test_the_home_currency_is_a_currency(demand, tmp_path):
+    assert resolve(demand, tmp_path, options={"home_currency": "eur"}).settings.home_currency == "EUR"
+    with pytest.raises(UsageFault, match='did you mean "CNY"'):
+        resolve(demand, tmp_path, options={"home_currency": "RMB"})
+    with pytest.raises(UsageFault, match="ISO 4217"):
+        resolve(demand, tmp_path, options={"home_currency": "UK"})
+
+
+def test_a_long_seed_is_kept(demand, tmp_path):
+    assert resolve(demand, tmp_path, options={"seed": "9007199254740993"}).settings.seed == 9007199254740993
