@@ -7,6 +7,7 @@ Several files of one run are renamed together at the end, so that a failure half
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from pathlib import Path
@@ -40,7 +41,9 @@ class Staging:
 
     def commit(self) -> None:
         """fsync every temporary, then rename all of them in the order they were asked for."""
-        for temporary, _ in self._moves:
+        for temporary, final in self._moves:
+            if final.is_dir():  # found out only at its turn, it would leave the outputs before it in place
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(final))
             descriptor = os.open(temporary, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
@@ -67,10 +70,11 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.commit()
-        else:
-            self.abort()
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            self.abort()  # of what was committed nothing is left to remove
 
 
 def _sync_folder(folder: Path) -> None:

@@ -44,11 +44,22 @@ def kind_of(path: Path | str) -> str:
     raise UsageFault(f"{path}: the suffix tells no kind of table", hint="one of " + " ".join(SUFFIXES))
 
 
+def is_folder(output: str) -> bool:
+    """Whether `--output` names a folder for every table of a result: it has no suffix, or ends with /."""
+    return output.endswith("/") or not Path(output).suffix
+
+
 def write(frame: pl.DataFrame, final: Path | str, staging: Staging, kind: str | None = None) -> None:
-    """Write the frame beside its place; `staging` puts it there. The kind is told by the suffix unless given."""
+    """Write the frame beside its place; `staging` puts it there. The kind is told by the suffix unless given.
+
+    Raises EnvironmentFailed where the disk is full or the place may not be written.
+    """
     chosen = kind or kind_of(final)
-    with staging.path(Path(final)).open("wb") as file:
-        _writer(chosen)(frame, file)
+    try:
+        with staging.path(Path(final)).open("wb") as file:
+            _writer(chosen)(frame, file)
+    except OSError as error:
+        raise EnvironmentFailed(f"{final}: cannot be written ({error.strerror or error})") from error
 
 
 def to_bytes(frame: pl.DataFrame, kind: str) -> bytes:
@@ -78,9 +89,7 @@ def _writer(kind: str) -> Callable[[pl.DataFrame, IO[bytes]], None]:
         "tsv": lambda f, t: _text(f, t, "\t"),
         "csv.gz": lambda f, t: _packed(f, t, ","),
         "tsv.gz": lambda f, t: _packed(f, t, "\t"),
-        "parquet": lambda f, t: f.write_parquet(
-            t, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000
-        ),
+        "parquet": _parquet,
         "ndjson": lambda f, t: f.write_ndjson(t),
         "arrow": lambda f, t: f.write_ipc(t, compression="uncompressed"),
         "xlsx": _workbook,
@@ -88,6 +97,12 @@ def _writer(kind: str) -> Callable[[pl.DataFrame, IO[bytes]], None]:
     if kind not in writers:
         raise UsageFault(f'unknown kind of table "{kind}"', hint="one of " + ", ".join(writers))
     return writers[kind]
+
+
+def _parquet(frame: pl.DataFrame, target: IO[bytes]) -> None:
+    packed = io.BytesIO()  # Polars tells of a full disk in words that differ from one time to the next
+    frame.write_parquet(packed, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000)
+    target.write(packed.getbuffer())
 
 
 def _text(frame: pl.DataFrame, target: IO[bytes], delimiter: str) -> None:
@@ -121,6 +136,8 @@ def _workbook(frame: pl.DataFrame, target: IO[bytes]) -> None:
         raise UsageFault(f"a workbook holds {SHEET_ROWS:,} rows, the table has {frame.height:,}", hint=hint)
     # Text stays text: nothing is taken for a formula, a number or a link.
     options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False, "in_memory": True}
-    with xlsxwriter.Workbook(target, options) as book:
+    packed = io.BytesIO()  # a full disk met while it packs would be an error of its own, and more when it is dropped
+    with xlsxwriter.Workbook(packed, options) as book:
         book.set_properties({"created": datetime(2000, 1, 1)})  # the clock would make equal tables differ
         frame.write_excel(book, worksheet="table", autofit=False)
+    target.write(packed.getbuffer())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cbec.core import command as commands
 from cbec.core.command import Common, Result, Table, command, setting
 from cbec.core.console import Console
 from cbec.core.delivery import Job, Request, deliver
-from cbec.core.staging import TEMPORARIES, Staging
+from cbec.core.staging import TEMPORARIES
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ def test_a_failure_leaves_the_old_model_and_no_temporary(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "model.txt").write_bytes(b"old")
 
-    def fail(self: Staging) -> None:
+    def fail(_: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(Staging, "commit", lambda self: (self.abort(), fail(self)))
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         deliver(job(tmp_path, model=str(folder)), {"findings": TABLE}, SUMMARY, MODEL)
     assert [(p.name, p.read_bytes()) for p in sorted(folder.iterdir())] == [("model.txt", b"old")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,29 @@ def test_a_failure_leaves_what_stood_there(tmp_path):
         fail_half_way(tmp_path)
     assert (tmp_path / "one.csv").read_bytes() == b"old\n"
     assert [p.name for p in tmp_path.iterdir()] == ["one.csv"]
+    assert not TEMPORARIES
+
+
+def stage(*places: Path) -> None:
+    with Staging() as staging:
+        for place in places:
+            staging.write(place, b"new\n")
+
+
+def test_a_commit_that_fails_leaves_what_stood_there_and_no_temporary(tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError("disk full")
+
+    one, folder = tmp_path / "one.csv", tmp_path / "folder"
+    one.write_bytes(b"old\n")
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match="folder"):
+        stage(one, folder)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="disk full"):
+        stage(one)
+    assert one.read_bytes() == b"old\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "one.csv"]
     assert not TEMPORARIES
 
 
