@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -338,7 +339,7 @@ def report(folder: Annotated[str, typer.Argument(help="a folder that --report wr
 
 @app.command()
 def doctor() -> None:
-    """What this installation has: versions, extras, packaged files, a trial run."""
+    """What this installation has: versions, extras, packaged files, free disk."""
     from cbec import house
 
     _guarded(lambda _: house.doctor())
@@ -363,4 +364,21 @@ def _root(
 
 def main() -> None:
     """The console script `cbec`."""
+    _hold_standard_streams()
     app(prog_name="cbec")
+
+
+def _hold_standard_streams() -> None:
+    """Standard streams that were closed before the start (cbec ... 2>&-) lead nowhere, or a file we open would take their number.
+
+    `sys.stdout` stays None where there is no standard output, so that data for it is an error and not lost.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")

@@ -269,8 +269,6 @@ def test_reading_ones_own_output_is_a_cycle(company: Company) -> None:
         "report: report/g",
         "output: work/forecast.parquet",
         "report: report",
-        "output: pipeline.yaml",
-        "output: cbec.yaml",
         "{output: x.csv, write-prepared: x.csv}",
     ],
 )
@@ -279,6 +277,13 @@ def test_two_writers_of_one_path(company: Company, second: str) -> None:
     told = fault(company, first + f"  h: {{command: toy grow, sales: s, {second.strip('{}')}}}\n")
     assert "stage h" in told
     assert "too" in told
+
+
+@pytest.mark.parametrize("key", ["output: pipeline.yaml", "write-prepared: cbec.yaml", "rejects: bad"])
+def test_a_file_whose_kind_no_suffix_tells(company: Company, key: str) -> None:
+    told = fault(company, f"  h: {{command: toy grow, sales: s, {key}}}\n")
+    assert "stage h" in told
+    assert "the suffix tells no kind of table" in told
 
 
 # --- running

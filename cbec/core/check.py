@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "ContractBroken", "check", "conform"]
 
 SHOWN = 20
+HUGE = 1e15  # beyond it a float holds no cents, and a sum of squares no meaning
 
 
 @dataclass
@@ -235,11 +236,14 @@ def _bounds(contract: Contract, parsed: dict[str, pl.Series], book: Book) -> Non
             mask = (~values.is_in(column.one_of)).fill_null(False)
             listed = ", ".join(column.one_of)
             book.cell(column.name, mask, "one_of", f'"{{}}" is none of {listed}', cells.suggest_choice(column.one_of))
-        if column.min is None and column.max is None and column.above is None:
+        bounded = any(b is not None for b in (column.min, column.max, column.above))
+        if not bounded and column.kind != "float":
             continue
         lowest, highest = values.min(), values.max()
         if lowest is None or highest is None:
             continue
+        if column.kind == "float" and max(-float(lowest), float(highest)) > HUGE:  # type: ignore[arg-type]
+            book.cell(column.name, values.abs() > HUGE, "size", f"{{}} is beyond {HUGE:g}: nothing is counted in that")
         numbers = values.cast(pl.Float64) if values.dtype.is_decimal() else values
         if column.min is not None and float(lowest) < column.min:  # type: ignore[arg-type]
             book.cell(column.name, numbers < column.min, "min", f"{{}} is below {column.min:g}")

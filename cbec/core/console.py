@@ -29,15 +29,13 @@ class Console:
     def doing(self, text: str) -> None:
         """What is going on: on a terminal only, and gone with the next line."""
         if self.level >= 1 and self.stream.isatty() and "CI" not in os.environ:
-            self.stream.write(f"\r\x1b[2K{text} ...")
-            self.stream.flush()
+            self._write(f"\r\x1b[2K{text} ...")
             self._open = True
 
     def done(self) -> None:
         """Take away what `doing` left."""
         if self._open:
-            self.stream.write("\r\x1b[2K")
-            self.stream.flush()
+            self._write("\r\x1b[2K")
             self._open = False
 
     def warn(self, text: str) -> None:
@@ -58,8 +56,16 @@ class Console:
     def line(self, text: str) -> None:
         """A line as it stands, whatever the level."""
         self.done()
-        self.stream.write(text + "\n")
-        self.stream.flush()
+        self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:  # who listened has left (2>&1 | head): that must not change how the work ends
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
 
     def _mark(self, word: str, colour: str) -> str:
         plain = not self.stream.isatty() or "NO_COLOR" in os.environ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import json
 import os
 import platform
@@ -16,20 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cbec import __version__
-from cbec.core.errors import CbecError, ExitStatus, UsageFault
+from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, UsageFault
 from cbec.core.staging import Staging
+from cbec.core.writing import is_folder, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import polars as pl
 
+    from cbec.core.check import Checked
     from cbec.core.command import Command, Common, Result
     from cbec.core.console import Console
     from cbec.core.files import Source
     from cbec.core.money import Headline
 
 SEVERITIES = ("info", "warn", "high")
+FORMATS = ("csv", "parquet", "ndjson")
 
 
 @dataclass
@@ -50,6 +54,17 @@ class Request:
     as_json: bool = False
     wait: float = 0.0
     argv: Sequence[str] = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing says where the answer goes."""
+        return self.output is None and self.report is None and not self.as_json
+
+    @property
+    def piped(self) -> bool:
+        """Whether the main table goes to standard output."""
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+        return self.output == "-" or (self.silent and not terminal)
 
 
 @dataclass
@@ -72,6 +87,71 @@ class Job:
     request: Request
     console: Console
     record: Record = field(default_factory=Record)
+    bad: list[Checked] = field(default_factory=list)
+
+
+def check_places(command: Command, request: Request) -> None:
+    """Raise UsageFault, before anything is read, where the outputs that were asked for cannot all be written."""
+    if request.format not in (None, *FORMATS):
+        raise UsageFault(f"--format: {request.format} is none of {', '.join(FORMATS)}")
+    if request.format and not request.piped:
+        hint = "the suffix of -o FILE tells its kind"
+        raise UsageFault("--format is the kind of the table on standard output, where none goes", hint=hint)
+    if request.piped and request.as_json:
+        raise UsageFault("--json and a table cannot share standard output", hint="write the table with -o FILE")
+    named = {"--output": request.output, "--report": request.report, "--rejects": request.rejects}
+    named |= {f"--write-{table.replace('_', '-')}": place for table, place in request.writes.items()}
+    for option, place in named.items():
+        if place is None or (place == "-" and option == "--output"):
+            continue
+        if not place.strip():
+            raise UsageFault(f"{option}: the path is empty")
+        folder = option == "--report" or (option == "--output" and is_folder(place))
+        if not folder:
+            kind_of(place)
+        if folder and Path(place).exists() and not Path(place).is_dir():
+            raise UsageFault(
+                f"{option}: {place} is a file, and a folder is to be made there"
+                + (" (a path without a suffix is a folder)" if option == "--output" else "")
+            )
+        if not folder and Path(place).is_dir():
+            raise UsageFault(f"{option}: {place} is a folder", hint="name a file in it")
+    _each_once(command, request)
+
+
+def _each_once(command: Command, request: Request) -> None:
+    """No file is written twice, nor written over a table that is read (a table may take the place of its own last state)."""
+    written: dict[str, tuple[str, str]] = {}
+    for option, table, place in _written(command, request):
+        where = os.path.realpath(place)
+        if where in written:
+            raise UsageFault(f"{option} and {written[where][0]} would both write {place}")
+        written[where] = (option, table)
+    for table, paths in request.inputs.items():
+        for path in paths:
+            for file in [path] if os.path.exists(path) else glob.glob(path, recursive=True):
+                option, made = written.get(os.path.realpath(file), ("", table))
+                if made != table:
+                    raise UsageFault(f"{option} would write over {file}, which --{table.replace('_', '-')} reads")
+
+
+def _written(command: Command, request: Request) -> Iterator[tuple[str, str, str]]:
+    """Option, table (or nothing) and path of every file that may be written."""
+    output, report = request.output, request.report
+    if output and output != "-" and is_folder(output):
+        tables = [table for table in command.outputs if table not in request.writes]
+        yield from (("--output", table, os.path.join(output, f"{table}.parquet")) for table in tables)
+    elif output and output != "-":
+        yield "--output", command.main, output
+    for table, place in request.writes.items():
+        yield f"--write-{table.replace('_', '-')}", table, place
+    if request.rejects is not None:
+        yield "--rejects", "", request.rejects
+    if report is not None:
+        for table in (*command.outputs, "findings"):
+            yield from (("--report", table, os.path.join(report, f"{table}{kind}")) for kind in (".parquet", ".csv"))
+        for name in ("summary.json", "run.json", "report.html", "report.md"):
+            yield "--report", "", os.path.join(report, name)
 
 
 def summarise(
@@ -142,10 +222,6 @@ def deliver(
     from cbec.core import files
 
     request = job.request
-    silent = request.output is None and request.report is None and not request.as_json
-    piped = request.output == "-" or (silent and not sys.stdout.isatty())
-    if piped and request.as_json:
-        raise UsageFault("--json and a table cannot share standard output", hint="write the table with -o FILE")
     with Staging() as staging:
         for name, place in _places(job, tables).items():
             files.write(tables[name], Path(place), staging)
@@ -153,7 +229,7 @@ def deliver(
         _write_files(job, made or {}, staging)
         if request.report is not None:
             _write_report(job, tables, summary, staging)
-    if silent and not piped:
+    if request.silent and not request.piped:
         from cbec import report
 
         job.console.done()
@@ -161,7 +237,7 @@ def deliver(
     _close(job, summary)
     if request.as_json:
         to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
-    elif piped:
+    elif request.piped:
         to_stdout(files.to_bytes(_main(job, tables), request.format or "csv"))
 
 
@@ -173,7 +249,7 @@ def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
             raise UsageFault(f"--write-{name.replace('_', '-')}: this run made no table {name}")
     if output is None or output == "-":
         return places
-    if output.endswith("/") or not Path(output).suffix:
+    if is_folder(output):
         # A place without a suffix is a folder: every table of the result, as Parquet.
         return {name: str(Path(output) / f"{name}.parquet") for name in tables if name != "findings"} | places
     _main(job, tables)
@@ -235,11 +311,12 @@ def _run_json(job: Job, status: ExitStatus, error: CbecError | None) -> bytes:
 
 def record_failure(job: Job, status: ExitStatus, error: CbecError) -> None:
     """run.json of a run that failed, where a report was asked for and no other run holds its folder."""
-    if job.request.report is None or status is ExitStatus.BUSY:
+    report = job.request.report
+    if report is None or not report.strip() or status is ExitStatus.BUSY:
         return
     # The first error has been told; a second one about its record would help nobody.
     with contextlib.suppress(OSError), Staging() as staging:
-        staging.write(Path(job.request.report) / "run.json", _run_json(job, status, error))
+        staging.write(Path(report) / "run.json", _run_json(job, status, error))
 
 
 def _close(job: Job, summary: Mapping[str, Any]) -> None:
@@ -254,6 +331,8 @@ def _close(job: Job, summary: Mapping[str, Any]) -> None:
 
 def to_stdout(data: bytes) -> None:
     """Write what goes to standard output; a reader that left ends us silently (status 141)."""
+    if sys.stdout is None:
+        raise EnvironmentFailed("standard output is closed", hint="write into a file with -o FILE")
     # Only here, since the default action would also end a process whose socket breaks.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.stdout.flush()

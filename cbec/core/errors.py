@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+#: Control characters: a cell may hold anything, also what a terminal would obey.
+_OBEYED = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\ufffd")
+
+
 class ExitStatus(IntEnum):
     """What a shell, cron or a scheduler sees."""
 
@@ -66,7 +70,7 @@ class Fault:
             place += f" row {self.row}"
         if self.column is not None:
             place += f', column "{self.column}"'
-        return f"{place}: {self.message}"
+        return f"{place}: {self.message}".translate(_OBEYED)
 
 
 class InputRejected(CbecError):

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 import mmap
+import os
 import re
 import sys
 import zlib
@@ -81,6 +82,7 @@ class _Part:
     source: Source
     header: list[str]
     notes: list[str] = field(default_factory=list)
+    hive: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
     """
     table = contract.name if contract else "table"
     wanted = _wanted(contract)
+    if list(paths).count("-") > 1:
+        raise UsageFault(f"{table}: standard input can be read once only")
     parts: list[_Part] = []
     for path in paths:
         if path.startswith(CLOUD):
@@ -111,11 +115,30 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
             parts.extend(_read_place(place, table, wanted, common) for place in _places(path))
     if not parts:
         raise InputRejected(f"{table}: no file was named")
-    names = [part.source.name for part in parts]
-    twice = next((n for at, n in enumerate(names) if n in names[:at]), None)
-    if twice is not None:
-        raise UsageFault(f"{table}: {twice} is named twice")
+    _each_once(table, parts)
     return _join(parts)
+
+
+def _each_once(table: str, parts: Sequence[_Part]) -> None:
+    """One file under two names, or a copy of it, would count everything twice."""
+    places: dict[str, str] = {}
+    contents: dict[tuple[object, ...], str] = {}
+    for part in parts:
+        name, digest = part.source.name, part.source.sha256
+        local = digest is not None and name != "-"
+        place = os.path.realpath(name) if local else name
+        if place in places:
+            also = f", as {places[place]} too" if places[place] != name else ""
+            raise UsageFault(f"{table}: {name} is named twice{also}")
+        places[place] = name
+        # Partitions may hold the same bytes, since the folder tells them apart.
+        content = (digest or name, part.hive)
+        if content in contents:
+            raise InputRejected(
+                f"{table}: {name} holds the same bytes as {contents[content]}: its rows would count twice",
+                hint="leave one of them out",
+            )
+        contents[content] = name
 
 
 def _wanted(contract: Contract | None) -> Callable[[str], bool]:
@@ -243,6 +266,7 @@ def _select(part: _Part, wanted: Callable[[str], bool]) -> None:
 def _add_hive(part: _Part, place: _Place, wanted: Callable[[str], bool]) -> None:
     import polars as pl
 
+    part.hive = place.hive
     # As text, or a partition sku=007 would lose its zeros and market=NA its meaning.
     for key, value in place.hive:
         if key not in part.header:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from cbec.core import config, graph
 from cbec.core.command import Command, Common, find
 from cbec.core.errors import InputRejected, UsageFault, did_you_mean
+from cbec.core.writing import is_folder, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _TOP = ("title", "stages", "common", "report")
-_RUN = ("output", "report", "config", "set", "format", "max_bad", "rejects", "fail_on")
+_RUN = ("output", "report", "config", "set", "max_bad", "rejects", "fail_on")
 _LEVELS = ("info", "warn", "high")
 #: Seconds that a stage waits for its report folder: a child of a run that was just killed may still be ending.
 _WAIT = "10"
@@ -57,8 +58,7 @@ class Stage:
         found = []
         for option, values in self.run.items():
             if option == "output":
-                folder = values[0].endswith("/") or not Path(values[0]).suffix
-                found.append(Place(option, values[0], folder))
+                found.append(Place(option, values[0], is_folder(values[0])))
             elif option == "rejects" or option.startswith("write_"):
                 found.append(Place(dashed(option), values[0]))
         return (*found, Place("report", self.report, folder=True))
@@ -304,8 +304,17 @@ def _run_option(key: str, value: Any, place: str) -> list[str]:
     text = _text(value, place)
     if text == "-":
         raise UsageFault(f"{place}: a stage cannot write to standard output; give it a file")
+    if key == "rejects" or key.startswith("write_") or (key == "output" and not is_folder(text)):
+        _kind(text, place)
     if key == "fail_on" and text not in _LEVELS:
         raise UsageFault(f"{place}: {text} is none of {', '.join(_LEVELS)}{did_you_mean(text, _LEVELS)}")
     if key == "max_bad" and not (re.fullmatch(r"\d*\.?\d+", text) and float(text) <= 1):
         raise UsageFault(f"{place}: {text} is no share between 0 and 1")
     return [text]
+
+
+def _kind(text: str, place: str) -> None:
+    try:
+        kind_of(text)
+    except UsageFault as fault:
+        raise UsageFault(f"{place}: {fault.message}", fault.hint) from None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbec.core import config, lock
-from cbec.core.delivery import SEVERITIES, Job, Request, deliver, plain, record_failure, summarise
+from cbec.core.delivery import SEVERITIES, Job, Request, check_places, deliver, plain, record_failure, summarise
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, UsageFault
 from cbec.core.staging import Staging
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cbec.core.check import Checked
     from cbec.core.command import Command, Common, Finding, Result
     from cbec.core.console import Console
-    from cbec.core.files import Raw
+    from cbec.core.files import Raw, Source
 
     Frames = Mapping[str, "pl.DataFrame | Raw | None"]
 
@@ -55,7 +55,8 @@ def tell(error: CbecError, console: Console) -> None:
     faults = error.faults if isinstance(error, InputRejected) else []
     console.error(error.message, None if faults else error.hint)
     for fault in faults:
-        console.line(f"  {fault}")
+        if str(fault) != error.message:
+            console.line(f"  {fault}")
     if isinstance(error, InputRejected) and faults:
         if error.total > len(faults):
             console.line(f"  ... and {error.total - len(faults)} more")
@@ -85,13 +86,18 @@ def _run(job: Job) -> ExitStatus:
     with ExitStack() as held:
         if request.report is not None:
             held.enter_context(lock.hold(Path(request.report) / ".lock", request.wait, f"cbec {command.path}"))
+        for name, origin in settled.origins.items():
+            if origin != config.DEFAULT:
+                job.console.detail(f"setting {name} = {job.record.settings[name]} (from {origin})")
         frames = _read_inputs(job, settled.settings)
         settings = _settle_as_of(job, settled.settings, frames)
         job.record.settings = plain(settings)
         frames = _cut(job, frames, settings)
         job.console.doing(command.path)
         result = _answer(command, frames, settings)
-        _judge_rejects([c for c in result.checked if c.total], request, job.console)
+        for note in result.notes:
+            job.console.say(f"note: {note}")
+        _judge_rejects(result.checked, job)
         tables = _conform(command, result, settings)
         status = _status(result, request.fail_on)
         rows = {name: _height(frame) for name, frame in frames.items() if frame is not None}
@@ -122,6 +128,7 @@ def _check_request(command: Command, request: Request) -> None:
         raise UsageFault(f"--fail-on: {request.fail_on} is none of {', '.join(SEVERITIES)}")
     if not 0 <= request.max_bad <= 1:
         raise UsageFault(f"--max-bad: {request.max_bad:g} is no share between 0 and 1")
+    check_places(command, request)
 
 
 def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | None]:
@@ -139,6 +146,8 @@ def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | N
         contract = None if declared.raw else tables.get(name)
         raw = files.read(contract, paths, settings)
         job.record.sources[name] = raw.sources
+        for source in raw.sources:
+            job.console.detail(f"{name}: {source.name}: {_told(source)}")
         if contract is None:
             frames[name] = raw
             job.record.counts[name] = {"good": raw.frame.height, "rejected": 0}
@@ -149,23 +158,35 @@ def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | N
         checked.append(outcome)
         frames[name] = outcome.good
         job.record.counts[name] = {"good": outcome.good.height, "rejected": outcome.rows - outcome.good.height}
-    _judge_rejects([c for c in checked if c.total], job.request, job.console)
+    _judge_rejects(checked, job)
     return frames
 
 
-def _judge_rejects(bad: Sequence[Checked], request: Request, console: Console) -> None:
-    """Bad rows stop the run unless their share is allowed; either way `--rejects` gets them all."""
+def _told(source: Source) -> str:
+    """What a file was taken for."""
+    cut = {None: "", "\t": ", cut by tabs"}.get(source.delimiter, f', cut by "{source.delimiter}"')
+    words = source.kind if source.encoding == "binary" else f"{source.kind}, {source.encoding}"
+    return f"{source.rows:,} rows, {words}{cut}"
+
+
+def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
+    """Bad rows stop the run unless their share is allowed; either way `--rejects` gets them all.
+
+    Where there are none it gets an empty table, or those of an earlier run would be taken for today's.
+    """
     import polars as pl
 
     from cbec import tables
     from cbec.core import check, files
 
-    if not bad:
-        return
+    request, console = job.request, job.console
+    bad = [c for c in checked if c.total]
+    job.bad.extend(bad)
     if request.rejects is not None:
+        contract = tables.get("rejects")
+        every = [c.rejects for c in job.bad] or [pl.DataFrame(schema=contract.names)]
         with Staging() as staging:
-            every = check.conform(tables.get("rejects"), pl.concat([c.rejects for c in bad]))
-            files.write(every, Path(request.rejects), staging)
+            files.write(check.conform(contract, pl.concat(every)), Path(request.rejects), staging)
     over = [c for c in bad if c.whole or (c.rows - c.good.height) > request.max_bad * c.rows]
     if over:
         total = sum(c.total for c in bad)
@@ -195,7 +216,12 @@ def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
     if not isinstance(latest, date):
         return settings
     day = latest.date() if isinstance(latest, datetime) else latest
-    job.console.say(f"as of {day}, the latest {column} of {leading} ({_age((date.today() - day).days)})")
+    age = (date.today() - day).days
+    line = f"as of {day}, the latest {column} of {leading} ({_age(age)})"
+    if age < 0:  # one mistyped year would move the whole answer
+        job.console.warn(line)
+    else:
+        job.console.say(line)
     return dataclasses.replace(settings, as_of=day)
 
 

@@ -1,4 +1,4 @@
-"""Ends at once and cleanly on SIGINT and SIGTERM, or when the pipeline that started this process has died.
+"""Ends at once and cleanly on SIGINT, SIGTERM and SIGHUP, or when the pipeline that started this process has died.
 
 Python signal handlers wait until native code (a solver, a Polars collect) returns, which can take many seconds.
 The C-level handler, though, writes the signal's number to a descriptor at once; a thread that waits on it removes
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PARENT = "CBEC_PARENT_FD"
+_ENDING = {
+    signal.SIGINT: int(ExitStatus.INTERRUPTED),
+    signal.SIGTERM: int(ExitStatus.TERMINATED),
+    signal.SIGHUP: 128 + signal.SIGHUP,
+}
 _before_exit: list[Callable[[], None]] = []
 
 
@@ -33,7 +38,9 @@ def watch() -> None:
     """Start the watcher. Called once, when a command begins to work."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # nohup: it is to outlive its terminal
         signal.signal(number, lambda *_: None)  # a Python handler must stand for the descriptor to be written
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     parent = os.environ.pop(PARENT, None)
@@ -47,10 +54,8 @@ def _wait(reading: int, inputs: list[int]) -> None:
         if reading not in ready:  # the parent's end of the pipe is gone
             _end(ExitStatus.TERMINATED)
         for number in os.read(reading, 16):
-            if number == signal.SIGINT:
-                _end(ExitStatus.INTERRUPTED)
-            if number == signal.SIGTERM:
-                _end(ExitStatus.TERMINATED)
+            if number in _ENDING:
+                _end(_ENDING[signal.Signals(number)])
 
 
 def _end(status: int) -> None:

@@ -63,6 +63,37 @@ def test_sigpipe_ends_the_writer_silently(shop):
     assert done.returncode == -signal.SIGPIPE
 
 
+def test_who_listens_changes_no_status(shop):
+    demand = f"{PROGRAM} forecast demand --sales sales.csv --horizon 4"
+    for line, status in (
+        (f"{demand} -o a.csv 2>&-", 0),
+        (f"{demand} -o a.csv <&- >&- 2>&-", 0),
+        (f"{PROGRAM} forecast demand --sales nowhere.csv 2>&-", 3),
+        (f"{demand} --fail-on info --bogus 2>&-", 2),
+        (f"{demand} -q >&-", 6),
+        (f"{PROGRAM} forecast demand --sales - <&-", 3),
+    ):
+        done = shell(line, shop)
+        assert done.returncode == status, (line, done.stderr)
+    assert (shop / "a.csv").read_text("utf-8").startswith("sku,market,")
+    left = shell(f"{demand} -o b.csv 2>&1 | true; echo ${{PIPESTATUS[0]}}", shop)
+    assert left.stdout == "0\n"
+    assert (shop / "b.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "arrow", "ndjson", "xlsx"])
+def test_a_full_disk_is_status_6_and_leaves_what_was_there(shop, kind):
+    (shop / f"out.{kind}").write_bytes(b"old")
+    # A limit on the size of files stands for the full disk: the kernel refuses the same writes.
+    done = shell(
+        f"ulimit -f 2; {PROGRAM} forecast demand --sales sales.csv --horizon 90 --frequency D -q -o out.{kind}", shop
+    )
+    assert done.returncode == 6, done.stderr
+    assert f"out.{kind}: cannot be written" in done.stderr
+    assert (shop / f"out.{kind}").read_bytes() == b"old"
+    assert not list(shop.glob(".*tmp*"))
+
+
 def test_standard_output_holds_the_table_only_when_asked(cbec, shop):
     bare = cbec(*DEMAND)
     asked = cbec(*DEMAND, "-o", "-")
@@ -86,6 +117,66 @@ def test_quiet_and_the_story(cbec, shop):
     assert "as of 2026-05-24" in told
     assert "-> f.csv" in told
     assert "\x1b" not in told
+
+
+def test_verbose_says_what_was_read_and_notes_are_told(cbec, shop):
+    (shop / "sales.csv").write_text(
+        sales_csv().replace(",", ";").replace(".5;", ",5;").replace(".95;", ",95;"), "utf-8"
+    )
+    told = cbec(*DEMAND, "-v", "--set", "seed=3", "-o", "f.csv").stderr
+    assert 'sales: sales.csv: 420 rows, csv, utf-8, cut by ";"' in told
+    assert "setting seed = 3 (from --set)" in told
+    assert "setting horizon = 4 (from option)" in told
+    quieter = cbec(*DEMAND, "--frequency", "M", "-o", "f.csv").stderr
+    assert "setting" not in quieter
+    assert "note: not whole and left out:" in quieter
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-o", "a.csv", "--write-model-record", "./a.csv"), "would both write ./a.csv"),
+        (("-o", "a.csv", "--rejects", "a.csv"), "would both write a.csv"),
+        (("-o", "r/forecast.csv", "--report", "r"), "would both write r/forecast.csv"),
+        (("-o", "sales.csv"), "would write over sales.csv, which --sales reads"),
+        (("-o", "coverage.csv", "--sales", "cov*.csv"), "would write over coverage.csv"),
+        (("-o", "a.xyz"), "the suffix tells no kind"),
+        (("-o", "a.csv", "--rejects", "bad"), "the suffix tells no kind"),
+        (("-o", ""), "--output: the path is empty"),
+        (("--report", ""), "--report: the path is empty"),
+        (("-o", "there.csv"), "there.csv is a folder"),
+        (("-o", "/dev/null"), "/dev/null is a file"),
+        (("--report", "sales.csv"), "sales.csv is a file"),
+        (("--format", "yaml"), "yaml is none of csv, parquet, ndjson"),
+        (("-o", "a.csv", "--format", "parquet"), "the suffix of -o FILE tells its kind"),
+    ],
+)
+def test_places_that_cannot_be_written_are_told_before_anything_is_read(cbec, shop, words, told):
+    (shop / "there.csv").mkdir()
+    before = {p: p.read_bytes() for p in shop.iterdir() if p.is_file()}
+    done = cbec(*DEMAND, *words)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert "as of" not in done.stderr
+    assert {p: p.read_bytes() for p in shop.iterdir() if p.is_file()} == before
+    assert not list((shop / "there.csv").iterdir())
+
+
+def test_rejects_are_those_of_this_run(cbec, shop):
+    good = (shop / "sales.csv").read_text("utf-8")
+    (shop / "sales.csv").write_text(good + "2026-02-30,x,DE,1,1,EUR\n", "utf-8")
+    done = cbec(*DEMAND, "-o", "f.csv", "--max-bad", "0.1", "--rejects", "bad.csv")
+    assert done.returncode == 0, done.stderr
+    assert len((shop / "bad.csv").read_text("utf-8").splitlines()) == 2
+    (shop / "sales.csv").write_text(good, "utf-8")
+    assert cbec(*DEMAND, "-o", "f.csv", "--rejects", "bad.csv").returncode == 0
+    assert (shop / "bad.csv").read_text("utf-8") == "table,file,row,column,value,rule,message\n"
+
+
+def test_a_date_in_the_future_is_a_warning(cbec, shop):
+    (shop / "sales.csv").write_text(sales_csv() + "2205-05-24,007,DE,1,1,EUR\n", "utf-8")
+    told = cbec(*DEMAND, "--frequency", "Y", "-o", "f.csv")
+    assert "warning: as of 2205-05-24, the latest date of sales" in told.stderr
 
 
 def test_wrong_usage_is_status_2(cbec, shop):
@@ -152,7 +243,7 @@ def test_a_report_folder_in_use_is_status_5(cbec, shop):
     assert "--wait" in done.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_at_once_and_leave_no_temporary(shop, number, status):
     # A first-in-first-out file that nobody writes keeps the command waiting inside native code.
     os.mkfifo(shop / "slow.csv")

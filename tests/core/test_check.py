@@ -592,3 +592,14 @@ def test_a_key_is_not_judged_without_a_column_it_needs(tmp_path):
     outcome = check.check(contract, files.read(contract, [str(tmp_path / "sales.csv")], Common()), Common())
     assert outcome.whole
     assert [fault.column for fault in outcome.faults] == ["date"]
+
+
+def test_a_figure_that_nothing_is_counted_in_is_a_fault(tmp_path: Path) -> None:
+    found = run(cells("change", "1e308", "-1e16", "1e15", "-1e15"), tmp_path)
+    assert places(found) == [(2, "change", "1e308", "size"), (3, "change", "-1e16", "size")]
+
+
+def test_a_fault_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    found = run(cells("change", "\x1b[31mx\x07"), tmp_path)
+    assert str(found.faults[0]).endswith('"\ufffd[31mx\ufffd" is not a number')
+    assert found.rejects["value"].to_list() == ["\x1b[31mx\x07"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
@@ -56,3 +57,13 @@ def test_no_color_and_ci_are_honoured(monkeypatch):
     console.doing("x")
     console.error("e", "h")
     assert screen.getvalue() == "error: e\nhint: h\n"
+
+
+def test_a_listener_who_left_changes_nothing():
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
+        console = Console(stream=stream)
+        console.say("heard")
+        os.close(reading)
+        console.say("not heard")
+        console.error("neither")

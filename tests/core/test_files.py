@@ -259,6 +259,26 @@ def test_a_file_is_not_counted_twice(tmp_path: Path) -> None:
         files.read(TWO, [str(tmp_path / "a.csv"), str(tmp_path / "*.csv")], Common())
 
 
+def test_a_copy_or_another_spelling_of_a_file_is_not_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "a (1).csv"):
+        Path(name).write_text("id\n1\n", "utf-8")
+    Path("link.csv").symlink_to("a.csv")
+    for other in ("./a.csv", "link.csv"):
+        with pytest.raises(UsageFault, match=f"{other} is named twice, as a.csv too"):
+            files.read(None, ["a.csv", other], Common())
+    with pytest.raises(InputRejected, match="holds the same bytes as a"):
+        files.read(None, ["a*.csv"], Common())
+    with pytest.raises(UsageFault, match="once only"):
+        files.read(TWO, ["-", "-"], Common())
+    for market in ("DE", "FR"):  # equal bytes, but the folders tell them apart
+        Path(f"parts/name={market}").mkdir(parents=True)
+        pl.DataFrame({"id": ["1"]}).write_parquet(f"parts/name={market}/0.parquet")
+    assert cells(files.read(TWO, ["parts"], Common())) == [("1", "DE"), ("1", "FR")]
+
+
 def test_each_file_proves_its_own_marks_and_orders(tmp_path: Path) -> None:
     from cbec.core import check
 
