@@ -27,10 +27,15 @@ def demo(folder: str, console: Console) -> int:
     from cbec import pipeline, sample
 
     place = Path(folder)
-    if place.is_dir() and any(place.iterdir()) and not (place / "pipeline.yaml").is_file():
+    if place.exists() and not place.is_dir():
+        raise UsageFault(f"{place} is a file", hint="give a folder: cbec demo FOLDER")
+    # Only an earlier demo has these beside each other: another project's pipeline.yaml would be lost.
+    earlier = (place / "data" / "truths.yaml").is_file() and (place / "pipeline.yaml").is_file()
+    if place.is_dir() and any(place.iterdir()) and not earlier:
         raise UsageFault(f"{place} holds other files", hint="give another folder: cbec demo FOLDER")
     sample.write(place / "data")
-    shutil.copyfile(packaged.folder("configs") / "pipeline.yaml", place / "pipeline.yaml")
+    with Staging() as staging:
+        staging.write(place / "pipeline.yaml", (packaged.folder("configs") / "pipeline.yaml").read_bytes())
     status = pipeline.run(place / "pipeline.yaml", console=console)
     _out(str(place / "report" / "index.html"))
     return status
@@ -88,6 +93,8 @@ def init(folder: str, console: Console) -> None:
     from cbec import tables
 
     place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise UsageFault(f"{place} is a file", hint="give a folder: cbec init FOLDER")
     texts = {Path("cbec.yaml"): INIT_SETTINGS, Path("pipeline.yaml"): INIT_PIPELINE}
     for name in INIT_TABLES:
         texts[Path("exports") / f"{name}.csv"] = ",".join(tables.get(name).names) + "\n"
@@ -183,8 +190,8 @@ def check(table: str, paths: Sequence[str], rejects: str | None, sets: Sequence[
     from cbec.core.command import Command, Result
 
     contract = tables.get(table.replace("-", "_"))
-    # The common settings are resolved as for any command; this one has no others.
-    stand_in = Command("ingest", "check", "", lambda: Result({}), (), (), Common)
+    # The common settings are resolved as for any command; this one has no others, and no section of its own.
+    stand_in = Command("", "check", "", lambda: Result({}), (), (), Common)
     settings = config.resolve(stand_in, {}, sets).settings
     outcome = checking.check(contract, files.read(contract, paths, settings), settings)
     for note in outcome.notes:
@@ -193,9 +200,9 @@ def check(table: str, paths: Sequence[str], rejects: str | None, sets: Sequence[
         if rejects is not None:
             with Staging() as staging:
                 files.write(checking.conform(tables.get("rejects"), outcome.rejects), Path(rejects), staging)
-        raise InputRejected(
-            f"{contract.name}: {outcome.total} faults in {outcome.rows:,} rows", outcome.faults, total=outcome.total
-        )
+        faults = f"{outcome.total:,} fault{'s' if outcome.total != 1 else ''}"
+        rows = f"{outcome.rows:,} row{'s' if outcome.rows != 1 else ''}"
+        raise InputRejected(f"{contract.name}: {faults} in {rows}", outcome.faults, total=outcome.total)
     console.say(f"{contract.name}: {outcome.rows:,} rows, every one keeps the contract")
 
 

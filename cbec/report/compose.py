@@ -38,11 +38,13 @@ def redraw(folder: Path) -> None:
     place = folder / "summary.json"
     try:
         summary = json.loads(place.read_text("utf-8"))
-        tables = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in summary["tables"]}
+        files = {str(name): folder / f"{name}.parquet" for name in summary["tables"]}
+        for file in files.values():
+            if not file.is_file():
+                raise InputRejected(f"{file} is missing", hint="run the command again")
+        tables = {name: pl.read_parquet(file, glob=False) for name, file in files.items()}
     except FileNotFoundError as missing:
-        raise InputRejected(
-            f"{missing.filename or folder} is missing", hint="give a folder made by --report"
-        ) from missing
+        raise InputRejected(f"{place} is missing", hint="give a folder made by --report") from missing
     except (ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as broken:
         raise InputRejected(
             f"{folder} holds no report that can be read: {broken}", hint="run the command again"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,8 @@ _STYLE = {"high": "bold red", "warn": "yellow", "info": "dim", "saved": "green",
 
 def show(summary: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], console: Console | None = None) -> None:
     """Print it. Without a console: standard output. Styles go with NO_COLOR; words say all that colours say."""
+    if console is None and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal whose encoding lacks the bars of a sparkline
     out = console or Console()
     view = View(summary, tables)
     as_of = f" · as of {summary['as_of']}" if summary.get("as_of") else ""

@@ -40,6 +40,27 @@ def test_check_holds_files_against_a_contract(cbec, shop):
     assert cbec("check", "sales", "us.csv", "--set", "date_order=mdy").returncode == 0
 
 
+def test_check_heeds_the_common_settings_and_no_command_s_own(cbec, shop):
+    (shop / "cbec.yaml").write_text("ingest: {check: {table: sales}}\ncommon: {date_order: mdy}\n", "utf-8")
+    (shop / "us.csv").write_text("date,sku,market,units\n03/04/2026,a,US,1\n05/06/2026,a,US,1\n", "utf-8")
+    done = cbec("check", "sales", "us.csv")
+    assert done.returncode == 0, done.stderr
+    assert cbec("check", "sales", "-", "-").returncode == 2
+
+
+def test_demo_does_not_take_over_a_project(cbec, tmp_path):
+    assert cbec("init", "mine").returncode == 0
+    text = (tmp_path / "mine" / "pipeline.yaml").read_bytes()
+    done = cbec("demo", "mine")
+    assert done.returncode == 2
+    assert "holds other files" in done.stderr
+    assert (tmp_path / "mine" / "pipeline.yaml").read_bytes() == text
+    assert not (tmp_path / "mine" / "data").exists()
+    (tmp_path / "note.txt").write_text("x", "utf-8")
+    for command in ("demo", "init"):
+        assert cbec(command, "note.txt").returncode == 2
+
+
 def test_config_show_tells_value_and_origin(cbec, tmp_path):
     (tmp_path / "cbec.yaml").write_text("common: {seed: 5}\nforecast: {demand: {horizon: 8}}\n", "utf-8")
     lines = cbec("config", "show", "forecast", "demand", "--set", "by=sku").stdout.splitlines()
@@ -59,6 +80,10 @@ def test_a_report_is_drawn_again_from_disk(cbec, shop):
     assert again.returncode == 0, again.stderr
     assert (shop / "r" / "report.html").read_bytes() == page
     assert cbec("report", "nowhere").returncode == 3
+    (shop / "r" / "model_record.parquet").unlink()
+    lost = cbec("report", "r")
+    assert lost.returncode == 3
+    assert "model_record.parquet is missing" in lost.stderr
 
 
 def test_init_lays_out_a_project_and_touches_nothing_that_is_there(cbec, tmp_path):

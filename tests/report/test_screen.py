@@ -73,3 +73,10 @@ def test_sparkline() -> None:
     assert sparkline([0, 1, 2, None, 7]) == "▁▂▃·█"
     assert sparkline([None, 0.0]) == "·▁"
     assert sparkline([]) == ""
+
+
+def test_a_terminal_that_lacks_a_character_shows_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(screen, "latin-1", write_through=True))
+    report.terminal(*samples.demand())
+    assert b"10 of 40 series" in screen.getvalue()
