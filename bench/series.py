@@ -15,6 +15,7 @@ from harness import ROOT, data_folder, timed
 sys.path.insert(0, str(ROOT))
 
 from cbec.forecast import Demand, demand
+from cbec.methods import counts
 from cbec.methods.forecast import metrics, periods
 from cbec.tables.demand import LEVELS, QUANTILES
 
@@ -107,13 +108,22 @@ def _matrix(made: pl.DataFrame, columns: list[str], h: int) -> np.ndarray:
     return np.stack([made[c].cast(pl.Float64).to_numpy().reshape(-1, h) for c in columns])
 
 
-def at_levels(q: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Quantiles at other levels, read off straight lines between those of the table."""
-    wanted = np.asarray(levels)
-    right = np.clip(np.searchsorted(LEVELS, wanted), 1, len(LEVELS) - 1)
-    low, high = np.array(LEVELS)[right - 1], np.array(LEVELS)[right]
-    share = np.clip((wanted - low) / (high - low), 0.0, 1.0)[:, None, None]
-    return q[right - 1] + share * (q[right] - q[right - 1])
+def at_levels(mean: np.ndarray, q: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles of counts at levels that the table does not hold, between those that it holds.
+
+    Where between them is told as `forecast replenish` tells it: by a negative binomial of the row's mean whose spread
+    gives the row's upper quantiles. mean: n x h, q: 8 x n x h.
+    """
+    flat, rows = np.maximum(mean.ravel(), 1e-9), q.reshape(len(LEVELS), -1)
+    upper = [rows[LEVELS.index(level)] for level in counts.UPPER]
+    var = flat * counts.dispersion(flat, upper, np.zeros(len(flat), np.int64))
+    out = np.empty((len(levels), len(flat)))
+    for i, level in enumerate(levels):
+        found = counts.level(np.full(len(flat), level), flat[:, None], var[:, None], np.ones((len(flat), 1)))
+        above = int(np.clip(np.searchsorted(LEVELS, level - 1e-9), 1, len(LEVELS) - 1))
+        below = above if abs(LEVELS[above] - level) < 1e-9 else above - 1
+        out[i] = np.clip(found, rows[below], rows[above])
+    return out.reshape(len(levels), *mean.shape)
 
 
 def smooth_row(program: str, made: Made, actual: np.ndarray, known: np.ndarray, m: int) -> dict[str, Any]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Usual error over mean from which on demand is noisy: below it a normal and a gamma are hardly told apart.
 NOISY = 0.3
+#: Weight of the spread of the history in the dispersion.
+OWN = 0.75
 
 
 def around(panel: Panel, rolled: Rolled, chosen: Floats, point: Floats) -> tuple[Floats, Floats]:
@@ -50,8 +52,8 @@ def around(panel: Panel, rolled: Rolled, chosen: Floats, point: Floats) -> tuple
 
 
 def _shape(rolled: Rolled, chosen: Floats, scale: Floats, rows: Flags) -> counted.Shape:
-    """Dispersion by the spread of the history and by the usual error, between them in the middle."""
+    """Dispersion by the spread of the history and by the usual error, between them."""
     level = np.maximum(chosen.mean(2), 1e-9)
     own = np.stack([counted.dispersion(*m) for m in rolled.moments[:, :, rows].transpose(1, 0, 2)])
-    ratio = np.sqrt(np.maximum(own, 0.1) * np.maximum(scale**2 / level, 0.1))
+    ratio = np.maximum(own, 0.1) ** OWN * np.maximum(scale**2 / level, 0.1) ** (1 - OWN)
     return counted.Shape(ratio, counted.bins(level, rolled.valid[:, rows]))

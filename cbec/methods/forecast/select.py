@@ -28,28 +28,35 @@ _FINE, _COARSE = (0.25, 0.25, 0.3, 0.2), (0.3, 0.3, 0.4, 0.0)
 COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": _FINE, "Q": _COARSE, "Y": _COARSE}
 #: What a method must beat.
 NAIVE = "seasonal_naive"
-#: The methods among which is chosen.
-CANDIDATES = (NAIVE, "seller_formula", "seasonal_level", "window_mean", "theta", "combination", "pooled_level", "tsb")
+#: The methods among which is chosen, with their usual error over the mean of all of them (M3, M4, retail, spare parts).
+CANDIDATES = {
+    NAIVE: 1.15,
+    "seasonal_level": 1.15,
+    "window_mean": 0.96,
+    "combination": 0.93,
+    "pooled_level": 0.93,
+    "tsb": 0.98,
+    "blend": 0.9,
+}
 #: Histories worked on at a time.
 BLOCK = 4096
 #: Past origins at most.
 ORIGINS = 4
-SPARSE = ("intermittent", "lumpy", "new")
-#: Methods that look at so little that sparse demand makes them say nothing, or far too much.
-FRAGILE = ("seller_formula", "theta")
-#: What does well without a record: combinations of smoothing methods for regular demand (M3, M4), levels learnt from
-#: the whole catalogue for sparse demand.
-DEFAULT, DEFAULT_SPARSE = "combination", "pooled_level"
-MARGIN = 0.06
-#: Usual error over level up to which the default has its whole advantage, and from which on it has none: where noise rules,
-#: series are independent enough for the record to be believed.
-NOISY, LOUD = 0.3, 0.6
-#: Origins that the record of the class counts for in the choice per series (more for sparse series, whose few sales let
-#: anything win by luck), and series-origins that the record of all
-#: series counts for in that of a class.
+#: What does well without a record, and the advantage that it keeps.
+DEFAULT, MARGIN = "blend", 0.06
+#: Where nothing else is expected.
+FALLBACK = "pooled_level"
+#: Usual error over level from which the catalogue's level enters the blend, and at which it has its largest weight; known periods per
+#: period with a sale (the cut of Syntetos, Boylan & Croston) from which it stands alone.
+QUIET, NOISY, MOST = 0.1, 0.35, 0.75
+DENSE, SPARSE = 1.1, 1.32
+#: Origins that the record of the class counts for in the choice per series (more for noisy series, where
+#: anything may win by luck), and series-origins that the record of all series counts for in that of a class.
 PRIOR = 16.0
-PRIOR_SPARSE = 64.0
+PRIOR_NOISY = 64.0
 CLASS_PRIOR = 50.0
+#: Horizons that general experience counts for against the record of all series, which lived through the same periods.
+EXPERIENCE = 1.0
 #: Periods in which this year's level is compared with last year's, where a season is a year.
 LEVEL_WINDOW = {"W": 8, "M": 3, "Q": 2}
 #: Periods of the plain mean.
@@ -158,11 +165,14 @@ def _methods(
     logs, trend = theta.of_logarithms(flat, raw), local.damped_trend(flat, h)
     mean = local.window_mean(flat, h, LONG[frequency])
     weights = COMBINATION[frequency]
+    combination = weights[0] * raw + weights[1] * logs + weights[2] * trend + weights[3] * mean
+    pool = _noise(y, combination, mse, periods.YOUNG[frequency])
     adjusted = {
         "window_mean": mean,
         "theta": raw,
-        "combination": weights[0] * raw + weights[1] * logs + weights[2] * trend + weights[3] * mean,
+        "combination": combination,
         "pooled_level": np.repeat(level[:, None], h, 1),
+        "blend": pool[:, None] * level[:, None] + (1 - pool[:, None]) * np.maximum(combination, 0.0),
         "tsb": local.tsb(flat, h),
     }
     if every:
@@ -179,6 +189,17 @@ def _methods(
     if every:
         made["naive"] = local.naive(y, h)
     return made, mse, _moments(flat)
+
+
+def _noise(y: Floats, combination: Floats, mse: Floats, young: int) -> Floats:
+    """Weight of the catalogue's level in the blend: the noisier, sparser or younger a series, the less it tells by itself."""
+    level = combination.mean(1)
+    noise = np.sqrt(np.nan_to_num(mse)) / np.where(level > 0, level, 1.0)
+    loud = MOST * np.where(level > 0, np.clip((noise - QUIET) / (NOISY - QUIET), 0.0, 1.0), 1.0)
+    life = (~np.isnan(y)).sum(1)
+    rare = np.clip((life / np.maximum((np.nan_to_num(y) > 0).sum(1), 1) - DENSE) / (SPARSE - DENSE), 0.0, 1.0)
+    new = np.clip(2 - life / young, 0.0, 1.0)
+    return np.asarray(np.maximum(loud, np.maximum(rare, new)))
 
 
 def _moments(y: Floats) -> Floats:
@@ -235,37 +256,44 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     keeps an advantage of MARGIN. A method that does not beat the seasonal naive is not chosen.
     """
     names = [n for n in CANDIDATES if n in rolled.forecasts]
-    sparse = np.isin(panel.demand_class, SPARSE)
+    level = rolled.forecasts[DEFAULT][0].mean(1)
+    noisy = rolled.scale[0] >= NOISY * level
     loss = np.stack([losses(rolled, n) for n in names])[:, 1:]  # M x K x n
     count = (~np.isnan(loss[0])).sum(0)
     own = np.sqrt(np.nansum(loss, 1) / np.maximum(count, 1))
     usual = own.mean(0)
     relative = np.where(usual > 0, own / np.where(usual > 0, usual, 1.0), 1.0)
     weight = count * np.sqrt(usual)
-    whole = _mean(relative, weight, np.ones(len(names)))
+    whole = _experienced(names, _mean(relative, weight, np.ones(len(names))), rolled)
     pool = np.repeat(whole[:, None], len(usual), 1)
     for label in np.unique(panel.demand_class):
         here = panel.demand_class == label
         seen = float(count[here].sum())
-        inside = _mean(relative[:, here], weight[here], whole)
+        inside = _experienced(names, _mean(relative[:, here], weight[here], whole), rolled)
         pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
-    prior = np.where(sparse, PRIOR_SPARSE, PRIOR)
+    prior = np.where(noisy, PRIOR_NOISY, PRIOR)
     score = (count * relative + prior * pool) / (count + prior)
     ranked = score.copy()
-    level = rolled.forecasts[DEFAULT][0].mean(1)
-    noise = rolled.scale[0] / np.where(level > 0, level, 1.0)
-    ranked[names.index(DEFAULT)] -= np.where(sparse, 0.0, MARGIN * np.clip((LOUD - noise) / (LOUD - NOISY), 0.0, 1.0))
-    ranked[names.index(DEFAULT_SPARSE)] -= np.where(sparse, MARGIN, 0.0)
-    ranked[np.array([n in FRAGILE for n in names])[:, None] & sparse] = np.inf
+    ranked[names.index(DEFAULT)] -= MARGIN
+    best = ranked.argmin(0)
     naive = names.index(NAIVE)
-    best = np.where(score[ranked.argmin(0), np.arange(len(usual))] < score[naive], ranked.argmin(0), naive)
-    unjudged = np.where(sparse, names.index(DEFAULT_SPARSE), names.index(DEFAULT))
-    best = np.where(count > 0, best, unjudged)
+    best = np.where(score[best, np.arange(len(usual))] < score[naive], best, naive)
+    best = np.where(count > 0, best, names.index(DEFAULT))
     # Nothing at all is no expectation. And the past of what counts as delisted now was silence by that very rule: it
     # cannot judge who comes back.
     expected = np.stack([rolled.forecasts[n][0].sum(1) for n in names])[best, np.arange(len(best))]
-    best = np.where(panel.obsolete | (expected <= 0), names.index(DEFAULT_SPARSE), best)
+    best = np.where(panel.obsolete | (expected <= 0), names.index(FALLBACK), best)
     return Choice(names, best, score, count)
+
+
+def _experienced(names: list[str], record: Floats, rolled: Rolled) -> Floats:
+    """The record mixed with general experience: a few origins close to each other are little more than one."""
+    if not rolled.cuts:
+        return record
+    reach = rolled.cuts[0]
+    origins = 1 + (rolled.cuts[-1] - reach) / reach
+    usual = np.array([CANDIDATES[n] for n in names])
+    return np.asarray((origins * record + EXPERIENCE * usual / usual.mean()) / (origins + EXPERIENCE))
 
 
 def _mean(values: Floats, weight: Floats, otherwise: Floats) -> Floats:
