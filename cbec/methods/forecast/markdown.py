@@ -16,7 +16,7 @@ All items at once: items x discounts x elasticities x stages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +45,7 @@ DEAR = 0.02
 @dataclass(frozen=True)
 class Goods:
     """n items. stock: units that can be sold; excess: those of them that are more than needed. price: net of what selling costs in proportion to it, per unit at the regular
-    price; effort: what selling a unit costs besides. unit_cost. storage: n x P, cost of one unit over each half stage.
+    price; effort: what selling a unit costs besides. unit_cost. storage: n x P, cost of one unit between the points of the outlook.
     disposal: per unit left. capital: rate per year. elasticity, sd, deepest: n. All money in one currency."""
 
     stock: Floats
@@ -63,19 +63,24 @@ class Goods:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Demand of n items at the regular price. edges: K + 1 days of the stages, from 0; points: 2 K + 1 days, their halves
-    too; mean, var: n x 2 K, of each half stage."""
+    """Demand of n items at the regular price. edges: K + 1 days of the stages, from 0; points: P + 1 days, their halves too
+    (P = 2 K) or the edges alone (P = K); mean, var: n x P, between the points."""
 
     edges: Floats
     points: Floats
     mean: Floats
     var: Floats
 
+    @property
+    def per_stage(self) -> int:
+        """Steps between points in a stage."""
+        return (len(self.points) - 1) // (len(self.edges) - 1)
+
 
 @dataclass(frozen=True)
 class Worth:
     """m rows, money at today's value. income: of what is sold, and the margin of new goods after it. storage: and disposal of
-    what is left. sold: units until the end. left: expected stock at each point, m x (2 K + 1)."""
+    what is left. sold: units until the end. left: expected stock at each point, m x (P + 1)."""
 
     income: Floats
     storage: Floats
@@ -154,7 +159,7 @@ def worth(
 
 def _worth(goods: Goods, view: Outlook, rows: Rows, discount: Floats, borrowed: float, held: Floats) -> Worth:
     e = goods.elasticity[rows, None, None] + goods.sd[rows, None, None] * POINTS[:, None]
-    d = np.repeat(discount, 2, axis=1)
+    d = np.repeat(discount, view.per_stage, axis=1)
     u = uplift(e, goods.deepest[rows, None, None], d[:, None, :], borrowed)
     base, var = view.mean[rows, None, :], view.var[rows, None, :]
     over = np.maximum(var - base, 0.0)
@@ -187,7 +192,17 @@ def best_path(goods: Goods, view: Outlook, grid: Floats, borrowed: float) -> Flo
     First the best of one discount until a stage or from a stage on; then stage by stage: from this stage on, and in this
     stage alone, other discounts, as long as anything is gained.
     The gain is that of `gain_of`, less DEAR of the excess's value per full discount: a discount has to earn something.
+    While searching, stages are looked at as a whole; a path that gains nothing when their halves are looked at is dropped.
     """
+    found = _search(*_by_stage(goods, view), grid, borrowed)
+    every, regular = np.arange(len(found)), np.zeros_like(found)
+    keep = worth(goods, view, every, regular, borrowed).value
+    needed = worth(goods, view, every, regular, borrowed, goods.stock - goods.excess).value
+    better = gain_of(goods, view, every, found, borrowed, needed) > keep
+    return np.where(better[:, None], found, 0.0)
+
+
+def _search(goods: Goods, view: Outlook, grid: Floats, borrowed: float) -> Floats:
     n, k = len(goods.stock), len(view.edges) - 1
     needed = worth(goods, view, np.arange(n), np.zeros((n, k)), borrowed, goods.stock - goods.excess).value
     price = DEAR * goods.excess * goods.unit_cost / k
@@ -222,11 +237,21 @@ def best_path(goods: Goods, view: Outlook, grid: Floats, borrowed: float) -> Flo
     return out
 
 
+def _by_stage(goods: Goods, view: Outlook) -> tuple[Goods, Outlook]:
+    """The same with the two halves of each stage together."""
+    n, k = len(goods.stock), len(view.edges) - 1
+    if view.per_stage == 1:
+        return goods, view
+    mean, var, storage = (a.reshape(n, k, -1).sum(2) for a in (view.mean, view.var, goods.storage))
+    return replace(goods, storage=storage), Outlook(view.edges, view.edges, mean, var)
+
+
 def _beginnings(discounts: int, k: int) -> NDArray[np.intp]:
     """Paths to begin with, as numbers of discounts: none; one until a stage, or from a stage on."""
     stage = np.arange(k)
-    until = [np.where(stage < last, d, 0) for last in range(1, k + 1) for d in range(1, discounts)]
-    since = [np.where(stage >= first, d, 0) for first in range(1, k) for d in range(1, discounts)]
+    coarse = range(2, discounts, 2) if discounts > 8 else range(1, discounts)
+    until = [np.where(stage < last, d, 0) for last in range(1, k + 1) for d in coarse]
+    since = [np.where(stage >= first, d, 0) for first in range(1, k) for d in coarse]
     return np.array([np.zeros(k, dtype=np.intp), *until, *since]).astype(np.intp)
 
 
@@ -245,7 +270,7 @@ def chance_sold(
     goods: Goods, view: Outlook, discount: Floats, borrowed: float, stock: Floats, points: Floats
 ) -> Floats:
     """The chance that `stock` (n) is gone by each of the days `points` (n x J) under the path."""
-    d = np.repeat(discount, 2, axis=1)
+    d = np.repeat(discount, view.per_stage, axis=1)
     u = uplift(
         goods.elasticity[:, None, None] + goods.sd[:, None, None] * POINTS[:, None],
         goods.deepest[:, None, None],
