@@ -31,15 +31,17 @@ _WAYS = {
     "unknown": "not judged",
 }
 _DO = (
-    "action", "action_units", "destination", "discount_pct", "price", "excess_units", "months_of_cover", "age_band", "sell_through_date",
-    "p_sell_through", "cost", "cost_keep", "currency", "reason",
+    "action", "action_units", "destination", "discount_pct", "price", "excess_units", "months_of_cover", "p_sell_through", "cost",
+    "cost_keep", "currency", "reason",
 )  # fmt: skip
 _BUILD = (
     "action", "excess_units", "excess_value", "recovered", "storage", "cost", "cost_keep", "cost_markdown", "cost_transfer", "cost_liquidate",
     "cost_write_off", "runner_up", "currency",
 )  # fmt: skip
 _EVERY = ("on_hand", "excess_units", "months_of_cover", "age_band", "action", "cost", "currency", "reason_code")
-_ELASTICITY = ("elasticity", "elasticity_low", "elasticity_high", "elasticity_basis", "discount_pct", "p_sell_through")
+_ELASTICITY = (
+    "elasticity", "elasticity_low", "elasticity_high", "elasticity_basis", "discount_pct", "sell_through_date", "p_sell_through",
+)  # fmt: skip
 _FORMATS: dict[str, Format] = {
     "p_sell_through": "percent",
     **dict.fromkeys(("price", "cost", "excess_value", "recovered", "storage", "runner_up_cost"), "money"),
