@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Modules of cbec/methods/sample with a function `family(company)`, in the order of their tables.
-FAMILIES = ("products", "demand", "stock", "orders", "rates", "fx", "transport", "risk", "supply", "settle", "warehouse")
+FAMILIES = (
+    "products",
+    "demand",
+    "stock",
+    "orders",
+    "rates",
+    "fx",
+    "transport",
+    "risk",
+    "supply",
+    "settle",
+    "warehouse",
+)
 #: Tables too large for plain text.
 PACKED = ("sales", "transactions", "settlements")
 
