@@ -248,9 +248,12 @@ def test_signals_end_at_once_and_leave_no_temporary(shop, number, status):
     # A first-in-first-out file that nobody writes keeps the command waiting inside native code.
     os.mkfifo(shop / "slow.csv")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "cbec", "forecast", "demand", "--sales", "slow.csv", "-o", "out.csv"], cwd=shop, env=env
-    )
+    command = [sys.executable, "-m", "cbec", "forecast", "demand", "--sales", "slow.csv", "-o", "out.csv"]
+
+    def heed() -> None:  # nohup, under which tests may run, has its children ignore hang-ups
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    child = subprocess.Popen(command, cwd=shop, env=env, preexec_fn=heed)  # noqa: PLW1509  no threads here
     time.sleep(1.5)
     child.send_signal(number)
     assert child.wait(timeout=10) == status

@@ -66,5 +66,4 @@ def _parts(
 
 
 def _scaled(limit: Floats, mean: Floats, var: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(var > 0, np.maximum(limit, 0.0) * mean / var, 0.0)
+    return np.where(var > _CERTAIN, np.maximum(limit, 0.0) * mean / np.maximum(var, _CERTAIN), 0.0)
