@@ -45,17 +45,15 @@ def outlook(panel: Panel, h: int, *, every: bool = False) -> Outlook:
     back of such series before. every: see `select.roll`."""
     rolled = select.roll(panel, h, every=every)
     choice = select.choose(panel, rolled)
-    chosen = rolled.forecasts[choice.names[0]].copy()
-    for number, name in enumerate(choice.names):
-        here = choice.best == number
-        chosen[:, here] = rolled.forecasts[name][:, here]
+    chosen = select.chosen(rolled, choice)
     # Rounded as it is written, so that cum_mean is the sum of the means that a person sees.
     point = np.round(chosen[0], 4)
     dead = (panel.demand_class == "empty") | (panel.obsolete & (point.sum(1) == 0))
     point[dead] = 0.0
     single, total = distribution.around(panel, rolled, chosen, point)
     single[:, dead], total[:, dead] = 0.0, 0.0
-    model = np.where(dead, "zero", np.array(choice.names)[choice.best])
+    mixed = choice.weight.max(0) < 1
+    model = np.where(dead, "zero", np.where(mixed, "weighted", np.array(choice.names)[choice.best]))
     return Outlook(rolled, choice, chosen, dead, point, single, total, model)
 
 

@@ -81,6 +81,28 @@ def seasonal_level(y: Floats, h: int, season: int, window: int) -> Floats:
     return np.asarray(out * np.sqrt(np.clip(ratio, 0.25, 4.0))[:, None])
 
 
+def seasonal_shift(y: Floats, h: int, season: int, window: int) -> Floats:
+    """The seasonal naive plus what the mean of the last `window` periods is above that of a season ago."""
+    width = y.shape[1]
+    out = seasonal_naive(y, h, season)
+    if width < season + window:
+        return out
+    now, then = y[:, width - window :], y[:, width - season - window : width - season]
+    both = ~np.isnan(now) & ~np.isnan(then)
+    change = np.where(both, now - np.nan_to_num(then), 0.0).sum(1) / np.maximum(both.sum(1), 1)
+    return np.asarray(np.maximum(out + change[:, None], 0.0))
+
+
+def reverting(y: Floats, h: int, window: int) -> Floats:
+    """The mean of the last `window` periods, and the last value's distance from it fading by its autocorrelation."""
+    base = window_mean(y, 1, window)
+    rest = np.nan_to_num(y[:, -2 * window :] - base)
+    power = np.einsum("it,it->i", rest[:, :-1], rest[:, :-1])
+    fading = np.einsum("it,it->i", rest[:, 1:], rest[:, :-1]) / np.where(power > 0, power, 1.0)
+    last = np.nan_to_num(carried(y)[:, -1:]) - base
+    return np.asarray(base + last * np.clip(fading, 0.0, 0.99)[:, None] ** np.arange(1, h + 1))
+
+
 def window_mean(y: Floats, h: int, window: int) -> Floats:
     """Mean of the known ones among the last `window` periods; the last known value where none is."""
     part = y[:, -window:]

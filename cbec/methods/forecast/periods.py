@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FREQUENCIES = ("H", "D", "W", "M", "Q", "Y")
 #: Periods of one season: hours of a day, days of a week, weeks, months and quarters of a year.
 SEASON = {"H": 24, "D": 7, "W": 52, "M": 12, "Q": 4, "Y": 1}
+#: A longer season around it: hours of a week.
+AROUND = {"H": 168}
 #: Periods ahead when none is asked for: about a sea freight's lead time and a review.
 HORIZON = {"H": 168, "D": 90, "W": 13, "M": 6, "Q": 4, "Y": 2}
 #: Silence after which a series counts as delisted: half a year (Nixtla's VN1 entry uses 180 days).

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RECENCY = 0.85
 RECENCY_SHORT = 0.97
 #: Times the standard error that shrinking takes off; above 1 since errors of neighbouring indices go together.
-SHRINK = 2.0
+SHRINK = 1.5
 #: Standard errors that the autocorrelation at the seasonal lag must have; where periods without a sale make chance seasons,
 #: the usual test.
 EVIDENCE, EVIDENCE_GAPS = 0.5, 2.5
@@ -59,6 +59,19 @@ class Season:
         """Forecasts with their season."""
         at = np.arange(forecast.shape[1]) % self.factor.shape[1]
         return np.asarray((forecast + self.shift[:, at]) * self.factor[:, at])
+
+
+def nested(stack: Floats, m: int, around: int, recency: float = RECENCY) -> Season:
+    """A season of m periods, and within it what a longer one of `around` periods (a multiple of m) has of its own."""
+    inner = estimate(stack, m, recency)
+    if not around or stack.shape[2] < SEASONS * around:
+        return inner
+    deep, count, width = stack.shape
+    outer = estimate(inner.out_of(stack.reshape(-1, width)).reshape(deep, count, width), around, recency)
+    times = around // m
+    factor, shift = np.tile(inner.factor, times), np.tile(inner.shift, times)
+    # ((x + outer.shift) outer.factor + inner.shift) inner.factor, written as one season
+    return Season(factor * outer.factor, outer.shift + shift / np.maximum(outer.factor, 0.01))
 
 
 def centred_mean(y: Floats, m: int) -> Floats:

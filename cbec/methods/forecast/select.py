@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-#: Weights of Theta, Theta of logarithms, damped trend and plain mean in the combination. Over quarters and years a mean
-#: lags behind.
-_FINE, _COARSE = (0.25, 0.25, 0.3, 0.2), (0.3, 0.3, 0.4, 0.0)
-COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": _FINE, "Q": _COARSE, "Y": _COARSE}
+#: Weights of Theta, Theta of logarithms, damped trend, and Theta of quarters, in the combination.
+_FINE, _COARSE = (0.31, 0.31, 0.38, 0.0), (0.3, 0.3, 0.4, 0.0)
+COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": (0.32, 0.32, 0.16, 0.2), "Q": _COARSE, "Y": _COARSE}
+#: Weight of the plain mean besides, which it has from a usual error over level of CALM[1] on; none below CALM[0].
+LEAN = {"H": 0.2, "D": 0.2, "W": 0.2, "M": 0.4, "Q": 0.4, "Y": 0.0}
+CALM = (0.03, 0.15)
 #: What a method must beat.
 NAIVE = "seasonal_naive"
 #: The methods among which is chosen, with their usual error over the mean of all of them (M3, M4, retail, spare parts).
@@ -37,7 +39,14 @@ CANDIDATES = {
     "pooled_level": 0.93,
     "tsb": 0.98,
     "blend": 0.9,
+    # hours only
+    "day_mean": 0.95,
+    "reverting": 0.95,
+    "week_shift": 1.0,
 }
+#: Steady hours are many enough for a series' own record: its forecast is the candidates' mean with weights by the inverse
+#: of this power of their absolute errors, and the record of the class counts for so many origins.
+POWER, PRIOR_HOURS = 6.0, 0.1
 #: Histories worked on at a time.
 BLOCK = 4096
 #: Past origins at most.
@@ -49,6 +58,8 @@ FALLBACK = "pooled_level"
 #: Usual error over level from which the catalogue's level enters the blend, and at which it has its largest weight; known periods per
 #: period with a sale (the cut of Syntetos, Boylan & Croston) from which it stands alone.
 QUIET, NOISY, MOST = 0.1, 0.35, 0.75
+#: The largest weight for what sells in large numbers, and how many times the noise of counts is small.
+LEAST, COUNTED = 0.2, 5.0
 DENSE, SPARSE = 1.1, 1.32
 #: Origins that the record of the class counts for in the choice per series (more for noisy series, where
 #: anything may win by luck), and series-origins that the record of all series counts for in that of a class.
@@ -121,7 +132,7 @@ def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
     shape = actual.shape
     y = stack.reshape(-1, width)
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
-    season = seasonal.estimate(stack, panel.season, recency)
+    season = seasonal.nested(stack, panel.season, periods.AROUND.get(panel.frequency, 0), recency)
     sales = (np.nan_to_num(stack) > 0).sum(2)
     least = usual_least(sales[0])
     level = pooled.levels(stack, season, back, h, panel.frequency, least).reshape(-1)
@@ -165,8 +176,12 @@ def _methods(
     logs, trend = theta.of_logarithms(flat, raw), local.damped_trend(flat, h)
     mean = local.window_mean(flat, h, LONG[frequency])
     weights = COMBINATION[frequency]
-    combination = weights[0] * raw + weights[1] * logs + weights[2] * trend + weights[3] * mean
-    pool = _noise(y, combination, mse, periods.YOUNG[frequency])
+    combination = weights[0] * raw + weights[1] * logs + weights[2] * trend
+    if weights[3]:
+        combination += weights[3] * theta.of_means(flat, h, 3)
+    lean = LEAN[frequency] * np.clip((_noise(combination, mse) - CALM[0]) / (CALM[1] - CALM[0]), 0.0, 1.0)[:, None]
+    combination = (1 - lean) * combination + lean * mean
+    pool = _pool(y, combination.mean(1), _noise(combination, mse), periods.YOUNG[frequency])
     adjusted = {
         "window_mean": mean,
         "theta": raw,
@@ -175,6 +190,8 @@ def _methods(
         "blend": pool[:, None] * level[:, None] + (1 - pool[:, None]) * np.maximum(combination, 0.0),
         "tsb": local.tsb(flat, h),
     }
+    if frequency == "H":
+        adjusted |= {"day_mean": local.window_mean(flat, h, 24), "reverting": local.reverting(flat, h, LONG["H"])}
     if every:
         adjusted |= {
             "theta_log": logs,
@@ -186,16 +203,25 @@ def _methods(
     made[NAIVE] = local.seasonal_naive(y, h, m)
     if frequency in LEVEL_WINDOW:
         made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
+    if frequency == "H":
+        made["week_shift"] = local.seasonal_shift(y, h, periods.AROUND["H"], m)
     if every:
         made["naive"] = local.naive(y, h)
     return made, mse, _moments(flat)
 
 
-def _noise(y: Floats, combination: Floats, mse: Floats, young: int) -> Floats:
+def _noise(forecast: Floats, mse: Floats) -> Floats:
+    """Usual error over level; infinite without a level."""
+    level = forecast.mean(1)
+    return np.where(level > 0, np.sqrt(np.nan_to_num(mse)) / np.where(level > 0, level, 1.0), np.inf)
+
+
+def _pool(y: Floats, level: Floats, noise: Floats, young: int) -> Floats:
     """Weight of the catalogue's level in the blend: the noisier, sparser or younger a series, the less it tells by itself."""
-    level = combination.mean(1)
-    noise = np.sqrt(np.nan_to_num(mse)) / np.where(level > 0, level, 1.0)
-    loud = MOST * np.where(level > 0, np.clip((noise - QUIET) / (NOISY - QUIET), 0.0, 1.0), 1.0)
+    # Of what sells by the thousand, noise that counts do not explain tells less.
+    few = np.clip((COUNTED / np.sqrt(np.maximum(level, 1e-9)) - QUIET) / (NOISY - QUIET), 0.0, 1.0)
+    most = LEAST + (MOST - LEAST) * few
+    loud = most * np.clip((noise - QUIET) / (NOISY - QUIET), 0.0, 1.0)
     life = (~np.isnan(y)).sum(1)
     rare = np.clip((life / np.maximum((np.nan_to_num(y) > 0).sum(1), 1) - DENSE) / (SPARSE - DENSE), 0.0, 1.0)
     new = np.clip(2 - life / young, 0.0, 1.0)
@@ -224,10 +250,12 @@ def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
 
 @dataclass(frozen=True)
 class Choice:
-    """The method of each series (n, index into names), the shrunk scores (M x n) and the origins judged (n)."""
+    """The method of each series (n, index into names) and the weights of all (M x n), the shrunk scores (M x n) and the
+    origins judged (n)."""
 
     names: list[str]
     best: NDArray[np.int64]
+    weight: Floats
     score: Floats
     origins: NDArray[np.int64]
 
@@ -247,6 +275,13 @@ def losses(rolled: Rolled, name: str) -> Floats:
     return np.where(n > 0, 0.5 * single + 0.5 * total, np.nan)
 
 
+def _absolute(rolled: Rolled, name: str) -> Floats:
+    """n mean absolute errors over the past origins."""
+    gap = np.abs(np.where(rolled.valid[1:, :, None], rolled.forecasts[name][1:] - rolled.actual[1:], np.nan))
+    there = ~np.isnan(gap)
+    return np.asarray(np.where(there, gap, 0.0).sum((0, 2)) / np.maximum(there.sum((0, 2)), 1))
+
+
 def choose(panel: Panel, rolled: Rolled) -> Choice:
     """The method per series by its past errors, shrunk to those of its class and of all series.
 
@@ -258,9 +293,12 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     names = [n for n in CANDIDATES if n in rolled.forecasts]
     level = rolled.forecasts[DEFAULT][0].mean(1)
     noisy = rolled.scale[0] >= NOISY * level
+    hours = panel.frequency == "H"
     loss = np.stack([losses(rolled, n) for n in names])[:, 1:]  # M x K x n
     count = (~np.isnan(loss[0])).sum(0)
     own = np.sqrt(np.nansum(loss, 1) / np.maximum(count, 1))
+    if hours:
+        own = np.where(noisy, own, np.stack([_absolute(rolled, n) for n in names]))
     usual = own.mean(0)
     relative = np.where(usual > 0, own / np.where(usual > 0, usual, 1.0), 1.0)
     weight = count * np.sqrt(usual)
@@ -271,7 +309,7 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
         seen = float(count[here].sum())
         inside = _experienced(names, _mean(relative[:, here], weight[here], whole), rolled)
         pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
-    prior = np.where(noisy, PRIOR_NOISY, PRIOR)
+    prior = np.where(noisy, PRIOR_NOISY, PRIOR_HOURS if hours else PRIOR)
     score = (count * relative + prior * pool) / (count + prior)
     ranked = score.copy()
     ranked[names.index(DEFAULT)] -= MARGIN
@@ -282,8 +320,22 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     # Nothing at all is no expectation. And the past of what counts as delisted now was silence by that very rule: it
     # cannot judge who comes back.
     expected = np.stack([rolled.forecasts[n][0].sum(1) for n in names])[best, np.arange(len(best))]
-    best = np.where(panel.obsolete | (expected <= 0), names.index(FALLBACK), best)
-    return Choice(names, best, score, count)
+    alone = panel.obsolete | (expected <= 0)
+    best = np.where(alone, names.index(FALLBACK), best)
+    share = (np.arange(len(names))[:, None] == best).astype(np.float64)
+    if hours:
+        power = np.maximum(score, 1e-3) ** -POWER
+        share = np.where(alone | (count == 0), share, power / power.sum(0))
+    return Choice(names, best, share, score, count)
+
+
+def chosen(rolled: Rolled, choice: Choice) -> Floats:
+    """(1 + K) x n x h: the forecasts of the chosen methods, or of their weighted mean."""
+    out = np.zeros_like(rolled.forecasts[choice.names[0]])
+    for name, weight in zip(choice.names, choice.weight, strict=True):
+        here = weight > 0
+        out[:, here] += weight[here, None] * rolled.forecasts[name][:, here]
+    return out
 
 
 def _experienced(names: list[str], record: Floats, rolled: Rolled) -> Floats:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ALPHAS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 #: Damping of the forecasts' slope per period: trends of demand fade (Gardner & McKenzie 1985).
-DAMPING = 0.97
+DAMPING = 0.985
 
 
 def theta(
@@ -104,6 +104,25 @@ def of_logarithms(y: Floats, otherwise: Floats) -> Floats:
         ceiling = np.log(5.0) + np.where(known[rows], logs, -np.inf).max(1, keepdims=True)
         out[rows] = np.exp(np.minimum(theta(logs, h)[0], ceiling))
     return out
+
+
+def of_means(y: Floats, h: int, k: int) -> Floats:
+    """The same method on means of k periods each (the last block ends with the history, of the first only a part may
+    be known), on straight lines between them.
+
+    Less noise and a longer view of the trend (temporal aggregation: Kourentzes, Petropoulos & Trapero 2014). Not clipped.
+    """
+    blocks = np.pad(y, ((0, 0), (-y.shape[1] % k, 0)), constant_values=np.nan).reshape(len(y), -1, k)
+    there = ~np.isnan(blocks)
+    count = there.sum(2)
+    means = np.where(count > 0, np.where(there, blocks, 0.0).sum(2) / np.maximum(count, 1), np.nan)
+    ahead = theta(means, -(-h // k) + 1, damping=DAMPING**k)[0]
+    known = np.nan_to_num(carried(means)[:, -1:])
+    points = np.concatenate([known, ahead], 1)
+    place = (np.arange(1, h + 1) + (k - 1) / 2) / k  # periods ahead, in blocks since the middle of the last known one
+    left = np.minimum(place.astype(np.int64), points.shape[1] - 2)
+    share = place - left
+    return np.asarray(points[:, left] * (1 - share) + points[:, left + 1] * share)
 
 
 def _regress(line_a: Floats, line_b: Floats, mean: Floats, now: Floats, t: Floats) -> None:

@@ -71,6 +71,21 @@ def test_seasonal_level_believes_half_of_a_change():
     np.testing.assert_allclose(found, [[80, 160, 240]])  # four times last year's level: the root is 2
 
 
+def test_seasonal_shift_adds_the_change_of_the_last_periods():
+    y = rows([1.0, 2, 3, 11, 12, 13])
+    assert local.seasonal_shift(y, 3, 3, 3).tolist() == [[21, 22, 23]]
+    assert local.seasonal_shift(y, 3, 3, 1).tolist() == [[21, 22, 23]]
+    assert local.seasonal_shift(rows([5.0, 6]), 2, 3, 1).tolist() == [[6, 6]]  # too short: the naive
+
+
+def test_reverting_fades_to_the_mean_by_the_autocorrelation():
+    y = rows([1.0, -1, 1, -1, 1, 3, 5, 4])
+    base = np.mean([1, 3, 5, 4])
+    rest = np.array(y[0]) - base
+    fading = (rest[1:] * rest[:-1]).sum() / (rest[:-1] ** 2).sum()
+    np.testing.assert_allclose(local.reverting(y, 3, 4), [base + rest[-1] * fading ** np.arange(1, 4)])
+
+
 def test_window_mean_of_known_values():
     assert local.window_mean(rows([9, 1, NAN, 3]), 1, 3).tolist() == [[2]]
     assert local.window_mean(rows([9, 1, NAN, NAN]), 1, 2).tolist() == [[1]]
@@ -156,6 +171,8 @@ def test_methods_take_histories_without_anything():
         local.croston(y, 3),
         local.tsb(y, 3),
         local.damped_trend(y, 3),
+        local.seasonal_shift(y, 3, 2, 1),
+        local.reverting(y, 3, 2),
         local.seller_formula(y, np.ones(5), np.ones(3)),
     ):
         assert found.tolist() == [[0, 0, 0], [0, 0, 0]]

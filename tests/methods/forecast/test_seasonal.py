@@ -96,3 +96,27 @@ def test_short_or_empty_histories(width):
     season = seasonal.estimate(y[None], 12)
     assert (season.factor == 1).all() and (season.shift == 0).all()
     assert seasonal.estimate(y[None], 1).factor.shape == (3, 1)
+
+
+def test_a_week_within_which_days_repeat():
+    """Hours of a day times days of a week: the nested season is their product, and comes out as one."""
+    rng = np.random.default_rng(3)
+    day, week = np.array([1.5, 1.0, 0.5, 1.0]), np.array([1.4, 0.8, 0.8])
+    at = np.arange(-120, 0)
+    truth = day[at % 4] * week[at // 4 % 3]
+    y = 50 * truth * (1 + 0.02 * rng.standard_normal((4, 120)))
+    season = seasonal.nested(y[None], 4, 12)
+    assert season.factor.shape == (4, 12)
+    np.testing.assert_allclose(
+        season.factor * season.factor.mean(1, keepdims=True) ** -1, np.tile(truth[-12:], (4, 1)), atol=0.06
+    )
+    np.testing.assert_allclose(season.out_of(y), 50, rtol=0.12)
+    back = season.into(season.out_of(y)[:, -12:])
+    np.testing.assert_allclose(back, y[:, -12:])
+
+
+def test_a_nested_season_of_differences_can_be_put_back():
+    y = np.tile([0.0, 3, 6, 1, 0, 9, 2, 0], 12)[None, :] + np.random.default_rng(0).uniform(0, 0.2, (1, 96))
+    y[0, ::8] = 0
+    season = seasonal.nested(y[None], 4, 8)
+    np.testing.assert_allclose(season.into(season.out_of(y)[:, -8:]), y[:, -8:], atol=1e-9)

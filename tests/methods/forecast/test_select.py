@@ -74,14 +74,42 @@ def test_what_does_not_beat_the_seasonal_naive_is_not_used():
     assert (names == "seasonal_naive").mean() > 0.9
 
 
-def test_noisy_and_sparse_series_lean_on_the_catalogue():
+def test_noisy_sparse_and_young_series_lean_on_the_catalogue():
     rng = np.random.default_rng(5)
-    steady = rng.normal(100, 3, (2, 60))
-    rare = np.zeros((1, 60))
-    rare[0, ::9] = 2.0
-    combination = np.array([[100.0], [100.0], [0.2]])
-    weight = select._noise(np.vstack([steady, rare]), combination, np.array([9.0, 900.0, 0.3]), 8)
-    assert weight.tolist() == pytest.approx([0, 0.6, 1])
+    y = rng.normal(100, 3, (5, 60))
+    y[3] = 0.0
+    y[3, ::9] = 2.0
+    y[4, :-6] = np.nan
+    level = np.array([100.0, 4.0, 1e6, 0.2, 100.0])
+    noise = np.array([0.03, 0.5, 0.5, 0.05, 0.05])
+    found = select._pool(y, level, noise, 8)
+    assert found.tolist() == pytest.approx([0, select.MOST, select.LEAST, 1, 1])
+
+
+def test_steady_hours_are_forecast_by_the_weighted_mean_of_the_candidates():
+    """A week with two peaks that only the weekly methods know: they get the weight."""
+    rng = np.random.default_rng(6)
+    hours = np.arange(-24 * 35, 0)
+    day = 1 + 0.5 * np.sin(2 * np.pi * hours / 24)
+    weekend = np.where(hours // 24 % 7 < 2, 2.0, 1.0)
+    y = 1000 * (day * weekend) * (1 + 0.01 * rng.standard_normal((12, hours.size)))
+    days = np.datetime64("2024-01-01", "h") + np.arange(hours.size)
+    frame = pl.DataFrame(
+        {
+            "date": pl.Series(days.astype("datetime64[us]"))[np.tile(np.arange(hours.size), 12)],
+            "sku": [f"S{i:02d}" for i in range(12) for _ in hours],
+            "units": y.ravel(),
+        }
+    )
+    panel = history.panel(frame, as_of=date(2024, 2, 4), frequency="H")
+    rolled = select.roll(panel, 48)
+    chosen = select.choose(panel, rolled)
+    np.testing.assert_allclose(chosen.weight.sum(0), 1)
+    share = dict(zip(chosen.names, chosen.weight.mean(1), strict=True))
+    assert share["seasonal_naive"] < 0.01
+    ahead = select.chosen(rolled, chosen)[0]
+    true = 1000 * (1 + 0.5 * np.sin(2 * np.pi * np.arange(48) / 24)) * np.where(np.arange(48) // 24 % 7 < 2, 2.0, 1.0)
+    np.testing.assert_allclose(ahead.mean(0), true, rtol=0.02)
 
 
 def test_series_without_a_record_get_what_is_known_to_do_well():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cbec.methods.forecast.theta import of_logarithms, theta
+from cbec.methods.forecast.theta import DAMPING, of_logarithms, of_means, theta
 
 NAN = np.nan
 SERIES = [112.0, 118, 132, 129, 121, 135, 148, 148, 136, 119, 104, 118, 115, 126, 141, 135, 125, 149, 170, 170]
@@ -102,3 +102,20 @@ def test_logarithms_only_where_every_value_is_positive():
     assert found[1].tolist() == [-1, -1, -1]
     assert found[0, 0] > 64
     assert (found[0] <= 5 * 64 + 1e-9).all()
+
+
+def test_means_of_three_go_on_where_the_line_of_their_means_leads():
+    """Worked by hand: blocks end with the history, forecasts lie on lines between the middles of blocks."""
+    y = right([0.0, *range(1, 31)])
+    blocks = np.append(0.0, np.arange(2.0, 30.0, 3))  # means of (0), (1, 2, 3), (4, 5, 6) ...
+    ahead = theta(blocks[None, :], 3, damping=DAMPING**3)[0][0]
+    found = of_means(y, 6, 3)[0]
+    points = [blocks[-1], *ahead]
+    expected = np.interp(np.arange(1, 7), [-1, 2, 5, 8], points)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_means_of_short_or_masked_histories():
+    found = of_means(np.array([[NAN, NAN, NAN, 4.0], [NAN, 1.0, 2.0, 3.0]]), 5, 3)
+    assert np.isfinite(found).all() and (found > 0).all()
+    assert np.isfinite(of_means(np.array([[5.0, 6.0]]), 4, 3)).all()
