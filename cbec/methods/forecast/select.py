@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FINE, _COARSE = (0.31, 0.31, 0.38, 0.0), (0.3, 0.3, 0.4, 0.0)
 COMBINATION = {"H": _FINE, "D": _FINE, "W": _FINE, "M": (0.32, 0.32, 0.16, 0.2), "Q": _COARSE, "Y": _COARSE}
 #: Weight of the plain mean besides, which it has from a usual error over level of CALM[1] on; none below CALM[0].
-LEAN = {"H": 0.2, "D": 0.2, "W": 0.2, "M": 0.4, "Q": 0.4, "Y": 0.0}
+LEAN = {"H": 0.2, "D": 0.2, "W": 0.2, "M": 0.4, "Q": 0.2, "Y": 0.0}
 CALM = (0.03, 0.15)
 #: What a method must beat.
 NAIVE = "seasonal_naive"
@@ -58,8 +58,10 @@ FALLBACK = "pooled_level"
 #: Usual error over level from which the catalogue's level enters the blend, and at which it has its largest weight; known periods per
 #: period with a sale (the cut of Syntetos, Boylan & Croston) from which it stands alone.
 QUIET, NOISY, MOST = 0.1, 0.35, 0.75
-#: The largest weight for what sells in large numbers, and how many times the noise of counts is small.
-LEAST, COUNTED = 0.2, 5.0
+#: The largest weight for what sells in large numbers (over quarters and years few values tell a trend, and the level is the
+#: better guess there too), and how many times the noise of counts is small.
+LEAST = {"H": 0.2, "D": 0.2, "W": 0.2, "M": 0.2, "Q": 0.75, "Y": 0.75}
+COUNTED = 5.0
 DENSE, SPARSE = 1.1, 1.32
 #: Origins that the record of the class counts for in the choice per series (more for noisy series, where
 #: anything may win by luck), and series-origins that the record of all series counts for in that of a class.
@@ -157,13 +159,13 @@ def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
 
 
 def usual_least(sales: NDArray[np.int64]) -> int:
-    """Periods with a sale that (nearly) every series of the catalogue has, up to 4.
+    """Periods with a sale that (nearly) every series of the catalogue has, up to 8.
 
     Series with fewer at a past origin are in the catalogue only since they sold again: they say nothing of what others
     may expect.
     """
     some = sales[sales > 0]
-    return int(np.clip(np.quantile(some, 0.01), 1, 4)) if some.size else 1
+    return int(np.clip(np.quantile(some, 0.01), 1, 8)) if some.size else 1
 
 
 def _methods(
@@ -181,7 +183,7 @@ def _methods(
         combination += weights[3] * theta.of_means(flat, h, 3)
     lean = LEAN[frequency] * np.clip((_noise(combination, mse) - CALM[0]) / (CALM[1] - CALM[0]), 0.0, 1.0)[:, None]
     combination = (1 - lean) * combination + lean * mean
-    pool = _pool(y, combination.mean(1), _noise(combination, mse), periods.YOUNG[frequency])
+    pool = _pool(y, combination.mean(1), _noise(combination, mse), frequency)
     adjusted = {
         "window_mean": mean,
         "theta": raw,
@@ -216,15 +218,16 @@ def _noise(forecast: Floats, mse: Floats) -> Floats:
     return np.where(level > 0, np.sqrt(np.nan_to_num(mse)) / np.where(level > 0, level, 1.0), np.inf)
 
 
-def _pool(y: Floats, level: Floats, noise: Floats, young: int) -> Floats:
+def _pool(y: Floats, level: Floats, noise: Floats, frequency: str) -> Floats:
     """Weight of the catalogue's level in the blend: the noisier, sparser or younger a series, the less it tells by itself."""
     # Of what sells by the thousand, noise that counts do not explain tells less.
     few = np.clip((COUNTED / np.sqrt(np.maximum(level, 1e-9)) - QUIET) / (NOISY - QUIET), 0.0, 1.0)
-    most = LEAST + (MOST - LEAST) * few
+    least = LEAST[frequency]
+    most = least + (MOST - least) * few
     loud = most * np.clip((noise - QUIET) / (NOISY - QUIET), 0.0, 1.0)
     life = (~np.isnan(y)).sum(1)
     rare = np.clip((life / np.maximum((np.nan_to_num(y) > 0).sum(1), 1) - DENSE) / (SPARSE - DENSE), 0.0, 1.0)
-    new = np.clip(2 - life / young, 0.0, 1.0)
+    new = np.clip(2 - life / periods.YOUNG[frequency], 0.0, 1.0)
     return np.asarray(np.maximum(loud, np.maximum(rare, new)))
 
 

@@ -82,8 +82,8 @@ def test_noisy_sparse_and_young_series_lean_on_the_catalogue():
     y[4, :-6] = np.nan
     level = np.array([100.0, 4.0, 1e6, 0.2, 100.0])
     noise = np.array([0.03, 0.5, 0.5, 0.05, 0.05])
-    found = select._pool(y, level, noise, 8)
-    assert found.tolist() == pytest.approx([0, select.MOST, select.LEAST, 1, 1])
+    found = select._pool(y, level, noise, "W")
+    assert found.tolist() == pytest.approx([0, select.MOST, select.LEAST["W"], 1, 1])
 
 
 def test_steady_hours_are_forecast_by_the_weighted_mean_of_the_candidates():
