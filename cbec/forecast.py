@@ -25,14 +25,15 @@ class Demand(Common):
 
 
 @command("forecast", "model_record", "prepared", by=("sku", "market"))
-def demand(sales: Table, *, s: Demand) -> Result:
+def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.
 
-    Each series gets the method that did best from past origins; quantiles come from its past errors.
+    Each series gets the method that did best from past origins; quantiles come from its past errors. Products of the same
+    category (and market) share seasons.
     """
     from cbec.methods.forecast import demand as method
 
-    panel = _panel(sales, s)
+    panel = _panel(sales, products, s)
     answer = method.answer(panel, s.horizon)
     return Result(
         tables=answer.tables,
@@ -43,11 +44,11 @@ def demand(sales: Table, *, s: Demand) -> Result:
     )
 
 
-def _panel(sales: Table, s: Demand) -> Panel:
+def _panel(sales: Table, products: Table | None, s: Demand) -> Panel:
     from cbec.methods.forecast import history
 
     as_of = s.as_of if s.as_of is not None else history.latest(sales)
-    return history.panel(sales, as_of=as_of, frequency=s.frequency, by=s.by)
+    return history.panel(sales, as_of=as_of, frequency=s.frequency, by=s.by, products=products)
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,14 @@ def replenish(
 
 
 @command("backtest")
-def backtest(sales: Table, *, s: Demand) -> Result:
+def backtest(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     """Accuracy of every method from past origins: against the seasonal naive and the seller formula.
 
     The row `cbec` is what `forecast demand` would have said at each origin, quantiles included.
     """
     from cbec.methods.forecast import backtest as method
 
-    panel = _panel(sales, s)
+    panel = _panel(sales, products, s)
     table, metrics, notes = method.answer(panel, s.horizon)
     return Result(
         tables={"backtest": table},

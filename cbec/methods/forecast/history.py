@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KEYS = ("sku", "market", "warehouse", "channel")
 #: A period needs this share of its days in stock before their mean is scaled up to the whole.
 MIN_IN_STOCK = 0.25
+#: Series of a group that has seasons of its own.
+GROUP = 20
 #: Chance below which a silence is no accident.
 UNLIKELY = 0.01
 
@@ -42,7 +44,7 @@ class Panel:
     keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
     gap: n x T marks. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
     so long that the series counts as delisted. adi, cv2, demand_class: see `classify`. dropped: flags that hold for
-    every series.
+    every series. group: which series share a season besides, numbers from 0 (see `groups`).
     """
 
     keys: pl.DataFrame
@@ -60,6 +62,7 @@ class Panel:
     adi: Floats
     cv2: Floats
     demand_class: NDArray[np.str_]
+    group: NDArray[np.int64]
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
@@ -113,11 +116,19 @@ def series_keys(by: str) -> list[str]:
     return [k for k in KEYS if k in wanted]
 
 
-def panel(sales: pl.DataFrame, *, as_of: date, frequency: str = "auto", by: str = "sku,market") -> Panel:
+def panel(
+    sales: pl.DataFrame,
+    *,
+    as_of: date,
+    frequency: str = "auto",
+    by: str = "sku,market",
+    products: pl.DataFrame | None = None,
+) -> Panel:
     """The panel of a typed sales table.
 
     sales: contract `sales`; optional columns may be all null or absent. as_of: nothing later is used.
     frequency: auto (from the spacing of the dates) or one of H, D, W, M, Q, Y. by: series columns.
+    products: contract `products`; categories share seasons.
     Raises InputRejected where no row is left, UsageFault for unknown settings.
     """
     keys = series_keys(by)
@@ -154,7 +165,33 @@ def panel(sales: pl.DataFrame, *, as_of: date, frequency: str = "auto", by: str 
     stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
     promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
     gap = ~_marks(rows, shape, start) & ~stock_out
-    return _finish(names, chosen, start, as_of, units, returned, stock_out, promo, gap, dropped, notes)
+    return _finish(
+        names, chosen, start, as_of, units, returned, stock_out, promo, gap, groups(names, products), dropped, notes
+    )
+
+
+def groups(names: pl.DataFrame, products: pl.DataFrame | None) -> NDArray[np.int64]:
+    """Numbers (n) of series of the same market, warehouse and channel and, where products tell it, category.
+
+    Groups of fewer than GROUP series fall back on those without the category, and then on all (number 0).
+    """
+    found = names
+    if products is not None and "sku" in names.columns and "category" in products.columns:
+        kinds = products.select("sku", "category").unique("sku", keep="first", maintain_order=True)
+        found = names.join(kinds, on="sku", how="left", maintain_order="left")
+    places = [k for k in found.columns if k not in ("sku", "category")]
+    out = np.zeros(len(names), np.int64)
+    last = 0
+    for columns in (places, [*places, "category"]):
+        if not columns or (columns[-1] == "category" and "category" not in found.columns):
+            continue
+        code = found.select(pl.struct(columns).rank("dense").cast(pl.Int64)).to_series().to_numpy()
+        large = np.bincount(code)[code] >= GROUP
+        if "category" in columns:
+            large &= found["category"].is_not_null().to_numpy()
+        out = np.where(large, code + last, out)
+        last += int(code.max(initial=0)) + 1
+    return np.unique(out, return_inverse=True)[1].astype(np.int64)
 
 
 def until(panel: Panel, cut: int) -> Panel:
@@ -171,6 +208,7 @@ def until(panel: Panel, cut: int) -> Panel:
         panel.stock_out[:, :width],
         panel.promo[:, :width],
         panel.gap[:, :width],
+        panel.group,
         panel.dropped,
         [],
     )
@@ -186,6 +224,7 @@ def _finish(
     stock_out: Flags,
     promo: Flags,
     gap: Flags,
+    group: NDArray[np.int64],
     dropped: tuple[str, ...],
     notes: list[str],
 ) -> Panel:
@@ -214,6 +253,7 @@ def _finish(
         adi=adi,
         cv2=cv2,
         demand_class=demand_class,
+        group=group,
         dropped=dropped,
         notes=notes,
     )

@@ -19,7 +19,7 @@ from cbec.methods.forecast import history, local, periods
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cbec.methods.forecast.seasonal import Season
+    from cbec.methods.forecast.seasonal import Seasons
 
     Floats = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def _median_sale(value: Floats) -> Floats:
     )
 
 
-def levels(stack: Floats, season: Season, back: tuple[int, ...], h: int, frequency: str, least: int = 1) -> Floats:
+def levels(stack: Floats, season: Seasons, back: tuple[int, ...], h: int, frequency: str, least: int = 1) -> Floats:
     """(1 + K) x n units per period, from today and from each origin.
 
     stack: (1 + K) x n x T histories as known today and at the origins `back` periods ago; season: theirs. least:

@@ -8,7 +8,7 @@ changes that pay on short histories: recent years weigh more, indices are shrunk
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Groups = NDArray[np.int64]
 
 #: Weight of a season against the one after it: years change faster than weekdays do.
 RECENCY = 0.85
@@ -36,6 +37,22 @@ SHARED = 10
 ALIKE = 0.1
 #: A factor below this is a closed day: it says nothing about the level.
 CLOSED = 0.1
+
+
+class Seasons(Protocol):
+    """What can be taken out of histories and put into forecasts."""
+
+    def of(self, rows: slice) -> Seasons:
+        """Those of some of the histories."""
+        ...
+
+    def out_of(self, y: Floats) -> Floats:
+        """Histories without it."""
+        ...
+
+    def into(self, forecast: Floats) -> Floats:
+        """Forecasts with it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,13 +78,13 @@ class Season:
         return np.asarray((forecast + self.shift[:, at]) * self.factor[:, at])
 
 
-def nested(stack: Floats, m: int, around: int, recency: float = RECENCY) -> Season:
+def nested(stack: Floats, m: int, around: int, recency: float = RECENCY, group: Groups | None = None) -> Season:
     """A season of m periods, and within it what a longer one of `around` periods (a multiple of m) has of its own."""
-    inner = estimate(stack, m, recency)
+    inner = estimate(stack, m, recency, group)
     if not around or stack.shape[2] < SEASONS * around:
         return inner
     deep, count, width = stack.shape
-    outer = estimate(inner.out_of(stack.reshape(-1, width)).reshape(deep, count, width), around, recency)
+    outer = estimate(inner.out_of(stack.reshape(-1, width)).reshape(deep, count, width), around, recency, group)
     times = around // m
     factor, shift = np.tile(inner.factor, times), np.tile(inner.shift, times)
     # ((x + outer.shift) outer.factor + inner.shift) inner.factor, written as one season
@@ -112,11 +129,12 @@ def evidence(y: Floats, m: int) -> Floats:
     return np.asarray(at_m * np.sqrt(np.maximum(n, 1) / (1 + 2 * squares)))
 
 
-def estimate(stack: Floats, m: int, recency: float = RECENCY) -> Season:
+def estimate(stack: Floats, m: int, recency: float = RECENCY, group: Groups | None = None) -> Season:
     """Seasonal indices of histories (V x n x T: V views of n series, right-aligned, NaN = not known) of season m.
 
     First the season that all series of a view share, from the mean of their levelled histories (it is all that a
-    young or sparse series has); then what a series has of its own, shrunk. Returns factors for the V * n histories.
+    young or sparse series has), and what a group (n, numbers; a market, a category) has besides; then what a series has
+    of its own, shrunk. Returns factors for the V * n histories.
     """
     deep, count, width = stack.shape
     y = stack.reshape(-1, width)
@@ -124,17 +142,33 @@ def estimate(stack: Floats, m: int, recency: float = RECENCY) -> Season:
         return Season(np.ones((len(y), 1)), np.zeros((len(y), 1)))
     common = np.ones((deep, m))
     if count >= SHARED:
-        common = np.stack([_common(line, m, recency) for line in _shared(stack)])
+        common = np.stack([_common(line, m, recency) for line in shared(stack)])
+    told = _grouped(stack, common, recency, group)
     known = ~np.isnan(y)
     tells = (known.sum(1) >= SEASONS * m) & (np.where(known, y, np.inf).min(1) > 0)
     factor, shift = np.ones((len(y), m)), np.zeros((len(y), m))
     factor[tells], shift[tells] = _index(y[tells], m, recency)
     alike = _alike(factor.reshape(deep, count, m), common, tells.reshape(deep, count))
     rest = ~tells | np.repeat(alike, count)
-    shared = Season(np.repeat(common, count, 0)[rest], np.zeros((int(rest.sum()), m)))
-    own, shift[rest] = _index(shared.out_of(y[rest]), m, recency)
-    factor[rest] = shared.factor * own
+    together = Season(told[rest], np.zeros((int(rest.sum()), m)))
+    own, shift[rest] = _index(together.out_of(y[rest]), m, recency)
+    factor[rest] = together.factor * own
     return Season(factor, shift)
+
+
+def _grouped(stack: Floats, common: Floats, recency: float, group: Groups | None) -> Floats:
+    """(V * n) x m: the common season times what each group's line shows beyond it."""
+    _deep, count, width = stack.shape
+    m = common.shape[1]
+    out = np.repeat(common[:, None, :], count, 1)
+    if group is not None:
+        at = np.arange(-width, 0) % m
+        for number in np.unique(group):
+            here = group == number
+            if SHARED <= here.sum() < count:
+                lines = shared(stack[:, here]) / np.where(common < CLOSED, np.nan, common)[:, at]
+                out[:, here] *= np.stack([_common(line, m, recency) for line in lines])[:, None, :]
+    return out.reshape(-1, m)
 
 
 def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -143,7 +177,7 @@ def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[
     return np.asarray((((common - 1) ** 2).sum(1) >= ALIKE * size) & (common != 1).any(1))
 
 
-def _shared(stack: Floats) -> Floats:
+def shared(stack: Floats) -> Floats:
     """V x T: mean of the series alive in each period, each divided by its own mean."""
     known = ~np.isnan(stack)
     value = np.where(known, stack, 0.0)
@@ -166,7 +200,7 @@ def _common(line: Floats, m: int, recency: float) -> Floats:
     life = len(line)
     if life < SEASONS_SHARED * m or life < m + 2:
         return none
-    usual = _to_the_ends(centred_mean(line[None, :], m)[0], max(m // 2, 2))
+    usual = to_the_ends(centred_mean(line[None, :], m)[0], max(m // 2, 2))
     # Weeks in which everything is shut (usual near 0) tell no season.
     open_ = usual > CLOSED * np.median(line)
     part = np.where(open_, line / np.where(open_, usual, 1.0) - 1, np.nan)
@@ -188,7 +222,7 @@ def _common(line: Floats, m: int, recency: float) -> Floats:
     return np.asarray(np.maximum(1 + index, 0.0))
 
 
-def _to_the_ends(usual: Floats, reach: int) -> Floats:
+def to_the_ends(usual: Floats, reach: int) -> Floats:
     """A centred mean carried on in a straight line through its last (first) `reach` values."""
     out = usual.copy()
     there = np.flatnonzero(~np.isnan(usual))

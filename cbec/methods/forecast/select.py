@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import local, periods, pooled, seasonal, theta
+from cbec.methods.forecast import local, monthdays, periods, pooled, seasonal, theta
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,7 +134,10 @@ def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
     shape = actual.shape
     y = stack.reshape(-1, width)
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
-    season = seasonal.nested(stack, panel.season, periods.AROUND.get(panel.frequency, 0), recency)
+    around = periods.AROUND.get(panel.frequency, 0)
+    season: seasonal.Seasons = seasonal.nested(stack, panel.season, around, recency, panel.group)
+    if panel.frequency == "D":
+        season = monthdays.within(season, stack, panel.ordinals, back, h, panel.group)
     sales = (np.nan_to_num(stack) > 0).sum(2)
     least = usual_least(sales[0])
     level = pooled.levels(stack, season, back, h, panel.frequency, least).reshape(-1)
@@ -169,7 +172,7 @@ def usual_least(sales: NDArray[np.int64]) -> int:
 
 
 def _methods(
-    y: Floats, season: seasonal.Season, level: Floats, h: int, frequency: str, every: bool
+    y: Floats, season: seasonal.Seasons, level: Floats, h: int, frequency: str, every: bool
 ) -> tuple[dict[str, Floats], Floats, Floats]:
     """Methods that look at one series at a time, the squared one-step error of Theta, moments of the adjusted history."""
     m = periods.SEASON[frequency]

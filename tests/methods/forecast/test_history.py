@@ -198,3 +198,17 @@ def test_a_finer_frequency_than_the_dates_have_is_said():
     p = panel(sales([(7 * i, "a", 1) for i in range(5)]), 28, frequency="D")
     assert p.frequency == "D"
     assert "look like frequency W" in p.notes[0]
+
+
+def test_groups_of_market_and_category():
+    names = pl.DataFrame({"sku": [f"S{i:03d}" for i in range(100)], "market": ["DE"] * 60 + ["FR"] * 40})
+    products = pl.DataFrame({"sku": names["sku"], "category": ["pet"] * 30 + ["toy"] * 15 + [None] * 15 + ["pet"] * 40})
+    assert history.groups(names.select("sku"), None).tolist() == [0] * 100
+    by_market = history.groups(names, None)
+    assert len(set(by_market[:60])) == len(set(by_market[60:])) == 1 and by_market[0] != by_market[60]
+    both = history.groups(names, products)
+    assert len(set(both[:30])) == len(set(both[30:60])) == len(set(both[60:])) == 1  # 15 toys are too few
+    assert len({both[0], both[30], both[60]}) == 3
+    few = names.with_columns(market=pl.Series([f"M{i // 5}" for i in range(100)]))
+    assert history.groups(few, None).tolist() == [0] * 100
+    assert history.groups(few, products)[0] == 0

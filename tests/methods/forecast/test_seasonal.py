@@ -120,3 +120,14 @@ def test_a_nested_season_of_differences_can_be_put_back():
     y[0, ::8] = 0
     season = seasonal.nested(y[None], 4, 8)
     np.testing.assert_allclose(season.into(season.out_of(y)[:, -8:]), y[:, -8:], atol=1e-9)
+
+
+def test_groups_add_what_they_have_besides():
+    rng = np.random.default_rng(2)
+    at = np.arange(-60, 0) % 12
+    a, b = (rng.poisson(3 * wave[at], (25, 60)).astype(float) for wave in (WAVE, np.roll(WAVE, 6)))
+    group = np.repeat([0, 1], 25)
+    factor = seasonal.estimate(np.concatenate([a, b])[None], 12, group=group).factor
+    plain = seasonal.estimate(np.concatenate([a, b])[None], 12).factor
+    for rows, true in ((slice(25), WAVE), (slice(25, 50), np.roll(WAVE, 6))):
+        assert np.abs(factor[rows] - true).mean() < 0.6 * np.abs(plain[rows] - true).mean()
