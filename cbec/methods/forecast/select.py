@@ -34,6 +34,7 @@ NAIVE = "seasonal_naive"
 CANDIDATES = {
     NAIVE: 1.15,
     "seasonal_level": 1.15,
+    "seasonal_blend": 1.05,
     "window_mean": 0.96,
     "combination": 0.93,
     "pooled_level": 0.93,
@@ -68,10 +69,13 @@ DENSE, SPARSE = 1.1, 1.32
 PRIOR = 16.0
 PRIOR_NOISY = 64.0
 CLASS_PRIOR = 50.0
-#: Horizons that general experience counts for against the record of all series, which lived through the same periods.
-EXPERIENCE = 1.0
+#: Horizons that general experience counts for against the record of all series, which lived through the same periods: of
+#: noisy series, and of quiet ones, whose record says more.
+EXPERIENCE, EXPERIENCE_QUIET = 1.0, 0.25
 #: Periods in which this year's level is compared with last year's, where a season is a year.
 LEVEL_WINDOW = {"W": 8, "M": 3, "Q": 2}
+#: Part of the blend in a forecast that otherwise follows last year.
+HEDGE = 0.25
 #: Periods of the plain mean.
 LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 
@@ -208,6 +212,7 @@ def _methods(
     made[NAIVE] = local.seasonal_naive(y, h, m)
     if frequency in LEVEL_WINDOW:
         made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
+        made["seasonal_blend"] = HEDGE * made["blend"] + (1 - HEDGE) * made["seasonal_level"]
     if frequency == "H":
         made["week_shift"] = local.seasonal_shift(y, h, periods.AROUND["H"], m)
     if every:
@@ -301,6 +306,10 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     noisy = rolled.scale[0] >= NOISY * level
     hours = panel.frequency == "H"
     loss = np.stack([losses(rolled, n) for n in names])[:, 1:]  # M x K x n
+    # Before a whole season is known, methods that live by it fall back on others: those origins do not judge them.
+    whole_season = panel.units.shape[1] - np.array(rolled.cuts, np.int64) >= panel.season
+    if panel.season > 1 and whole_season.any():
+        loss[:, ~whole_season] = np.nan
     count = (~np.isnan(loss[0])).sum(0)
     own = np.sqrt(np.nansum(loss, 1) / np.maximum(count, 1))
     if hours:
@@ -308,13 +317,15 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     usual = own.mean(0)
     relative = np.where(usual > 0, own / np.where(usual > 0, usual, 1.0), 1.0)
     weight = count * np.sqrt(usual)
-    whole = _experienced(names, _mean(relative, weight, np.ones(len(names))), rolled)
-    pool = np.repeat(whole[:, None], len(usual), 1)
-    for label in np.unique(panel.demand_class):
-        here = panel.demand_class == label
-        seen = float(count[here].sum())
-        inside = _experienced(names, _mean(relative[:, here], weight[here], whole), rolled)
-        pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
+    everyone = _mean(relative, weight, np.ones(len(names)))
+    pool = np.empty(relative.shape)
+    for loud in (False, True):
+        whole = _experienced(names, everyone, rolled, loud)
+        for label in np.unique(panel.demand_class):
+            here = (panel.demand_class == label) & (noisy == loud)
+            seen = float(count[here].sum())
+            inside = _experienced(names, _mean(relative[:, here], weight[here], everyone), rolled, loud)
+            pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
     prior = np.where(noisy, PRIOR_NOISY, PRIOR_HOURS if hours else PRIOR)
     score = (count * relative + prior * pool) / (count + prior)
     ranked = score.copy()
@@ -344,14 +355,15 @@ def chosen(rolled: Rolled, choice: Choice) -> Floats:
     return out
 
 
-def _experienced(names: list[str], record: Floats, rolled: Rolled) -> Floats:
+def _experienced(names: list[str], record: Floats, rolled: Rolled, noisy: bool) -> Floats:
     """The record mixed with general experience: a few origins close to each other are little more than one."""
     if not rolled.cuts:
         return record
     reach = rolled.cuts[0]
     origins = 1 + (rolled.cuts[-1] - reach) / reach
     usual = np.array([CANDIDATES[n] for n in names])
-    return np.asarray((origins * record + EXPERIENCE * usual / usual.mean()) / (origins + EXPERIENCE))
+    weight = EXPERIENCE if noisy else EXPERIENCE_QUIET
+    return np.asarray((origins * record + weight * usual / usual.mean()) / (origins + weight))
 
 
 def _mean(values: Floats, weight: Floats, otherwise: Floats) -> Floats:

@@ -112,6 +112,27 @@ def test_steady_hours_are_forecast_by_the_weighted_mean_of_the_candidates():
     np.testing.assert_allclose(ahead.mean(0), true, rtol=0.02)
 
 
+def test_strong_years_are_followed_though_blends_are_the_default():
+    """Two years of weeks with a feast that no short season can know: last year's week is what counts."""
+    rng = np.random.default_rng(7)
+    year = np.ones(52)
+    year[[5, 20, 33, 46]] = [3.0, 2.5, 2.0, 4.0]
+    y = 1000 * np.tile(year, 2)[None, :92] * (1 + 0.05 * rng.standard_normal((30, 92)))
+    chosen = select.choose(panel_of(y, "W", 7), select.roll(panel_of(y, "W", 7), 12))
+    names = np.array(chosen.names)[chosen.best]
+    assert np.isin(names, ["seasonal_blend", "seasonal_level", "seasonal_naive"]).mean() > 0.9
+
+
+def test_origins_without_a_whole_season_do_not_judge():
+    rng = np.random.default_rng(7)
+    y = rng.normal(100, 5, (20, 70))
+    panel = panel_of(y, "W", 7)
+    rolled = select.roll(panel, 16)
+    found = select.choose(panel, rolled)
+    known = 70 - np.array(rolled.cuts)
+    assert (known < 52).any() and found.origins.max() == (known >= 52).sum()
+
+
 def test_series_without_a_record_get_what_is_known_to_do_well():
     y = np.array([[3.0, 4.0]])
     chosen = select.choose(panel_of(y), select.roll(panel_of(y), 5))
