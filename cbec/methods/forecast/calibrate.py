@@ -34,6 +34,8 @@ PSEUDO = 30
 LAW, RATIO = 30.0, 8.0
 #: Errors below this part of the forecast are rounding of the computer.
 ROUNDING = 1e-6
+#: Times the median of its pool (at least: of the usual error) that an error counts for at most.
+FAR = 15.0
 #: Size bins per class, and errors a bin must hold.
 BINS, BIN_ERRORS = 5, 200
 #: Errors wanted around each horizon; fewer are pooled with those of the neighbouring horizons.
@@ -132,7 +134,7 @@ def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total:
     z = _standard(actual - past, of.scale[1:])
     for number in np.unique(of.group[0]):
         here = of.group[0] == number
-        width = _shape(z[of.group[1:] == number], total)
+        width = _shape(_tamed(z[of.group[1:] == number], total), total)
         out[:, here] = point[here] + of.scale[0][here, None] * width[:, None, :]
     out = np.maximum.accumulate(np.maximum(np.rint(out) if whole else out, 0.0), 0)
     return np.maximum.accumulate(out, 2) if total else out
@@ -140,6 +142,18 @@ def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total:
 
 def _standard(error: Floats, scale: Floats) -> Floats:
     return np.where(scale[:, :, None] > 0, error / np.where(scale > 0, scale, 1.0)[:, :, None], np.nan)
+
+
+def _tamed(z: Floats, total: bool) -> Floats:
+    """Pooled errors (errors x h), none further out than FAR times what is usual per period.
+
+    Demand that leapt after a quiet past says little of how far others leap.
+    """
+    steps = np.arange(1, z.shape[1] + 1, dtype=np.float64) if total else np.ones(z.shape[1])
+    size = np.abs(z / steps)
+    there = ~np.isnan(size)
+    far = FAR * max(float(np.median(size[there])), 1.0) * steps if there.any() else np.inf
+    return np.clip(z, -far, far)
 
 
 def _shape(z: Floats, total: bool) -> Floats:

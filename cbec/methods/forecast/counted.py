@@ -122,7 +122,7 @@ def _read(past: Floats, actual: Floats, ratio: Floats, levels: tuple[float, ...]
     scores = special.ndtri(np.clip(np.interp((*levels, 0.5), share, _GRID), 1e-6, 1 - 1e-5))
     # Half of the shift of the middle is taken as what these months had in common, not to come again. Where most sold
     # nothing the middle says nothing of that.
-    shock = 0.5 * scores[-1] if (actual > 0).mean() >= 0.5 else 0.0
+    shock = 0.5 * scores[-1] if len(actual) and (actual > 0).mean() >= 0.5 else 0.0
     nothing = 0.0 if whole else float((actual <= 0).sum()) / (len(low) + even)
     return np.where(np.asarray(levels) <= nothing, -np.inf, scores[:-1] - shock)
 

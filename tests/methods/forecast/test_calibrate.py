@@ -91,3 +91,12 @@ def test_a_history_without_errors_drowns_nobody(others):
     found = calibrate._variance(mse, mean, life)
     assert (found[:-2] > 8).all() and (found[:-2] < 60).all()
     assert (found[-2:] > 0.1).all() and (found[-2:] < 25).all()
+
+
+def test_a_leap_after_a_quiet_past_does_not_make_the_others_leap():
+    """One series that sold hundredfold overnight: the quantiles of its neighbours stay within fifteen usual errors."""
+    past = np.full((2, 20, 3), 5.0)
+    actual = np.rint(past + rng.normal(0, 1, past.shape))
+    actual[0, 0] = 5e6
+    q = calibrate.quantiles(past[0], past, actual, spread_of(past, 20), total=False, whole=False)
+    assert (q <= 5 + 16).all()

@@ -100,3 +100,8 @@ def test_units_that_are_not_whole_can_be_none():
     shape = counted.Shape(np.full((5, 500), 2.0), np.zeros((5, 500), np.int64))
     q = counted.quantiles(past[0], past, actual, shape, LEVELS, whole=False)
     assert (q[LEVELS.index(0.25)] == 0).all() and (q[LEVELS.index(0.75)] > 1).all()
+
+
+def test_a_horizon_that_nobody_reached_is_read_as_it_stands():
+    nobody = np.empty(0)
+    np.testing.assert_allclose(counted._read(nobody, nobody, nobody, LEVELS, True), SCORES[:, 0], atol=0.05)
