@@ -52,7 +52,7 @@ def outlook(panel: Panel, h: int, *, every: bool = False) -> Outlook:
     point[dead] = 0.0
     single, total = distribution.around(panel, rolled, chosen, point)
     single[:, dead], total[:, dead] = 0.0, 0.0
-    mixed = choice.weight.max(0) < 1
+    mixed = choice.weight[0].max(0) < 1
     model = np.where(dead, "zero", np.where(mixed, "weighted", np.array(choice.names)[choice.best]))
     return Outlook(rolled, choice, chosen, dead, point, single, total, model)
 

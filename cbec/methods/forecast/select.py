@@ -45,9 +45,9 @@ CANDIDATES = {
     "reverting": 0.95,
     "week_shift": 1.0,
 }
-#: Steady hours are many enough for a series' own record: its forecast is the candidates' mean with weights by the inverse
+#: Hours that sell often are many enough for a series' own record: its forecast is the candidates' mean with weights by the inverse
 #: of this power of their absolute errors, and the record of the class counts for so many origins.
-POWER, PRIOR_HOURS = 6.0, 0.1
+POWER, PRIOR_HOURS = 7.0, 0.1
 #: Histories worked on at a time.
 BLOCK = 4096
 #: Past origins at most.
@@ -261,8 +261,8 @@ def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
 
 @dataclass(frozen=True)
 class Choice:
-    """The method of each series (n, index into names) and the weights of all (M x n), the shrunk scores (M x n) and the
-    origins judged (n)."""
+    """The method of each series (n, index into names), the weights of all today and at the past origins ((1 + K) x M x n), the
+    shrunk scores (M x n) and the origins judged (n)."""
 
     names: list[str]
     best: NDArray[np.int64]
@@ -287,10 +287,11 @@ def losses(rolled: Rolled, name: str) -> Floats:
 
 
 def _absolute(rolled: Rolled, name: str) -> Floats:
-    """n mean absolute errors over the past origins."""
+    """K x n mean absolute errors at the past origins, NaN where nothing is known."""
     gap = np.abs(np.where(rolled.valid[1:, :, None], rolled.forecasts[name][1:] - rolled.actual[1:], np.nan))
     there = ~np.isnan(gap)
-    return np.asarray(np.where(there, gap, 0.0).sum((0, 2)) / np.maximum(there.sum((0, 2)), 1))
+    count = there.sum(2)
+    return np.where(count > 0, np.where(there, gap, 0.0).sum(2) / np.maximum(count, 1), np.nan)
 
 
 def choose(panel: Panel, rolled: Rolled) -> Choice:
@@ -304,7 +305,6 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     names = [n for n in CANDIDATES if n in rolled.forecasts]
     level = rolled.forecasts[DEFAULT][0].mean(1)
     noisy = rolled.scale[0] >= NOISY * level
-    hours = panel.frequency == "H"
     loss = np.stack([losses(rolled, n) for n in names])[:, 1:]  # M x K x n
     # Before a whole season is known, methods that live by it fall back on others: those origins do not judge them.
     whole_season = panel.units.shape[1] - np.array(rolled.cuts, np.int64) >= panel.season
@@ -312,8 +312,6 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
         loss[:, ~whole_season] = np.nan
     count = (~np.isnan(loss[0])).sum(0)
     own = np.sqrt(np.nansum(loss, 1) / np.maximum(count, 1))
-    if hours:
-        own = np.where(noisy, own, np.stack([_absolute(rolled, n) for n in names]))
     usual = own.mean(0)
     relative = np.where(usual > 0, own / np.where(usual > 0, usual, 1.0), 1.0)
     weight = count * np.sqrt(usual)
@@ -326,7 +324,7 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
             seen = float(count[here].sum())
             inside = _experienced(names, _mean(relative[:, here], weight[here], everyone), rolled, loud)
             pool[:, here] = ((seen * inside + CLASS_PRIOR * whole) / (seen + CLASS_PRIOR))[:, None]
-    prior = np.where(noisy, PRIOR_NOISY, PRIOR_HOURS if hours else PRIOR)
+    prior = np.where(noisy, PRIOR_NOISY, PRIOR)
     score = (count * relative + prior * pool) / (count + prior)
     ranked = score.copy()
     ranked[names.index(DEFAULT)] -= MARGIN
@@ -340,18 +338,43 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     alone = panel.obsolete | (expected <= 0)
     best = np.where(alone, names.index(FALLBACK), best)
     share = (np.arange(len(names))[:, None] == best).astype(np.float64)
-    if hours:
+    weights = np.repeat(share[None], 1 + len(rolled.cuts), 0)
+    if panel.frequency == "H":
+        often = np.isin(panel.demand_class, ("smooth", "erratic"))
+        mixed = often & ~alone & (count > 0)
+        weights[:, :, mixed] = _by_record(names, rolled)[:, :, mixed]
+    return Choice(names, best, weights, score, count)
+
+
+def _by_record(names: list[str], rolled: Rolled) -> Floats:
+    """(1 + K) x M x n weights by the inverse of a power of the absolute errors, shrunk a little to those of all series.
+
+    At a past origin the errors of the others count, so that the errors there are those of a forecast.
+    """
+    error = np.stack([_absolute(rolled, n) for n in names])  # M x K x n
+    usual = np.nanmean(error, 0)
+    relative = error / np.where(usual > 0, usual, 1.0)
+    there = ~np.isnan(relative)
+    value = np.where(there, relative, 0.0)
+    origins = value.shape[1]
+    out = np.empty((1 + origins, len(names), value.shape[2]))
+    for left_out in range(-1, origins):
+        use = there[:, np.arange(origins) != left_out]
+        part = value[:, np.arange(origins) != left_out]
+        count = use.sum(1)
+        pool = part.sum((1, 2)) / np.maximum(count.sum(1), 1)
+        score = (part.sum(1) + PRIOR_HOURS * pool[:, None]) / (count + PRIOR_HOURS)
         power = np.maximum(score, 1e-3) ** -POWER
-        share = np.where(alone | (count == 0), share, power / power.sum(0))
-    return Choice(names, best, share, score, count)
+        out[left_out + 1] = power / power.sum(0)
+    return out
 
 
 def chosen(rolled: Rolled, choice: Choice) -> Floats:
     """(1 + K) x n x h: the forecasts of the chosen methods, or of their weighted mean."""
     out = np.zeros_like(rolled.forecasts[choice.names[0]])
-    for name, weight in zip(choice.names, choice.weight, strict=True):
-        here = weight > 0
-        out[:, here] += weight[here, None] * rolled.forecasts[name][:, here]
+    for number, name in enumerate(choice.names):
+        here = choice.weight[0, number] > 0
+        out[:, here] += choice.weight[:, number, here, None] * rolled.forecasts[name][:, here]
     return out
 
 

@@ -104,8 +104,8 @@ def test_steady_hours_are_forecast_by_the_weighted_mean_of_the_candidates():
     panel = history.panel(frame, as_of=date(2024, 2, 4), frequency="H")
     rolled = select.roll(panel, 48)
     chosen = select.choose(panel, rolled)
-    np.testing.assert_allclose(chosen.weight.sum(0), 1)
-    share = dict(zip(chosen.names, chosen.weight.mean(1), strict=True))
+    np.testing.assert_allclose(chosen.weight.sum(1), 1)
+    share = dict(zip(chosen.names, chosen.weight[0].mean(1), strict=True))
     assert share["seasonal_naive"] < 0.01
     ahead = select.chosen(rolled, chosen)[0]
     true = 1000 * (1 + 0.5 * np.sin(2 * np.pi * np.arange(48) / 24)) * np.where(np.arange(48) // 24 % 7 < 2, 2.0, 1.0)
