@@ -67,7 +67,8 @@ def check(contract: Contract, raw: Raw, common: Common) -> Checked:
     _bounds(contract, parsed, book)
     _rules(contract, typed, book)
     _key(contract, typed, frame, book)
-    return _answer(contract, typed, book, [*raw.notes, *(() if book.whole else _unused_note(unused))])
+    notes = [*raw.notes, *(() if book.whole else _unused_note(unused))]
+    return _answer(contract, typed, book, raw.broken, notes)
 
 
 def _number_cells(series: pl.Series) -> pl.Series:
@@ -296,15 +297,19 @@ def _key(contract: Contract, typed: pl.DataFrame, frame: pl.DataFrame, book: Boo
     book.row(listed, later["position"], "key", value, told)
 
 
-def _answer(contract: Contract, typed: pl.DataFrame, book: Book, notes: list[str]) -> Checked:
+def _answer(contract: Contract, typed: pl.DataFrame, book: Book, broken: Sequence[Fault], notes: list[str]) -> Checked:
     import polars as pl
 
     rejects = book.rejects()
+    if broken:
+        uneven = [dataclasses.asdict(fault) | {"table": contract.name} for fault in broken]
+        rejects = pl.concat([rejects, pl.DataFrame(uneven, schema=rejects.schema)])
     faults = [Fault(**line) for line in rejects.head(SHOWN).iter_rows(named=True)]
     good = typed
     if book.whole:
         good = typed.clear()
-    elif rejects.height:
+    elif book.found:
         fine = pl.Series([True]).new_from_index(0, typed.height).scatter(book.positions(), False)
         good = typed.filter(fine)
-    return Checked(contract.name, good, rejects, faults, rejects.height, typed.height, bool(book.whole), notes)
+    rows = typed.height + len(broken)
+    return Checked(contract.name, good, rejects, faults, rejects.height, rows, bool(book.whole), notes)

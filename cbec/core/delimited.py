@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROW = "__row"
 SHOWN = 20
+MOST = 100_000  # rows that may be cut wrongly before the file is taken for no table
 
 
 def unique_header(cells: Sequence[str], table: str, file: str) -> list[str]:
@@ -56,6 +57,7 @@ class Delimited:
         head = head[told.end() :] if told else head
         self.header = self._read_header(head)
         self.blank = 0
+        self.uneven: list[Fault] = []
 
     def _read_header(self, head: str) -> list[str]:
         for record in csv.reader(io.StringIO(head, newline=""), delimiter=self.delimiter):
@@ -70,7 +72,8 @@ class Delimited:
     def frame(self, wanted: Callable[[str], bool] = lambda _: True) -> pl.DataFrame:
         """The wanted columns as text with `__row` (the header is record 1); rows without any cell are left out.
 
-        `blank` tells how many those were. InputRejected names rows that are too long or too short.
+        `blank` tells how many those were; `uneven` has the rows that are too long or too short, which are left out.
+        InputRejected where quotes do not match or nothing else is left.
         """
         import polars as pl
 
@@ -168,21 +171,20 @@ class Delimited:
         keep = [at for at, n in enumerate(self.header) if wanted(n)]
         cells: list[list[str | None]] = [[] for _ in keep]
         rows: list[int] = []
-        faults: list[Fault] = []
         total = 0
         for record, row in self._records():
             if isinstance(row, Fault):
                 total += 1
-                if len(faults) < SHOWN:
-                    faults.append(row)
+                if total <= MOST:
+                    self.uneven.append(row)
             elif not any(row):
                 self.blank += 1
             else:
                 rows.append(record)
                 for column, at in zip(cells, keep, strict=True):
                     column.append(row[at] or None)
-        if faults:
-            raise InputRejected(str(faults[0]), faults, total=total)
+        if self.uneven and (total > MOST or not rows):
+            raise InputRejected(str(self.uneven[0]), self.uneven[:SHOWN], total=total)
         if not rows:
             raise InputRejected(f"{self.name}: no rows, only a header")
         data = {ROW: pl.Series(ROW, rows, pl.UInt32)}
@@ -191,7 +193,10 @@ class Delimited:
         return pl.DataFrame(data)
 
     def _records(self) -> Iterator[tuple[int, list[str] | Fault]]:
-        """Number and cells of each record under the header; a fault where it is too long or short, or quotes differ."""
+        """Number and cells of each record under the header; a fault where it is too long or short.
+
+        InputRejected where quotes do not match: nobody can tell where the row ends.
+        """
         text = bytes(self.data).decode().removeprefix("\ufeff")
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
         limit = csv.field_size_limit(len(text) + 1)
@@ -204,7 +209,8 @@ class Delimited:
                     headed = bool(row)
         except csv.Error as error:
             message = f"the quotes of the row do not match ({error})"
-            yield record + 1, self._fault(record + 1, None, None, "quotes", message)
+            fault = self._fault(record + 1, None, None, "quotes", message)
+            raise InputRejected(str(fault), [fault]) from None
         finally:
             csv.field_size_limit(limit)
 

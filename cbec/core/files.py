@@ -58,12 +58,14 @@ class Raw:
 
     frame: text cells (String) of CSV, TSV and xlsx; typed cells of Parquet, Arrow and NDJSON; `__file`, `__row`.
     headers: per file every column name that stood in it, also of columns that were not read.
+    broken: rows that are too long or too short to have cells; they are not in the frame.
     """
 
     frame: pl.DataFrame
     sources: list[Source]
     headers: dict[str, list[str]]
     notes: list[str] = field(default_factory=list)
+    broken: list[Fault] = field(default_factory=list)
 
     @property
     def header(self) -> list[str]:
@@ -83,6 +85,7 @@ class _Part:
     header: list[str]
     notes: list[str] = field(default_factory=list)
     hive: tuple[tuple[str, str | None], ...] = ()
+    broken: list[Fault] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -252,7 +255,8 @@ def _read_text(
     text = Delimited(place.name, table, source, data, survey)
     frame = text.frame(wanted)
     notes = [f"{place.name}: {text.blank} empty rows were passed over"] if text.blank else []
-    return _Part(frame, Source(place.name, 0, None, frame.height, encoding, "csv", text.delimiter), text.header, notes)
+    told = Source(place.name, 0, None, frame.height, encoding, "csv", text.delimiter)
+    return _Part(frame, told, text.header, notes, broken=text.uneven)
 
 
 def _select(part: _Part, wanted: Callable[[str], bool]) -> None:
@@ -358,8 +362,9 @@ def _join(parts: list[_Part]) -> Raw:
     headers = {part.source.name: part.header for part in parts}
     sources = [part.source for part in parts]
     notes = [note for part in parts for note in part.notes]
+    broken = [fault for part in parts for fault in part.broken]
     if len(parts) == 1:
-        return Raw(parts[0].frame, sources, headers, notes)
+        return Raw(parts[0].frame, sources, headers, notes, broken)
     frames = [part.frame for part in parts]
     kinds: dict[str, set[pl.DataType]] = {}
     for frame in frames:
@@ -378,4 +383,4 @@ def _join(parts: list[_Part]) -> Raw:
         frame = pl.concat(frames, how="diagonal_relaxed", rechunk=False)
     except pl.exceptions.PolarsError as error:
         raise InputRejected(f"the files do not fit together ({str(error).splitlines()[0]})") from None
-    return Raw(frame, sources, headers, notes)
+    return Raw(frame, sources, headers, notes, broken)

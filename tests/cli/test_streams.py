@@ -173,6 +173,21 @@ def test_rejects_are_those_of_this_run(cbec, shop):
     assert (shop / "bad.csv").read_text("utf-8") == "table,file,row,column,value,rule,message\n"
 
 
+def test_rows_that_are_cut_wrongly_may_be_left_out(cbec, shop):
+    good = sales_csv()
+    (shop / "sales.csv").write_text(good + "2026-05-24,a,DE,1,1,EUR,too,long\n", "utf-8")
+    strict = cbec(*DEMAND, "-o", "f.csv", "--rejects", "bad.csv")
+    assert strict.returncode == 3
+    assert "sales.csv row 422: the row is too long: 8 cells, the header has 6" in strict.stderr
+    assert '"2026-05-24,a,DE,1,1,EUR,too,long"' in (shop / "bad.csv").read_text("utf-8")
+    borne = cbec(*DEMAND, "-o", "f.csv", "--max-bad", "0.01")
+    assert borne.returncode == 0, borne.stderr
+    assert "1 of 421 rows left out" in borne.stderr
+    (shop / "sales.csv").write_text(good, "utf-8")
+    assert cbec(*DEMAND, "-o", "g.csv").returncode == 0
+    assert (shop / "f.csv").read_bytes() == (shop / "g.csv").read_bytes()
+
+
 def test_a_date_in_the_future_is_a_warning(cbec, shop):
     (shop / "sales.csv").write_text(sales_csv() + "2205-05-24,007,DE,1,1,EUR\n", "utf-8")
     told = cbec(*DEMAND, "--frequency", "Y", "-o", "f.csv")

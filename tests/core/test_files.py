@@ -164,7 +164,10 @@ def test_quotes(tmp_path: Path) -> None:
 def test_rows_that_are_too_short_or_too_long(text: str, row: int, value: str, tmp_path: Path) -> None:
     # The contract knows id and name only: what is not read must not hide a row that is cut wrongly.
     for contract in (TWO, None):
-        faults = refused(text, tmp_path, contract).faults
+        try:
+            faults = read(text, tmp_path, contract).broken
+        except InputRejected as error:  # no other row is left
+            faults = error.faults
         assert (faults[0].row, faults[0].value, faults[0].rule) == (row, value, "fields")
 
 
@@ -173,10 +176,24 @@ def test_empty_lines_at_the_end_are_no_rows(end: str, tmp_path: Path) -> None:
     assert cells(read(f"id,c,name\n1,x,a\n2,y,{end}", tmp_path)) == [("1", "a"), ("2", None)]
 
 
-def test_every_uneven_row_is_counted_and_twenty_are_shown(tmp_path: Path) -> None:
-    error = refused("id,name\n" + "1,a\n2\n" * 50, tmp_path)
+def test_rows_that_are_cut_wrongly_are_left_to_who_judges_bad_rows(tmp_path: Path) -> None:
+    raw = read("id,name\n" + "".join(f"{n},a\n{n}\n" for n in range(50)), tmp_path)
+    assert [f.row for f in raw.broken] == list(range(3, 102, 2))
+    assert raw.frame.height == 50
+    from cbec.core import check
+
+    checked = check.check(TWO, raw, Common())
+    assert (checked.rows, checked.total, checked.good.height, len(checked.faults)) == (100, 50, 50, 20)
+    assert checked.rejects.row(0, named=True)["table"] == "two"
+    assert checked.rejects["value"][0] == "0"
+
+
+def test_a_file_of_nothing_but_wrong_rows_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = refused("id,name\n" + "1\n" * 50, tmp_path)
     assert (error.total, len(error.faults)) == (50, 20)
-    assert [f.row for f in error.faults[:3]] == [3, 5, 7]
+    monkeypatch.setattr("cbec.core.delimited.MOST", 10)
+    error = refused("id,name\n" + "1,a\n2\n" * 50, tmp_path)
+    assert (error.total, len(error.faults)) == (50, 10)
 
 
 @pytest.mark.parametrize(
