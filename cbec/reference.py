@@ -43,11 +43,11 @@ _COMMON_TEXT = """## Options of every command
 | `--report DIR` | report.html, report.md, summary.json, run.json, every table as Parquet and CSV |
 | `--json` | summary.json on standard output |
 | `--config FILE`, `--set KEY=VALUE` | settings; option > --set > --config > ./cbec.yaml > default |
-| `--max-bad SHARE`, `--rejects FILE` | let good rows go on; keep the bad ones as they stood |
+| `--max-bad SHARE`, `--rejects FILE` | let good rows go on; keep the bad ones as they stood (an empty table where there are none) |
 | `--fail-on info\\|warn\\|high` | exit 1 when a finding is at least that |
-| `-q`, `-v`, `--wait SECONDS` | less, more; wait for another run that holds the report folder |
+| `-q`, `-v`, `--wait SECONDS` | errors only, also what each file was taken for and every setting that is no default; wait for another run that holds the report folder |
 
-Exit status: 0 done · 1 done, and `--fail-on` was met · 2 wrong usage or settings · 3 input rejected · 4 no answer · 5 busy · 6 the environment failed · 70 a bug · 130, 141, 143 on SIGINT, SIGPIPE, SIGTERM.
+Exit status: 0 done · 1 done, and `--fail-on` was met · 2 wrong usage or settings · 3 input rejected · 4 no answer · 5 busy · 6 the environment failed · 70 a bug · 129, 130, 141, 143 on SIGHUP, SIGINT, SIGPIPE, SIGTERM.
 """
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbec.core import dialect
-from cbec.core.errors import Fault, InputRejected
+from cbec.core.errors import Fault, InputRejected, NoRows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,7 +108,7 @@ class Delimited:
         except pl.exceptions.PolarsError:
             return self._by_hand(wanted)
         if frame.is_empty():
-            raise InputRejected(f"{self.name}: no rows, only a header")
+            raise NoRows(f"{self.name}: no rows, only a header")
         # Polars pads a short row with nulls, which can only be where the last cell is null; and it passes over cells
         # beyond the header while some column is not read.
         if (empty is not None or len(read) < len(self.header)) and not self._even(frame.height):
@@ -186,7 +186,7 @@ class Delimited:
         if self.uneven and (total > MOST or not rows):
             raise InputRejected(str(self.uneven[0]), self.uneven[:SHOWN], total=total)
         if not rows:
-            raise InputRejected(f"{self.name}: no rows, only a header")
+            raise NoRows(f"{self.name}: no rows, only a header")
         data = {ROW: pl.Series(ROW, rows, pl.UInt32)}
         for column, at in zip(cells, keep, strict=True):
             data[self.header[at]] = pl.Series(self.header[at], column, pl.String)

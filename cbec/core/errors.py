@@ -86,6 +86,10 @@ class InputRejected(CbecError):
         self.total = len(self.faults) if total is None else total
 
 
+class NoRows(InputRejected):
+    """A file that has a header and nothing under it."""
+
+
 class NoAnswer(CbecError):
     """The question is well put but has no answer: infeasible (which constraint, by how much), or a model refused."""
 

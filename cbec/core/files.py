@@ -24,7 +24,7 @@ from urllib.parse import unquote
 
 from cbec.core import dialect, selfdescribed
 from cbec.core.delimited import ROW, Delimited
-from cbec.core.errors import Fault, InputRejected, UsageFault, did_you_mean
+from cbec.core.errors import Fault, InputRejected, NoRows, UsageFault, did_you_mean
 from cbec.core.writing import neutralise, to_bytes, write
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
     paths: files, quoted globs, folders of Parquet (key=value folders become columns), object store addresses,
     or `-` for standard input. common.encoding overrides what is told from the bytes.
     With a contract that is not open, columns it does not know are not read, only named in `headers`.
+    A file without rows is named in a note, unless there are no others: then NoRows is raised.
     Raises InputRejected with file and row for anything that cannot be a table, EnvironmentFailed where an
     extra is not installed or an object store does not answer.
     """
@@ -111,15 +112,24 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
     if list(paths).count("-") > 1:
         raise UsageFault(f"{table}: standard input can be read once only")
     parts: list[_Part] = []
+    empty: list[NoRows] = []
     for path in paths:
         if path.startswith(CLOUD):
             parts.extend(_read_cloud(path, table, wanted, common))
         else:
-            parts.extend(_read_place(place, table, wanted, common) for place in _places(path))
+            for place in _places(path):
+                try:
+                    parts.append(_read_place(place, table, wanted, common))
+                except NoRows as none:  # a day without business among the files of a year
+                    empty.append(none)
+    if empty and not parts:
+        raise empty[0]
     if not parts:
         raise InputRejected(f"{table}: no file was named")
     _each_once(table, parts)
-    return _join(parts)
+    raw = _join(parts)
+    raw.notes.extend(none.message for none in empty)
+    return raw
 
 
 def _each_once(table: str, parts: Sequence[_Part]) -> None:
@@ -231,7 +241,7 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
         frame, header, notes = selfdescribed.binary(kind, data, at, (table, place.name), wanted)
         part = _Part(frame, Source(place.name, 0, None, frame.height, "binary", kind), header, notes)
     if part.frame.is_empty():
-        raise InputRejected(f"{place.name}: no rows")
+        raise NoRows(f"{place.name}: no rows")
     part.source = replace(part.source, bytes=len(stored), sha256=digest.hexdigest())
     _select(part, wanted)
     _add_hive(part, place, wanted)

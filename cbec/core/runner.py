@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cbec.core import config, lock
 from cbec.core.delivery import SEVERITIES, Job, Request, check_places, deliver, plain, record_failure, summarise
-from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, UsageFault
+from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, NoRows, UsageFault
 from cbec.core.staging import Staging
 
 if TYPE_CHECKING:
@@ -144,7 +144,14 @@ def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | N
             continue
         job.console.doing(f"reading {name}")
         contract = None if declared.raw else tables.get(name)
-        raw = files.read(contract, paths, settings)
+        try:
+            raw = files.read(contract, paths, settings)
+        except NoRows as none:
+            if declared.required or name in job.command.any_of:
+                raise
+            job.console.say(f"note: {name}: {none.message}; taken as not given")
+            frames[name] = None
+            continue
         job.record.sources[name] = raw.sources
         for source in raw.sources:
             job.console.detail(f"{name}: {source.name}: {_told(source)}")

@@ -188,6 +188,20 @@ def test_rows_that_are_cut_wrongly_may_be_left_out(cbec, shop):
     assert (shop / "f.csv").read_bytes() == (shop / "g.csv").read_bytes()
 
 
+def test_an_optional_table_without_rows_is_none(cbec, shop):
+    cbec("forecast", "demand", "--sales", "sales.csv", "--horizon", 40, "--frequency", "D", "-o", "f.parquet")
+    rest = ["--forecast", "f.parquet", "--inventory", "inventory.csv", "--policies", "policies.csv"]
+    rest += ["--coverage", "coverage.csv", "--products", "products.csv"]
+    (shop / "inbound.csv").write_text("sku,warehouse,qty,arrival_date\n", "utf-8")
+    done = cbec("forecast", "replenish", *rest, "--inbound", "inbound.csv", "-o", "a.csv")
+    assert done.returncode == 0, done.stderr
+    assert "note: inbound: inbound.csv: no rows, only a header; taken as not given" in done.stderr
+    cbec("forecast", "replenish", *rest, "-o", "b.csv")
+    assert (shop / "a.csv").read_bytes() == (shop / "b.csv").read_bytes()
+    (shop / "inventory.csv").write_text("sku,warehouse,on_hand\n", "utf-8")
+    assert cbec("forecast", "replenish", *rest, "-o", "c.csv").returncode == 3
+
+
 def test_a_date_in_the_future_is_a_warning(cbec, shop):
     (shop / "sales.csv").write_text(sales_csv() + "2205-05-24,007,DE,1,1,EUR\n", "utf-8")
     told = cbec(*DEMAND, "--frequency", "Y", "-o", "f.csv")

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 from cbec.core import dialect, files
 from cbec.core.command import Common
 from cbec.core.contract import Column, Contract, optional
-from cbec.core.errors import EnvironmentFailed, InputRejected, UsageFault
+from cbec.core.errors import EnvironmentFailed, InputRejected, NoRows, UsageFault
 from cbec.core.staging import Staging
 
 TWO = Contract(
@@ -194,6 +194,16 @@ def test_a_file_of_nothing_but_wrong_rows_is_no_table(tmp_path: Path, monkeypatc
     monkeypatch.setattr("cbec.core.delimited.MOST", 10)
     error = refused("id,name\n" + "1,a\n2\n" * 50, tmp_path)
     assert (error.total, len(error.faults)) == (50, 10)
+
+
+def test_a_file_without_rows_among_others_is_named(tmp_path: Path) -> None:
+    for name, text in (("1.csv", "id\n1\n"), ("2.csv", "id\n"), ("3.csv", "id\n3\n")):
+        (tmp_path / name).write_text(text, "utf-8")
+    raw = files.read(TWO, [str(tmp_path / "*.csv")], Common())
+    assert raw.frame["id"].to_list() == ["1", "3"]
+    assert raw.notes == [f"{tmp_path}/2.csv: no rows, only a header"]
+    with pytest.raises(NoRows):
+        files.read(TWO, [str(tmp_path / "2.csv")], Common())
 
 
 @pytest.mark.parametrize(
