@@ -228,9 +228,29 @@ def test_backtest_as_a_step():
     assert result.metrics["origins"] == 3
 
 
+def test_categories_share_days_of_the_month():
+    """Benefits are paid in the first days of a month, and spent on food."""
+    rng = np.random.default_rng(2)
+    days = np.array([(MONDAY + timedelta(days=i)).day for i in range(330)])
+    rush = np.where(days <= 5, 1.8, 1.0)
+    series = {f"F{i:02d}": rng.poisson(3 * rush) for i in range(30)} | {
+        f"T{i:02d}": rng.poisson(3, 330) for i in range(30)
+    }
+    products = pl.DataFrame({"sku": list(series), "category": ["food"] * 30 + ["toys"] * 30})
+    result = demand(sales(series), products, s=Demand(horizon=30))
+    consistent(result)
+    frame = result.tables["forecast"].with_columns(
+        pl.col("sku").str.slice(0, 1).alias("kind"), (pl.col("date").dt.day() <= 5).alias("early")
+    )
+    mean = {(k, e): m for k, e, m in frame.group_by("kind", "early").agg(pl.col("mean").mean()).rows()}
+    assert mean["F", True] / mean["F", False] > 1.5
+    assert mean["T", True] / mean["T", False] < 1.15
+
+
 def test_the_commands(cbec, tmp_path):
     sales(shop(6, 120)).write_csv(tmp_path / "sales.csv")
-    words = ["forecast", "demand", "--sales", "sales.csv", "--horizon", "7"]
+    pl.DataFrame({"sku": ["S00", "S01"], "category": ["a", "a"]}).write_csv(tmp_path / "products.csv")
+    words = ["forecast", "demand", "--sales", "sales.csv", "--products", "products.csv", "--horizon", "7"]
     done = cbec(*words, "-o", "f.parquet", "--write-prepared", "p.csv")
     assert done.returncode == 0, done.stderr
     frame = pl.read_parquet(tmp_path / "f.parquet")
