@@ -38,9 +38,6 @@ _TAIL = 8  # lines of a failed stage's log that are told
 _FAREWELL = 1.0
 _DONE = (ExitStatus.DONE, ExitStatus.FINDINGS)
 
-#: Ends the stages that run; a signal that ends this process calls it (core.signals).
-terminate_children = children.terminate
-
 
 class Says(Protocol):
     """Where the story of a run goes (core.console.Console is one)."""

@@ -129,6 +129,16 @@ def test_any_history_gives_a_consistent_forecast(series, frequency, horizon):
     consistent(demand(sales(series), s=Demand(frequency=frequency, horizon=horizon)))
 
 
+@pytest.mark.parametrize("frequency", ["D", "W"])
+@pytest.mark.parametrize("leap", [[2.0] * 139 + [1e6], [5.0] * 130 + [500.0] * 10, [63.0] * 140])
+def test_a_flat_history_or_a_leap_widens_no_neighbour(frequency, leap):
+    wavy = [30.0 + 4 * (day % 3) + day % 5 for day in range(140)]
+    result = demand(sales({"a": leap, "b": wavy, "c": wavy[3:] + wavy[:3]}), s=Demand(frequency=frequency, horizon=4))
+    last = result.tables["forecast"].filter(pl.col("sku") != "a")
+    assert last["q99"].max() < 10 * last["mean"].max()
+    assert result.tables["forecast"]["q99"].max() < 7 * 100 * max(leap)
+
+
 def test_masking_a_stock_out_lifts_the_level():
     units = [4.0] * 80 + [0.0] * 10
     seen = {"a": units, "b": [3.0] * 90}

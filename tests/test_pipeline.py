@@ -654,7 +654,7 @@ def test_stages_are_ended_on_request_and_no_new_one_starts(company: Company, mon
 
     def end() -> None:
         wait_until(lambda: started(company, "demand") is not None)
-        pipeline.terminate_children()
+        children.terminate()
 
     thread = threading.Thread(target=end)
     thread.start()
