@@ -43,7 +43,7 @@ tax = Contract(
         Column("rule_ids", "text", "rules applied, sorted, joined by |", null=True),
         Column("citation", "text", "titles of their sources, joined by |", null=True),
         Column("duty_parts", "text", "what each measure adds to the duty, joined by |, where there are several or one is no plain percentage", null=True),
-        Column("flags", "text", "what a person should check although the line is reckoned, joined by |: reduced_rate = the standard rate was taken, but goods of this kind commonly bear a reduced one", null=True),
+        Column("flags", "text", "what a person should check although the line is reckoned, joined by |: reduced_rate = the standard rate was taken, but goods of this kind commonly bear a reduced one; exemption_unchecked = a duty on nearly everything was taken, and the tariff does not name its exemptions", null=True),
         Column("reason_code", "text"),
         Column("reason", "text"),
     ),

@@ -45,7 +45,8 @@ class Applied:
     def prepared(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`."""
         held = {name: pl.lit(self._table[name]).gather(pl.col("resolution")) for name in ("one", "refused", "bracket")}
-        one = pl.when(held["one"] == FROM_LINE).then("duty_rate").otherwise(held["one"])
+        plain = pl.col("resolution").is_null() | (held["one"] == FROM_LINE)
+        one = pl.when(plain).then("duty_rate").otherwise(held["one"])
         return frame.with_columns(
             one.alias("one_rate"), held["refused"].alias("refused"), held["bracket"].alias("bracket")
         )
@@ -53,7 +54,10 @@ class Applied:
     def duties(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds `tariff_duty` of `customs`, and `lacking`: the quantity that an expression asks for and the line lacks."""
         parts = self._parts(frame)
-        total = pl.lit(0, pl.Int64)
+        plain = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("duty_rate").fill_null(0))
+        own = frame.select(pl.when(pl.col("resolution").is_null()).then(plain).otherwise(0).alias("own"))["own"]
+        parts = parts.with_columns(own)
+        total = pl.col("own")
         for name in parts.columns:
             if name.startswith("duty"):
                 total += pl.col(name).fill_null(0)
@@ -66,7 +70,7 @@ class Applied:
 
     def rate(self, frame: pl.DataFrame) -> pl.Series:
         """The duty in percent of the value (millionths) where every measure is a percentage, else null."""
-        total = pl.lit(0, pl.Int64)
+        total = pl.when(pl.col("resolution").is_null()).then(pl.col("duty_rate")).otherwise(pl.lit(0, pl.Int64))
         for i in range(self._deep):
             rate, expression = (
                 pl.lit(self._table[f"{c}{i}"]).gather(pl.col("resolution")) for c in ("rate", "expression")
@@ -127,7 +131,7 @@ class Applied:
             own = frame.select("row").join(found, on="row", how="left", maintain_order="left")
             columns[-1] = pl.select(pl.coalesce(own["duty"], columns[-1]).alias(f"duty{i}")).to_series()
             columns.append(own["lacking"].alias(f"lacking{i}"))
-        return pl.DataFrame(columns) if columns else frame.select(pl.lit(0, pl.Int64).alias("duty0"))
+        return pl.DataFrame(columns) if columns else pl.zeros(frame.height, pl.Int64, eager=True).to_frame("duty0")
 
     def _held(self) -> pl.DataFrame:
         """Quantities of all lines: row, unit, micro."""

@@ -192,7 +192,7 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
             said[key] = _day(value, place)
         elif key in ("hs", "partly"):
             said[key] = tuple(_prefix(code, place) for code in _list(value))
-        elif key in ("codes", "exception_to", "words", "of", "not_with"):
+        elif key in ("codes", "exception_to", "words", "of", "not_with", "measures"):
             said[key] = tuple(_code(word, place) for word in _list(value))
         elif key == "steps":
             said[key] = _steps(value, where)
@@ -235,6 +235,8 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
             raise UsageFault(f'{where}: {key} "{said[key]}" is none of {", ".join(known)}{near}')
     if not isinstance(said.get("inclusive", True), bool):
         raise UsageFault(f"{where}: inclusive is true (the limit itself is within) or false")
+    if not isinstance(said.get("row_needed", False), bool):
+        raise UsageFault(f"{where}: row_needed is true or false")
     if not isinstance(said.get("complete", False), bool):
         raise UsageFault(f"{where}: complete is true (no other goods of the country bear a reduced rate) or false")
     if said.get("region") is not None:

@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "territory": ("country", "name", "codes", "region", "area", "exception_to", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
-    "bracket": ("unit", "per", "measure", "steps", "valid_from", "valid_to", "recorded_from"),
+    "bracket": ("unit", "per", "measures", "steps", "valid_from", "valid_to", "recorded_from"),
     "factor": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "values"),
     "method": ("method", "unit", "values"),
@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "unit",
         "values",
         "not_with",
+        "row_needed",
         "when",
         "exception_to",
         "valid_from",
@@ -41,9 +42,10 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
 codes and words. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
-money. bracket: a duty in money that depends on the rate of a measure. factor: the part of a rate that is charged.
+money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
 waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
-nation, additional duties of one authority), from the user's tariff or, with values, of its own. method: how a value
+nation, additional duties of one authority), from the user's tariff or, with values, of its own; row_needed: a tariff
+that has other rows of it is not taken for complete. method: how a value
 is reckoned. scheme, duty, export: conditions and what follows.
 """
 
@@ -53,7 +55,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "territory": ("country", "name", "area", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
-    "bracket": ("unit", "per", "measure", "steps", "valid_from"),
+    "bracket": ("unit", "per", "measures", "steps", "valid_from"),
     "factor": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "values"),
     "method": ("method",),
@@ -187,7 +189,9 @@ class Rule:
     levy: str = "vat"
     of: tuple[str, ...] = ()
     measure: str | None = None
+    measures: tuple[str, ...] = ()
     not_with: tuple[str, ...] = ()
+    row_needed: bool = False
     steps: tuple[Step, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     then: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -45,6 +45,24 @@ class Row:
     source: str
 
 
+class Schedule:
+    """The rows of one jurisdiction and measure."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.by_code: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            self.by_code[row.code].append(row)
+        self._days: dict[date, tuple[bool, bool]] = {}
+
+    def on(self, day: date) -> tuple[bool, bool]:
+        """Whether any row holds on a day, and any with a code."""
+        if day not in self._days:
+            there = [bool(row.code) for row in self.rows if row.start <= day <= row.end]
+            self._days[day] = bool(there), any(there)
+        return self._days[day]
+
+
 @dataclass(frozen=True)
 class Part:
     """One measure on a line: its rate in millionths of a percent (FROM_LINE: the line's), or an expression's number."""
@@ -65,6 +83,7 @@ class Resolution:
     problem: str | None = None
     what: str | None = None
     bracket: int | None = None
+    unchecked: bool = False  # a rate on nearly everything was taken, and the tariff names none of its exceptions
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,7 @@ class Measure:
     rule: str | None = None
     rate: int | None = None
     not_with: tuple[str, ...] = ()
+    row_needed: bool = False
     open: bool = False  # it depends on the origin of the goods, which is not told
 
 
@@ -86,20 +106,23 @@ class Tariff:
     ) -> None:
         self._book = book
         self._rows = _rows(table)
-        cuts = {d for rows in self._rows.values() for r in rows for d in (r.start, _after(r.end))}
+        cuts = {d for held in self._rows.values() for r in held.rows for d in (r.start, _after(r.end))}
         self._cuts = sorted(cuts)
         frames = [lines] if products is None else [lines, products]
         self._hs = Words(*(frame["hs_code"] for frame in frames if "hs_code" in frame.columns))
         self._origin = Words(*(frame["origin"] for frame in frames if "origin" in frame.columns))
         digits = self._hs.words.to_frame().select(digits_of(pl.col("word")))["word"]
-        prefixes = Prefixes(digits, [r.code for rows in self._rows.values() for r in rows])
+        prefixes = Prefixes(digits, [r.code for held in self._rows.values() for r in held.rows])
         self._prefixes = prefixes.prefixes
-        self._of_hs = pl.concat([prefixes.of.cast(pl.Int64), pl.Series([0], dtype=pl.Int64)])
+        # A line without a customs code is not one whose code is in no row.
+        none = pl.Series("p", [len(self._prefixes)], dtype=pl.Int64)
+        blank = pl.when(digits == "").then(none[0]).otherwise(prefixes.of.cast(pl.Int64)).alias("p")
+        self._of_hs = pl.concat([pl.select(blank)["p"] if len(digits) else none.clear(), none])
         sizes = {
             "cell": 2**26,
             "period": len(self._cuts) + 1,
             "told": 2,
-            "code": len(self._prefixes),
+            "code": len(self._prefixes) + 1,
             "origin": self._origin.size,
         }
         self._combinations = Combinations(sizes)
@@ -111,6 +134,13 @@ class Tariff:
     def needed(self) -> bool:
         """Whether anything but the rate on the line itself can matter."""
         return bool(self._rows) or any(pack.of("measure") for pack in self._book.packs)
+
+    def covers(self, cells: pl.DataFrame) -> pl.Series:
+        """Whether anything but the rate on the line itself can matter to lines of each cell."""
+        packs = [pack.id for pack in self._book.packs if pack.of("measure")]
+        places = {place for place, _ in self._rows}
+        named = pl.col("country").is_in(places) | pl.col("pack").str.to_uppercase().is_in(places)
+        return cells.select((pl.col("pack").is_in(packs) | named).fill_null(False).alias("covers"))["covers"]
 
     @property
     def expressions(self) -> list[Expression]:
@@ -141,68 +171,97 @@ class Tariff:
         for cell, at, told, code, origin in fresh.iter_rows():
             pack, country = places[cell]
             day = self._cuts[at - 1] if at else date.min
-            found = self._resolve(
-                pack, country, self._measures[cell], self._prefixes[code], words[origin], day, bool(told)
-            )
+            prefix = self._prefixes[code] if code < len(self._prefixes) else None
+            found = self._resolve(pack, country, self._measures[cell], prefix, words[origin], day, bool(told))
             self.resolutions.append(found)
         return numbers
 
     def _resolve(
-        self, pack_id: str, country: str, held: Sequence[Measure], code: str, origin: str | None, day: date, told: bool
+        self,
+        pack_id: str,
+        country: str,
+        held: Sequence[Measure],
+        code: str | None,
+        origin: str | None,
+        day: date,
+        told: bool,
     ) -> Resolution:
         pack = next(p for p in self._book.packs if p.id == pack_id)
-        bracket = self._bracket(pack, country, code, origin, day)
-        found = self._parts(pack, country, held, code, origin, day, told)
-        return replace(found, bracket=bracket) if bracket is not None else found
 
-    def _bracket(self, pack: Pack, country: str, code: str, origin: str | None, day: date) -> int | None:
-        for rule in pack.of("bracket"):
-            row, any_row = self._look(pack, country, str(rule.measure), code, origin, day)
-            if row is None:
-                return 0 if any_row else None
-            part = self._read(row, Measure(str(rule.measure)), pack)
-            return part.rate if isinstance(part, Part) else None
-        return None
+        def look(measure: str) -> tuple[Row | None, bool, bool]:
+            return self._look(pack, country, measure, code, origin, day)
 
-    def _parts(
-        self, pack: Pack, country: str, held: Sequence[Measure], code: str, origin: str | None, day: date, told: bool
-    ) -> Resolution:
+        bracket = self._bracket(pack, held, look)
         parts: dict[str, Part] = {}
+        unchecked: list[str] = []
         for measure in held:
             if measure.open:
-                return Resolution(problem="tax_no_goods_origin", what=measure.name)
+                return Resolution(problem="tax_no_goods_origin", what=measure.name, bracket=bracket)
             if measure.name == MFN and told:
                 parts[MFN] = Part(MFN, measure.rule, FROM_LINE, None, None)
                 continue
-            row, any_row = self._look(pack, country, measure.name, code, origin, day)
+            row, any_row, coded = look(measure.name)
             if row is not None:
                 part = self._read(row, measure, pack)
                 if isinstance(part, Resolution):
-                    return part
+                    return replace(part, bracket=bracket)
                 parts[measure.name] = part
+            elif code is None and coded:
+                return Resolution(problem="tax_no_tariff_code", what=measure.name, bracket=bracket)
             elif measure.rate is not None:
                 parts[measure.name] = Part(measure.name, measure.rule, measure.rate, None, None)
+                unchecked += [] if any_row else [measure.name]
             elif measure.name == MFN:
-                return Resolution(problem="tax_no_duty_rate")
-            elif not any_row:
-                return Resolution(problem="tax_measure_unknown", what=measure.name)
+                return Resolution(problem="tax_no_duty_rate", bracket=bracket)
+            elif not any_row or measure.row_needed:
+                return Resolution(problem="tax_measure_unknown", what=measure.name, bracket=bracket)
         due = {name for name, part in parts.items() if part.rate != 0}
         kept = [parts[m.name] for m in held if m.name in parts and not due & set(m.not_with)]
-        return Resolution(tuple(kept))
+        return Resolution(tuple(kept), bracket=bracket, unchecked=any(p.measure in unchecked for p in kept))
+
+    def _bracket(
+        self, pack: Pack, held: Sequence[Measure], look: Callable[[str], tuple[Row | None, bool, bool]]
+    ) -> int | None:
+        """The rate that a duty in steps depends on: the sum of its measures that hold for the line; None = not known."""
+        asked = {name for rule in pack.of("bracket") for name in rule.measures}
+        total: int | None = None
+        for measure in held:
+            if measure.name not in asked:
+                continue
+            if measure.open:
+                return None
+            row, any_row, _ = look(measure.name)
+            part = None if row is None else self._read(row, measure, pack)
+            if (
+                isinstance(part, Resolution)
+                or (part is not None and part.rate is None)
+                or (row is None and not any_row)
+            ):
+                return None
+            total = (total or 0) + (0 if part is None else int(part.rate or 0))
+        return total
 
     def _look(
-        self, pack: Pack, country: str, measure: str, code: str, origin: str | None, day: date
-    ) -> tuple[Row | None, bool]:
-        """The row of the longest matching code (of two, the one that names the origin, then the later one), and
-        whether the tariff has any row of the measure on that day."""
-        rows = [
-            r
-            for name in {country, pack.id.upper()}
-            for r in self._rows.get((name, measure), ())
-            if r.start <= day <= r.end
+        self, pack: Pack, country: str, measure: str, code: str | None, origin: str | None, day: date
+    ) -> tuple[Row | None, bool, bool]:
+        """The row of the longest matching code (of two, the one that names the origin, then the later one); whether
+        the tariff has any row of the measure on that day, and any with a code."""
+        places = [
+            (name, measure) for name in dict.fromkeys((country, pack.id.upper())) if (name, measure) in self._rows
         ]
-        fits = [r for r in rows if code.startswith(r.code) and r.origin in (None, origin)]
-        return max(fits, key=lambda r: (len(r.code), r.origin is not None, r.start), default=None), bool(rows)
+        best: Row | None = None
+        for length in range(len(code or ""), -1, -1):
+            fits = [
+                row
+                for place in places
+                for row in self._rows[place].by_code.get((code or "")[:length], ())
+                if row.start <= day <= row.end and row.origin in (None, origin)
+            ]
+            if fits:
+                best = max(fits, key=lambda r: (r.origin is not None, r.start))
+                break
+        there = [self._rows[place].on(day) for place in places]
+        return best, any(told for told, _ in there), any(coded for _, coded in there)
 
     def _read(self, row: Row, measure: Measure, pack: Pack) -> Part | Resolution:
         dollar = pack.currency if pack.currency in DOLLARS else "USD"
@@ -226,11 +285,11 @@ class Tariff:
         return Part(measure.name, measure.rule, None, number, source)
 
 
-def _rows(table: pl.DataFrame | None) -> dict[tuple[str, str], list[Row]]:
-    """Rows of the tariff by jurisdiction and measure."""
+def _rows(table: pl.DataFrame | None) -> dict[tuple[str, str], Schedule]:
+    """The tariff by jurisdiction and measure."""
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     if table is None:
-        return found
+        return {}
     columns = ("jurisdiction", "measure", "hs_code", "origin", "valid_from", "valid_to", "duty", "source")
     plain = table.select(columns).with_columns(
         pl.col("jurisdiction").str.strip_chars().str.to_uppercase(),
@@ -241,7 +300,7 @@ def _rows(table: pl.DataFrame | None) -> dict[tuple[str, str], list[Row]]:
     )
     for place, measure, code, origin, start, end, duty, source in plain.iter_rows():
         found[place, measure].append(Row(code, origin, start, end, duty, source))
-    return found
+    return {place: Schedule(rows) for place, rows in found.items()}
 
 
 def _after(day: date) -> date:
@@ -277,7 +336,7 @@ def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
                     rule = pack.rules[rule_id]
                     rate = values.get((rule_id, period))
                     if rate is not None or not rule.values:
-                        held[case].append(Measure(name, rule_id, rate, rule.not_with))
+                        held[case].append(Measure(name, rule_id, rate, rule.not_with, rule.row_needed))
         for case, measures_held in held.items():
             told[case] = tuple(measures_held)
     return told

@@ -121,7 +121,10 @@ class _Run:
         self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series
     ) -> tuple[pl.DataFrame, Applied | None]:
         """Adds `resolution` (of the tariff; null where it is not asked), `one_rate`, `refused`, `bracket`."""
-        if not self._tariff.needed or not len(rows):
+        if len(rows):
+            covered = self._tariff.covers(self._decisions.cells)
+            rows = rows.filter(covered.gather(frame["cell"].gather(rows))) if covered.any() else rows.clear()
+        if not len(rows):
             return frame.with_columns(
                 pl.lit(None, pl.Int64).alias("resolution"),
                 pl.col("duty_rate").alias("one_rate"),
@@ -220,7 +223,7 @@ class _Run:
         if not len(rows):
             return pl.Series("what", [None], dtype=pl.String).new_from_index(0, frame.height)
         said = [r.what for r in self._tariff.resolutions]
-        measure = next((r.measure for p in self._book.packs for r in p.of("bracket")), None)
+        measure = next((", ".join(r.measures) for p in self._book.packs for r in p.of("bracket")), None)
         asked = frame[rows]
         told = asked.select(
             pl.when(pl.col("problem").is_null())

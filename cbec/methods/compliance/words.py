@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.decisions import Decisions
     from cbec.methods.compliance.tariff import Tariff
 
+UNCHECKED = "exemption_unchecked"
+"""Flag of a line with a duty on nearly everything, whose exceptions the tariff does not name."""
 REDUCED = "reduced_rate"
 """Flag of a line taxed at the standard rate although goods of its kind commonly bear a reduced one."""
 REASONS = 2**12
@@ -86,14 +88,27 @@ class Words:
         reason = pl.when(pl.col("waived")).then(pl.lit("tax_waived")).otherwise("scheme_reason")
         rows = rows.with_columns(
             pl.when(known).then(reason).otherwise("problem").alias("reason_code"),
-            pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)).alias("flags"),
+            pl.concat_str(
+                pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)),
+                pl.when(known & self._unchecked(fresh["resolution"])).then(pl.lit(UNCHECKED)),
+                separator="|",
+                ignore_nulls=True,
+            )
+            .replace("", None)
+            .alias("flags"),
             (pl.col("charged_rate") / 1_000_000).alias("tax_rate"),
             pl.col("pack").replace_strict(ends, default=None, return_dtype=pl.String).alias("_pack_valid_to"),
         )
         sentences = reasons.render(rows, self._language)["reason"]
-        warned = reasons.render(rows.with_columns(reason_code=pl.lit("tax_reduced_possible")), self._language)["reason"]
+        flags = rows["flags"].str.split("|")
+        for flag, code in ((REDUCED, "tax_reduced_possible"), (UNCHECKED, "tax_exemption_unchecked")):
+            warned = reasons.render(rows.with_columns(reason_code=pl.lit(code)), self._language)["reason"]
+            raised = flags.list.contains(flag).fill_null(False)
+            sentences = pl.select(
+                pl.when(raised).then(pl.concat_str(sentences, warned, separator=" ")).otherwise(sentences).alias("r")
+            )["r"]
         rows = rows.with_columns(
-            pl.when(pl.col("flags").is_null()).then(sentences).otherwise(pl.concat_str(sentences, warned, separator=" ")).alias("reason"),
+            sentences.alias("reason"),
             *self._rules(rows["rules"].to_list(), fresh["resolution"].to_list(), rows["problem"].to_list()),
         )  # fmt: skip
         collector = pl.when(pl.col("waived")).then(pl.lit("nobody")).otherwise("scheme_collected_by")
@@ -112,6 +127,10 @@ class Words:
             "reason",
             (known & (pl.col("scheme_scheme") == "IMPORT")).fill_null(False).alias("import"),
         )
+
+    def _unchecked(self, resolutions: pl.Series) -> pl.Series:
+        said = [n > 0 and self._tariff.resolutions[n - 1].unchecked for n in resolutions.to_list()]
+        return pl.Series("unchecked", said, dtype=pl.Boolean)
 
     def _rules(
         self, rules: list[list[str] | None], resolutions: list[int], problems: list[str | None]

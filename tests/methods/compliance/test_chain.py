@@ -86,12 +86,19 @@ def _every_case(pack: Pack, day: date) -> pl.DataFrame:
     asked = {key for rule in pack.rules.values() for key in rule.when}
     lists = [words if key in asked else words[:1] for key, words in FACTS.items()]
     rows = pl.DataFrame(list(product(*lists)), schema=list(FACTS), orient="row")
-    limits = [(rule.id, float(rule.values[-1].value or rule.values[-2].value or 0)) for rule in pack.of("limit")]
-    values = pl.DataFrame({"value": [20.0, 100.0, 500.0]}).with_columns(
+    limits = [
+        (rule.id, float(next(v.value for v in reversed(rule.values) if v.value is not None)))
+        for rule in pack.of("limit")
+    ]
+    held = sorted({value for _, limit in limits for value in (limit, limit + 1)}) or [0.0]
+    values = pl.DataFrame({"value": held}).with_columns(
         pl.when(pl.col("value") <= limit).then(chain.WITHIN).otherwise(chain.ABOVE).cast(pl.Int8).alias(name)
         for name, limit in limits
     )
-    places = pl.DataFrame({"ship_from": ["CN", "XI"], "ship_to": ["DE", "DE"], "day": [day, day]})
+    home = pack.jurisdictions[0]
+    places = pl.DataFrame(
+        {"ship_from": ["CN", "XI", "CN"], "ship_to": [home] * 3, "origin": ["CN", "unknown", "other"], "day": [day] * 3}
+    )
     return rows.join(values, how="cross").join(places, how="cross")
 
 
@@ -101,8 +108,11 @@ def test_the_packaged_rules_answer_every_case_without_contradiction(pack: Pack, 
     cases = _every_case(pack, day)
     if len(pack.jurisdictions) == 1:  # one country has no movements between two, and no other areas
         cases = cases.filter((pl.col("movement") != "intra") & ~pl.col("area").is_in(["inside", "import"]))
+    open_schemes = [rule.id for rule in pack.of("scheme") if rule.then["tax"] == "undetermined"]
     for kind in ("scheme", "duty"):
-        decided = chain.decide(cases, pack, kind, None)
-        assert decided[f"{kind}_open"].null_count() == decided.height
-        unanswered = decided.filter(pl.col(f"{kind}_rule").is_null())
+        cases = chain.decide(cases, pack, kind, None)
+        assert cases[f"{kind}_open"].null_count() == cases.height
+        # Where the scheme leaves the line undetermined nobody asks for its duty.
+        asked = cases.filter(~pl.col("scheme_rule").is_in(open_schemes).fill_null(False))
+        unanswered = asked.filter(pl.col(f"{kind}_rule").is_null())
         assert unanswered.is_empty(), unanswered.head(3).to_dicts()

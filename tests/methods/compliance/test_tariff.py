@@ -81,7 +81,8 @@ def test_rates_that_are_none_leave_the_line_undetermined() -> None:
     assert "agricultural component" in told(hs_code="170490")["reason"]
     assert told(hs_code="999910")["reason_code"] == "tax_duty_condition"
     assert told(hs_code="8471")["reason_code"] == "tax_no_duty_rate"
-    assert told(hs_code=None)["reason_code"] == "tax_no_duty_rate"
+    assert told(hs_code=None)["reason_code"] == "tax_no_tariff_code"
+    assert told(schedule=None, hs_code=None)["reason_code"] == "tax_no_duty_rate"
 
 
 def test_duties_in_another_currency_need_the_rate_of_the_day() -> None:
