@@ -17,7 +17,7 @@ class Tax(Common):
     )
 
 
-@command("tax", by=("order_id",))
+@command("tax", "exports", by=("order_id",))
 def tax(
     order_lines: Table,
     products: Table | None = None,
@@ -29,9 +29,10 @@ def tax(
     """Tax and duty per order line, to the cent, with the rule, its source and who collects it.
 
     Lines that no rule decides are marked UNDETERMINED with the reason, never set to 0. A refund (negative
-    quantity) reverses the sale of its order and article, by the rules of the day of that sale.
+    quantity) reverses the sale of its order and article, by the rules of the day of that sale. The table exports tells
+    the customs regime of sales whose goods leave a country with export rules (China).
     """
-    from cbec.methods.compliance import packs, summary
+    from cbec.methods.compliance import exports, packs, summary
     from cbec.methods.compliance.book import rulebook
     from cbec.methods.compliance.tax import compute
 
@@ -40,7 +41,7 @@ def tax(
     book = rulebook(loaded, s.as_of)
     table = compute(order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language)
     return Result(
-        {"tax": table},
+        {"tax": table, "exports": exports.leaving(order_lines, book, s.language)},
         money="tax and duty are what the rules say; nothing is decided here (sums per currency are in the metrics)",
         metrics=summary.metrics(table),
         findings=summary.findings(table, order_lines, loaded, s.as_of),

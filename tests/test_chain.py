@@ -165,10 +165,11 @@ def test_parcels_at_and_over_the_limits(tax, truths):
     assert sum(row["duty"] for row in lines("eur3_two_subheadings")) == Decimal("6.00")
     assert sum(row["duty"] for row in lines("eur3_one_subheading")) == Decimal("3.00")
     assert sum(row["duty"] for row in lines("eur3_day_before")) == Decimal("0.00")
+    assert [(row["scheme"], row["total"]) for row in lines("jp")] == [("DE_MINIMIS", 0)]
 
 
 def test_what_no_rule_covers_is_undetermined_and_without_a_figure(tax, truths):
-    for kind in ("us", "jp", "no_duty_rate", "northern_ireland", "helgoland"):
+    for kind in ("us", "no_duty_rate", "northern_ireland", "helgoland"):
         order = planted(truths, kind)
         for (order_id, _), row in tax.items():
             if order_id == order:

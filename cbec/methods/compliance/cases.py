@@ -10,10 +10,11 @@
         tariff: [{jurisdiction: EU, hs_code: "6109", valid_from: 2020-01-01, duty: 12%}]  # optional
         given: {date: 2024-06-01, ship_from: CN, ship_to: FR}                             # for every line
         lines:
-          - {price: 150.00, expect: {scheme: IOSS, collected_by: seller, tax: 30.00}}
+          - {price: 150.00, expect: {scheme: IOSS, collected_by: seller, tax: 30.00}, export: {regime: 1210|9610}}
         sum: {tax: 30.00}            # over the lines (optional)
 
-Lines and `given` take columns of the table order_lines, `expect` and `sum` columns of the table tax. What a line
+Lines and `given` take columns of the table order_lines, `expect` and `sum` columns of the table tax, `export` columns
+of the table exports. What a line
 leaves out: order_id is the case, line its number, sku its number, qty 1, currency that of the pack.
 """
 
@@ -32,6 +33,7 @@ from cbec import tables
 from cbec.core.command import Finding, Result
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.methods.compliance.book import rulebook
+from cbec.methods.compliance.exports import leaving
 from cbec.methods.compliance.packs import home, read_yaml
 from cbec.methods.compliance.tax import compute
 
@@ -64,6 +66,7 @@ class Case:
     tariff: tuple[Mapping[str, Any], ...]
     lines: tuple[Mapping[str, Any], ...]
     expect: tuple[Mapping[str, Any], ...]
+    export: tuple[Mapping[str, Any], ...]
     sums: Mapping[str, Any]
 
 
@@ -112,16 +115,17 @@ def _case(pack: str, name: str, raw: Mapping[str, Any], where: str, currency: st
     _known(raw, CASE_KEYS, where)
     lines, tax, fixings, duties = (tables.get(t) for t in ("order_lines", "tax", "rates", "tariff"))
     given = raw.get("given") or {}
-    rows, expected = [], []
+    rows, expected, exported = [], [], []
     for number, entry in enumerate(raw.get("lines") or [], start=1):
         if not isinstance(entry, dict):
             raise UsageFault(f"{where}: line {number} is no mapping of columns")
-        own = {k: v for k, v in entry.items() if k != "expect"}
+        own = {k: v for k, v in entry.items() if k not in ("expect", "export")}
         basic = {"order_id": name, "line": str(number), "sku": str(number), "qty": 1, "currency": currency}
         rows.append(_row(basic | {"buyer_type": "B2C"} | given | own, lines, f"{where}: line {number}"))
         expected.append(_row(entry.get("expect") or {}, tax, f"{where}: line {number}: expect"))
+        exported.append(_row(entry.get("export") or {}, tables.get("exports"), f"{where}: line {number}: export"))
     sums = _row(raw.get("sum") or {}, tax, f"{where}: sum")
-    if not rows or not (any(expected) or sums):
+    if not rows or not (any(expected) or any(exported) or sums):
         raise UsageFault(f"{where}: a case needs lines and something to expect")
     rates = tuple(_row(r, fixings, f"{where}: rates") for r in raw.get("rates") or [])
     tariff = tuple(_row({"measure": "mfn"} | r, duties, f"{where}: tariff") for r in raw.get("tariff") or [])
@@ -130,7 +134,7 @@ def _case(pack: str, name: str, raw: Mapping[str, Any], where: str, currency: st
         raise UsageFault(f"{where}: as_of {as_of!r} is no date")
     gross = raw.get("price_basis") == "gross"
     title = str(raw.get("title") or name)
-    return Case(pack, name, title, as_of, gross, rates, tariff, tuple(rows), tuple(expected), sums)
+    return Case(pack, name, title, as_of, gross, rates, tariff, tuple(rows), tuple(expected), tuple(exported), sums)
 
 
 def _known(raw: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
@@ -191,23 +195,29 @@ def run(cases: Sequence[Case], packs: Sequence[Pack]) -> Verdict:
         rates = frame([r for case in batch for r in case.rates], tables.get("rates")) if batch[0].rates else None
         book = rulebook(packs, as_of)
         tariff = frame(batch[0].tariff, tables.get("tariff")) if batch[0].tariff else None
-        told = compute(frame(lines, tables.get("order_lines")), None, rates, book, tariff=tariff, gross=gross)
-        answer = told.to_dicts()
+        table = frame(lines, tables.get("order_lines"))
+        answer = compute(table, None, rates, book, tariff=tariff, gross=gross).to_dicts()
+        exported = {(x["order_id"], x["line"]): x for x in leaving(table, book).to_dicts()}
         at = 0
         for case in batch:
             own = answer[at : at + len(case.lines)]
             at += len(case.lines)
-            rows.extend(_verdicts(case, own))
-            met.update(rule for line in own if line["rule_ids"] for rule in line["rule_ids"].split("|"))
+            sides = [exported.get((x["order_id"], x["line"]), {}) for x in own]
+            rows.extend(_verdicts(case, own, sides))
+            met.update(rule for x in (*own, *sides) if x.get("rule_ids") for rule in x["rule_ids"].split("|"))
     schema = {"pack": pl.String, "case": pl.String, "field": pl.String, "expected": pl.String, "got": pl.String}
     table = pl.DataFrame(rows, schema=schema | {"passed": pl.Boolean}, orient="row")
     return Verdict(table, {(c.pack, c.name): c.title for c in cases}, frozenset(met))
 
 
-def _verdicts(case: Case, answer: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str, str | None, bool]]:
+def _verdicts(
+    case: Case, answer: Sequence[Mapping[str, Any]], sides: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str, str, str, str | None, bool]]:
     asked: list[tuple[str, str, Any, Any]] = []
     for line, expected, got in zip(case.lines, case.expect, answer, strict=True):
         asked += [(str(line["line"]), column, value, got[column]) for column, value in expected.items()]
+    for line, expected, got in zip(case.lines, case.export, sides, strict=True):
+        asked += [(f"{line['line']}.export", column, value, got.get(column)) for column, value in expected.items()]
     for column, value in case.sums.items():
         cells = [line[column] for line in answer]
         asked.append(("sum", column, value, None if None in cells else sum(cells, Decimal(0))))
@@ -218,7 +228,7 @@ def _verdicts(case: Case, answer: Sequence[Mapping[str, Any]]) -> list[tuple[str
 
 
 def _told(value: Any, column: str) -> str | None:
-    digits = tables.get("tax").column(column).digits
+    digits = tables.get("tax").column(column).digits if column in tables.get("tax").names else None
     if isinstance(value, Decimal):
         return f"{value:.{max(digits or 0, -int(value.normalize().as_tuple().exponent))}f}"
     return None if value is None else str(value)

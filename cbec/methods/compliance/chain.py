@@ -15,7 +15,7 @@ import polars as pl
 
 from cbec.core.errors import UsageFault
 from cbec.methods.compliance.intervals import known
-from cbec.methods.compliance.rules import FACTS, LIMITS, PLACES, Pack, Rule
+from cbec.methods.compliance.rules import FACTS, GOODS, LIMITS, PLACES, Pack, Rule
 
 WITHIN, ABOVE, CIRCULAR, UNKNOWN, NO_SALE = range(5)
 """States of a consignment against a limit. From CIRCULAR on the question has no answer."""
@@ -107,7 +107,7 @@ def _facts(rule: Rule) -> pl.Expr:
     if rule.valid_to is not None:
         fit &= pl.col("day") <= pl.lit(rule.valid_to)
     for key, words in rule.when.items():
-        if key in FACTS or key in PLACES:
+        if key in FACTS or key in PLACES or key == GOODS:
             fit &= pl.col(key).is_in(list(words))
     return fit.fill_null(False)
 

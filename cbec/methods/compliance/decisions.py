@@ -302,9 +302,15 @@ def _rules() -> pl.Expr:
         return pl.when(when & pl.col(column).is_not_null()).then(pl.concat_list(column)).otherwise(none)
 
     composite = (pl.col("scheme_levy") == "composite").fill_null(False)
+    # Classes that only conditions ask for are told wherever they were looked at.
+    closed = pl.col("category").is_null() & ~pl.col("hinted")
     scheme, duty = (pl.col(f"{kind}_rests").fill_null(none) for kind in ("scheme", "duty"))
     duty = pl.when(pl.col("scheme_tax") != "undetermined").then(duty).otherwise(none)
     every = pl.concat_list(
-        scheme, duty, one("rate_rule", rated), one("consumption_rule", charged & composite), one("goods_rule", charged)
+        scheme,
+        duty,
+        one("rate_rule", rated),
+        one("consumption_rule", charged & composite),
+        one("goods_rule", charged | closed),
     )
     return pl.when(pl.col("scheme_rule").is_not_null()).then(every.list.unique().list.sort())

@@ -100,7 +100,8 @@ def _prefix(number: pl.Series) -> pl.Series:
     """Two letters that a tax number begins with; "" for a number without, null for none."""
     if number.null_count() == len(number):
         return number
-    plain = pl.col("n").str.strip_chars().str.to_uppercase()
+    # "ABN 51 824 753 556" begins with what it is, not with a country.
+    plain = pl.col("n").str.strip_chars().str.to_uppercase().str.replace(r"^(?:ABN|GST|UEN|IRD|TIN)[^A-Z0-9]*", "")
     said = pl.when(plain.str.contains(r"^[A-Z]{2}")).then(plain.str.slice(0, 2)).when(plain != "").then(pl.lit(""))
     return number.alias("n").to_frame().select(said.alias("n"))["n"]
 

@@ -102,7 +102,8 @@ class Goods:
         ]
 
     def classified(self, facts: pl.DataFrame) -> pl.DataFrame:
-        """Adds `category`: the category that a rate rule of the line's country is for, or null; and `goods_rule`.
+        """Adds `category`: the category that a rate rule of the line's country is for, or null; `goods_rule`; `goods`,
+        the class that conditions may name; and `hinted`: a reduced rate may apply, but no rate is held for the class.
 
         A category that bears the name of a rate's category is taken as it is; else the longest matching code of a
         class decides, where that class has a rate. `goods_rule` is the rule of kind goods that spoke. Where it
@@ -116,8 +117,11 @@ class Goods:
         for pack, country, category, hs in asked.iter_rows():
             word, spoken = self._meanings[category]
             code = self._prefixes[hs] if hs < len(self._prefixes) else None
-            found.append(tables[pack].of(country, word, spoken, code) if pack in tables else (None, None))
-        schema = {"goods_category": pl.String, "goods_rule": pl.String}
+            category_of, rule = tables[pack].of(country, word, spoken, code) if pack in tables else (None, None)
+            kind = category_of or (None if rule is None else tables[pack].rules[rule].goods)
+            hinted = category_of is None and rule is not None and tables[pack].rules[rule].hint
+            found.append((category_of, rule, kind, hinted))
+        schema = {"goods_category": pl.String, "goods_rule": pl.String, "goods": pl.String, "hinted": pl.Boolean}
         told = asked.hstack(pl.DataFrame(found, schema=schema, orient="row"))
         joined = facts.join(told, on=on, how="left", nulls_equal=True, maintain_order="left").drop("category", "hs")
         return joined.rename({"goods_category": "category"})
@@ -128,6 +132,7 @@ class _Classes:
 
     def __init__(self, pack: Pack) -> None:
         self._rules = pack.of("goods")
+        self.rules = {rule.id: rule for rule in self._rules}
         self._rated = {(rule.country, rule.category) for rule in pack.of("rate")}
         self._closed = {rule.country for rule in self._rules if rule.complete}
 

@@ -23,6 +23,7 @@ from cbec.core.errors import UsageFault, did_you_mean
 from cbec.methods.compliance.rules import (
     AREAS,
     FACTS,
+    GOODS,
     KINDS,
     LEVIES,
     LIMITS,
@@ -235,8 +236,9 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
             raise UsageFault(f'{where}: {key} "{said[key]}" is none of {", ".join(known)}{near}')
     if not isinstance(said.get("inclusive", True), bool):
         raise UsageFault(f"{where}: inclusive is true (the limit itself is within) or false")
-    if not isinstance(said.get("row_needed", False), bool):
-        raise UsageFault(f"{where}: row_needed is true or false")
+    for key in ("row_needed", "hint"):
+        if not isinstance(said.get(key, False), bool):
+            raise UsageFault(f"{where}: {key} is true or false")
     if not isinstance(said.get("complete", False), bool):
         raise UsageFault(f"{where}: complete is true (no other goods of the country bear a reduced rate) or false")
     if said.get("region") is not None:
@@ -306,7 +308,7 @@ def _steps(raw: object, where: str) -> tuple[Step, ...]:
 
 
 def _when(raw: Mapping[str, object], where: str) -> dict[str, tuple[str, ...]]:
-    _known(raw, (*FACTS, *PLACES, *LIMITS), f"{where}: when")
+    _known(raw, (*FACTS, *PLACES, *LIMITS, GOODS), f"{where}: when")
     found: dict[str, tuple[str, ...]] = {}
     for key, value in raw.items():
         said = tuple(("no", "yes")[v] if isinstance(v, bool) else str(v) for v in _list(value))
@@ -352,6 +354,7 @@ def _check_links(rule: Rule, pack: Pack) -> None:
     for key in LIMITS:
         for other in rule.when.get(key, ()):
             named(other, "limit")
+    _check_goods(rule, pack, where)
     for other in rule.exception_to:
         if other != "*":
             named(other, *(("rate",) if rule.kind == "territory" else (rule.kind,)))
@@ -372,6 +375,14 @@ def _check_links(rule: Rule, pack: Pack) -> None:
         near = did_you_mean(rule.country, pack.jurisdictions)
         raise UsageFault(f"{where}: country {rule.country} is none of the pack's jurisdictions{near}")
     _check_reason(rule, where)
+
+
+def _check_goods(rule: Rule, pack: Pack, where: str) -> None:
+    classes = sorted({c for c in (r.goods or r.category for r in pack.of("goods", "rate")) if c is not None})
+    for word in rule.when.get(GOODS, ()):
+        if word not in classes:
+            near = did_you_mean(word, classes)
+            raise UsageFault(f'{where}: when: goods "{word}" is no class of goods of the pack{near}')
 
 
 def _check_reason(rule: Rule, where: str) -> None:

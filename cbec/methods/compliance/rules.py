@@ -14,7 +14,7 @@ from decimal import Decimal
 CONDITION = ("when", "then", "exception_to", "valid_from", "valid_to", "recorded_from")
 KINDS: dict[str, tuple[str, ...]] = {
     "rate": ("country", "category", "levy", "unit", "values"),
-    "goods": ("goods", "country", "hs", "partly", "words", "complete"),
+    "goods": ("goods", "country", "hs", "partly", "words", "complete", "hint"),
     "territory": ("country", "name", "codes", "region", "area", "exception_to", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """What a rule of each kind may say, beside `kind`, `reference` and `note`.
 
 rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
-codes and words. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
+codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
 waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
 nation, additional duties of one authority), from the user's tariff or, with values, of its own; row_needed: a tariff
@@ -83,6 +83,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "transport": (*TRANSPORTS, "unknown"),
     "gift": ("yes", "no"),
     "area": ("main", "inside", "import", "outside", "special"),
+    "leaves": ("with_order", "before"),
 }
 """Facts of a line that a condition may name, with their values.
 
@@ -92,11 +93,14 @@ without prefix), of the country the goods are sent from (origin), of any other (
 stated to be registered for the tax. seller: established in the country of destination (local), in another country
 of the pack (inside), elsewhere (outside). area: the mainland (main) or a special territory: inside the tax area with
 a rate of its own (inside), an import territory with a rate of its own (import), outside the tax area (outside), or
-with rules that no pack holds (special).
+with rules that no pack holds (special). leaves (rules of kind export): the goods leave the country for the order, or
+lay abroad when they were sold.
 """
 
 PLACES = ("ship_from", "ship_to", "origin")
 """Countries that a condition may name; `origin` (where the goods were made) may be `unknown`."""
+GOODS = "goods"
+"""Classes of goods (of rules of kind goods, or categories) that a condition may name."""
 LIMITS = ("within", "above")
 
 OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
@@ -118,7 +122,7 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
     },
     "export": {
         "regime": None,
-        "vat": ("zero", "exempt", "undetermined"),
+        "vat": ("zero", "exempt", "zero_or_exempt"),
         "reason": None,
     },
 }
@@ -186,6 +190,7 @@ class Rule:
     partly: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     complete: bool = False
+    hint: bool = True
     levy: str = "vat"
     of: tuple[str, ...] = ()
     measure: str | None = None

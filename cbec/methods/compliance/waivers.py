@@ -41,7 +41,7 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
         pl.col("owed").filter(sale).sum().alias("sum"),
         pl.col("owed").filter(~sale).sum().alias("back"),
         sale.any().alias("has_sale"),
-        first.all().alias("whole"),
+        first.all().alias("complete"),
     )
     asked = asked.join(totals, on="group", how="left", maintain_order="left")
     due = pl.when("has_sale").then("sum").otherwise("back")
@@ -49,11 +49,11 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
     strict = [rule.id for rule in rules.values() if not rule.inclusive]
     within = pl.when(pl.col("waiver").is_in(strict)).then(due < bound).otherwise(due <= bound)
     freed = asked.select(
-        "row", (within & pl.col("whole") & first).fill_null(False).alias("freed"), "waiver", "whole", "bound"
+        "row", (within & pl.col("complete") & first).fill_null(False).alias("freed"), "waiver", "complete", "bound"
     )
     joined = frame.select("row").join(freed, on="row", how="left", maintain_order="left")
     free = joined["freed"].fill_null(False)
-    gap = (~joined["whole"]).fill_null(False) & joined["bound"].is_not_null() & frame["problem"].is_null()
+    gap = (~joined["complete"]).fill_null(False) & joined["bound"].is_not_null() & frame["problem"].is_null()
     both = free & joined["waiver"].is_in(_both(rules)).fill_null(False)
     return frame.with_columns(
         free.alias("waived"),

@@ -78,12 +78,7 @@ class Words:
             fresh["problem"].alias("problem"), fresh["what"].alias("_what"), waived.alias("waived")
         )
         known = pl.col("problem").is_null()
-        reduced = (
-            known
-            & (pl.col("scheme_tax") == "charge")
-            & pl.col("goods_rule").is_not_null()
-            & pl.col("category").is_null()
-        )
+        reduced = known & (pl.col("scheme_tax") == "charge") & pl.col("hinted")
         ends = {pack.id: str(pack.valid_to) for pack in self._book.packs}
         reason = pl.when(pl.col("waived")).then(pl.lit("tax_waived")).otherwise("scheme_reason")
         rows = rows.with_columns(

@@ -85,7 +85,9 @@ def _every_case(pack: Pack, day: date) -> pl.DataFrame:
     """Every combination of the facts that the pack asks for; consignments as values can lie: 20, 100 and 500."""
     asked = {key for rule in pack.rules.values() for key in rule.when}
     lists = [words if key in asked else words[:1] for key, words in FACTS.items()]
-    rows = pl.DataFrame(list(product(*lists)), schema=list(FACTS), orient="row")
+    classes = sorted({word for rule in pack.rules.values() for word in rule.when.get("goods", ())})
+    goods = pl.DataFrame({"goods": ["", *classes]})
+    rows = pl.DataFrame(list(product(*lists)), schema=list(FACTS), orient="row").join(goods, how="cross")
     limits = [
         (rule.id, float(next(v.value for v in reversed(rule.values) if v.value is not None)))
         for rule in pack.of("limit")
