@@ -181,7 +181,14 @@ def _run_options(command: Command) -> list[inspect.Parameter]:
             metavar="SECONDS",
         ),
         _option("--quiet", bool, "errors only", _RUN, "-q", default=False),
-        _option("--verbose", bool, "also what each file was taken for, and settings that are no default", _RUN, "-v", default=False),
+        _option(
+            "--verbose",
+            bool,
+            "also what each file was taken for, and settings that are no default",
+            _RUN,
+            "-v",
+            default=False,
+        ),
     ]
 
 
