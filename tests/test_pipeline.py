@@ -247,6 +247,24 @@ def test_every_kind_of_output_makes_an_edge(company: Company) -> None:
     assert company.load().needs == {"g": [], "e": ["g"], "h": [], "d": ["g", "h"], "f": ["d"]}
 
 
+def test_a_folder_that_a_stage_makes_is_read_by_those_whose_setting_names_it(company: Company) -> None:
+    company.stages(
+        "  use: {command: toy grow, sales: stock.csv, rules: work/model, output: use.csv}\n"
+        "  learn: {command: toy grow, sales: exports/*.csv, model: work/model, output: learn.csv}\n"
+    )
+    assert company.load().needs == {"learn": [], "use": ["learn"]}
+    assert company.run() == 0
+    assert company.run() == 0
+    assert company.ran() == ["learn", "use"]
+    company.put("exports/b.csv", "more")
+    assert company.run() == 0
+    assert "use: runs (input work/model/model.txt changed)" in company.heard
+    company.ran()
+    (company.folder / "work/model/model.txt").unlink()
+    assert company.run() == 0
+    assert company.ran() == ["learn"]  # what it makes again is the same as before
+
+
 def test_a_cycle_is_printed(company: Company) -> None:
     told = fault(
         company,

@@ -17,6 +17,7 @@ class Grow(Common):
     by: str = setting("sku", "columns")
     deep: bool = setting(False, "look deeper")
     rules: str = setting("", "folder of rules")
+    model: str = setting("", "folder of a model", made=True)
 
 @command("forecast", "prepared")
 def grow(sales: Table, products: Table = None, *, s: Grow) -> Result:
@@ -78,6 +79,8 @@ if act.get("status", 0) <= 1:
         if key == "--output" and not os.path.splitext(path)[1]:
             for table in ("forecast", "prepared"):
                 put(f"{path}/{table}.parquet", data)
+        elif key == "--model":
+            put(f"{path}/model.txt", data)
         elif key == "--output" or key.startswith("--write-"):
             put(path, data)
     put(report + "/summary.json", json.dumps({"headline": f"{len(data)} bytes"}).encode())

@@ -59,9 +59,13 @@ def setting(
     min: float | None = None,
     max: float | None = None,
     choices: tuple[str, ...] | None = None,
+    made: bool = False,
 ) -> Any:
-    """A field of a settings dataclass: an option on the command line and a key in cbec.yaml."""
-    return field(default=default, metadata={"help": help, "min": min, "max": max, "choices": choices})
+    """A field of a settings dataclass: an option on the command line and a key in cbec.yaml.
+
+    made: it names the folder that `Result.files` are written into, which a pipeline's later stages may read.
+    """
+    return field(default=default, metadata={"help": help, "min": min, "max": max, "choices": choices, "made": made})
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,8 @@ class Result:
     money: today's cost or risk, the proposal's, the difference; or the reason (text) why there is none.
     metrics: named figures for summary.json. notes: lines for a person.
     checked: raw inputs that the step held against a contract itself; the runner judges their rejects.
-    files: what is no table (a trained model), by plain file name; written into the folder that the setting `model`
-    names, together with the tables, or not at all where that setting is empty.
+    files: what is no table (a trained model), by plain file name; written into the folder that the setting declared
+    with `made=True` names, together with the tables, or not at all where that setting is empty.
     fail: the answer is a failed verdict: exit status 1 whatever --fail-on says.
     """
 
@@ -152,6 +156,11 @@ class Command:
     def leading(self) -> str | None:
         """The input whose latest date is the default of `--as-of`: the first one."""
         return self.inputs[0].table if self.inputs else None
+
+    @property
+    def folder(self) -> str | None:
+        """The setting that names the folder for `Result.files`."""
+        return next((name for name, f in self.fields().items() if f.metadata.get("made")), None)
 
     def fields(self) -> Mapping[str, dataclasses.Field[Any]]:
         """Settings by name, the command's own first, then the common ones."""

@@ -217,7 +217,7 @@ def deliver(
 ) -> None:
     """Write everything asked for, whole or not at all; a table or summary for standard output goes last.
 
-    made: the result's files that are no tables, for the folder of the setting `model`.
+    made: the result's files that are no tables, for the folder that a setting names.
     """
     from cbec.core import files
 
@@ -258,14 +258,15 @@ def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
 
 def _write_files(job: Job, made: Mapping[str, bytes], staging: Staging) -> None:
     """Files that are no tables, staged with the rest: a model is never newer than the record beside it."""
-    folder = job.record.settings.get("model")
+    setting = job.command.folder
+    folder = job.record.settings.get(setting) if setting else None
     if not made or not folder:
         return
     for name, data in sorted(made.items()):
         if not name or Path(name).name != name:
             raise AssertionError(f"{name} is no plain file name")
         staging.write(Path(folder) / name, data)
-    job.record.outputs["model"] = {"path": folder, "files": sorted(made)}
+    job.record.outputs[str(setting)] = {"path": folder, "files": sorted(made)}
 
 
 def _main(job: Job, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

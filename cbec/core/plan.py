@@ -61,12 +61,17 @@ class Stage:
                 found.append(Place(option, values[0], is_folder(values[0])))
             elif option == "rejects" or option.startswith("write_"):
                 found.append(Place(dashed(option), values[0]))
+        made = self.command.folder
+        if made and getattr(self.settings, made):
+            found.append(Place(dashed(made), getattr(self.settings, made), folder=True))
         return (*found, Place("report", self.report, folder=True))
 
     def files(self, place: Place) -> list[str]:
         """The files that may be written at a place: a folder gets every table, a report folder more."""
         if not place.folder:
             return [place.path]
+        if self.command.folder and place.option == dashed(self.command.folder):
+            return []  # what it holds shows only when the command has run
         if place.option == "output":
             return [os.path.join(place.path, f"{table}.parquet") for table in self.command.outputs]
         tables = [
@@ -84,9 +89,8 @@ class Stage:
     @property
     def path_settings(self) -> list[str]:
         """Text settings; the ones that name a file or folder (rules, models) are read like inputs."""
-        return [
-            value for name in self.command.fields() if isinstance(value := getattr(self.settings, name), str) and value
-        ]
+        read = [name for name in self.command.fields() if name != self.command.folder]
+        return [value for name in read if isinstance(value := getattr(self.settings, name), str) and value]
 
     def arguments(self) -> list[str]:
         """The command line after `cbec`."""

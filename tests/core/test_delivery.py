@@ -18,7 +18,7 @@ from cbec.core.staging import TEMPORARIES
 
 @dataclass(frozen=True)
 class Teach(Common):
-    model: str = setting("", "folder of the model")
+    model: str = setting("", "folder of the model", made=True)
 
 
 @command("findings")
@@ -38,7 +38,7 @@ def job(tmp_path: Path, **settings: str) -> Job:
     return made
 
 
-def test_files_go_into_the_folder_of_the_setting_model(tmp_path):
+def test_files_go_into_the_folder_of_the_setting_made_for_them(tmp_path):
     asked = job(tmp_path, model=str(tmp_path / "deep" / "model"))
     deliver(asked, {"findings": TABLE}, SUMMARY, MODEL)
     assert {p.name: p.read_bytes() for p in (tmp_path / "deep" / "model").iterdir()} == MODEL
