@@ -83,9 +83,7 @@ def _study(transactions: Table, verdicts: Table | None, rates: Table | None, s: 
 class Train(_Watch):
     """Settings of `fraud train`."""
 
-    model: str = setting(
-        "", "folder for model.txt, features.json and card.json; empty = only the record", made=True
-    )
+    model: str = setting("", "folder for model.txt, features.json and card.json; empty = only the record", made=True)
     ignore: str = setting("", "columns of transactions that the model must not see, joined by commas")
 
 
