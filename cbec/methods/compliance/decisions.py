@@ -232,6 +232,8 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         pl.col("rule_id").alias("scheme_limit"), "period", pl.col("value").cast(pl.Float64).alias("_limit"), "unit"
     )
     cases = cases.join(limits, on=["scheme_limit", "period"], how="left", maintain_order="left")
+    named = book.values("rate").select(pl.col("rule_id").alias("scheme_rate"), "period", pl.col("micro").alias("named"))
+    cases = cases.join(named, on=["scheme_rate", "period"], how="left", maintain_order="left")
     methods = book.methods()
     customs = pl.col("duty_base").replace_strict(methods, default=None, return_dtype=pl.String)
     base = pl.col("scheme_base").replace_strict(methods, default=None, return_dtype=pl.String)
@@ -242,8 +244,20 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     cases = cases.with_columns(
         pl.col("unit").alias("_limit_currency"),
         pl.col("territory_name").alias("_territory"),
-        pl.when(levy == "composite").then(folded).when(levy == "parcel").then("parcel").otherwise("vat").alias("rate"),
-        pl.when(levy == "parcel").then("parcel_rule").otherwise("vat_rule").alias("rate_rule"),
+        pl.when(pl.col("scheme_rate").is_not_null())
+        .then("named")
+        .when(levy == "composite")
+        .then(folded)
+        .when(levy == "parcel")
+        .then("parcel")
+        .otherwise("vat")
+        .alias("rate"),
+        pl.when(pl.col("scheme_rate").is_not_null())
+        .then("scheme_rate")
+        .when(levy == "parcel")
+        .then("parcel_rule")
+        .otherwise("vat_rule")
+        .alias("rate_rule"),
         pl.col("duty_duty")
         .replace_strict(kinds, default=NONE, return_dtype=pl.Int64)
         .fill_null(NONE)

@@ -40,7 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """What a rule of each kind may say, beside `kind`, `reference` and `note`.
 
-rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
+rate: of a country, for all goods or a category, of a levy (vat unless told; named: only for schemes that name it). goods: a class of goods by customs
 codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
 waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
@@ -71,6 +71,8 @@ SCHEMES = (
 """Registrations and channels that an order line may name."""
 TRANSPORTS = ("post", "courier", "air", "sea", "land")
 LEVIES = ("vat", "consumption", "parcel")
+NAMED = "named"
+"""Levy of a rate that holds only where a scheme names it (`rate` of its outcome)."""
 
 FACTS: dict[str, tuple[str, ...]] = {
     "movement": ("domestic", "intra", "import"),
@@ -82,7 +84,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "scheme": (*SCHEMES, "unknown"),
     "transport": (*TRANSPORTS, "unknown"),
     "gift": ("yes", "no"),
-    "area": ("main", "inside", "import", "outside", "special"),
+    "area": ("main", "inside", "import", "outside", "special", "provincial"),
     "leaves": ("with_order", "before"),
 }
 """Facts of a line that a condition may name, with their values.
@@ -92,8 +94,8 @@ anywhere else. buyer_tax_id: whose prefix the number bears: of a country of the 
 without prefix), of the country the goods are sent from (origin), of any other (outside). buyer_statement: the buyer
 stated to be registered for the tax. seller: established in the country of destination (local), in another country
 of the pack (inside), elsewhere (outside). area: the mainland (main) or a special territory: inside the tax area with
-a rate of its own (inside), an import territory with a rate of its own (import), outside the tax area (outside), or
-with rules that no pack holds (special). leaves (rules of kind export): the goods leave the country for the order, or
+a rate of its own (inside), an import territory with a rate of its own (import), outside the tax area (outside), with
+rules that no pack holds (special), or with a rate that holds a tax the province levies itself (provincial). leaves (rules of kind export): the goods leave the country for the order, or
 lay abroad when they were sold.
 """
 
@@ -110,6 +112,7 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "tax": ("charge", "none", "undetermined"),
         "base": None,
         "levy": ("vat", "composite", "parcel"),
+        "rate": None,
         "factor": None,
         "waiver": None,
         "reason": None,
@@ -126,7 +129,7 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "reason": None,
     },
 }
-LINKS = {"base": "method", "factor": "factor", "waiver": "waiver"}
+LINKS = {"base": "method", "factor": "factor", "waiver": "waiver", "rate": "rate"}
 """What an outcome names, and the kind of rule that it is."""
 METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
 """Ways of computing that the engine knows. Customs value: goods + shipping + insurance (cif), goods alone (fob), a
@@ -134,7 +137,7 @@ share of the goods' retail price (retail_share, its percent in values). Tax is r
 insurance and a duty the seller charges (price_plus_duty), on goods, shipping, insurance and duty (cif_plus_duty),
 on customs value and duty (value_plus_duty)."""
 
-AREAS = ("inside", "import", "outside", "special")
+AREAS = ("inside", "import", "outside", "special", "provincial")
 
 
 @dataclass(frozen=True)
