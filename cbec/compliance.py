@@ -63,7 +63,8 @@ def rule_test(*, s: RuleTest) -> Result:
 
     A case that fails is a finding of severity high, so that `--fail-on high` ends with status 1.
     """
-    from cbec.methods.compliance import cases, packs
+    from cbec.methods.compliance import cases, packs, verdict
 
     loaded = packs.load(s.rules)
-    return cases.result(cases.run(cases.load(s.cases, s.rules, loaded), loaded), loaded)
+    outcome = verdict.run(cases.load(s.cases, s.rules, loaded), loaded)
+    return verdict.result(outcome, loaded, whole=not s.cases)

@@ -127,10 +127,12 @@ rule_verdict = Contract(
     (
         Column("pack", "text"),
         Column("case", "text"),
-        Column("field", "text", "order line and column compared, e.g. 1.tax"),
+        Column("field", "text", "what is compared: order line and column, e.g. 1.tax, or a figure of another kind of case"),
         Column("expected", "text"),
         Column("got", "text", null=True),
         Column("passed", "bool"),
+        Column("rule_ids", "text", "rules behind what came, joined by |", null=True),
+        Column("citation", "text", "titles of their sources, joined by |", null=True),
     ),
     key=("pack", "case", "field"),
 )

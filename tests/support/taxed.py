@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cbec import tables
 from cbec.methods.compliance import packs
 from cbec.methods.compliance.book import rulebook
-from cbec.methods.compliance.cases import frame
+from cbec.methods.compliance.cells import frame
 from cbec.methods.compliance.tax import compute
 
 if TYPE_CHECKING:

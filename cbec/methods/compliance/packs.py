@@ -22,6 +22,7 @@ from cbec.core.codes import CURRENCIES
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.methods.compliance.rules import (
     AREAS,
+    DEFINITIONS,
     FACTS,
     GOODS,
     KINDS,
@@ -76,11 +77,11 @@ PER = {"limit": ("consignment", "item", "year"), "amount": ("subheading",), "bra
 """What a value may be per, by the kind of rule. year: of a buyer (customer_id) in a calendar year."""
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """YAML where a key that comes twice is a fault: silently dropping a rule would be worse than stopping."""
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+def _mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     loader.flatten_mapping(node)
     found: dict[Any, Any] = {}
     for key_node, value_node in node.value:
@@ -91,13 +92,13 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return found
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def read_yaml(text: str, file: str) -> dict[str, Any]:
+def read_yaml(text: str, file: str, loader: type[StrictLoader] = StrictLoader) -> dict[str, Any]:
     """A YAML mapping, or a UsageFault with the line; keys that come twice are a fault."""
     try:
-        loaded = yaml.load(text, Loader=_Loader)
+        loaded = yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
@@ -225,6 +226,7 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
     words: dict[str, tuple[str, ...]] = {
         "area": AREAS,
         "method": METHODS,
+        "definition": DEFINITIONS,
         "per": PER.get(kind, ()),
         "base": ("goods", "value", "customs"),
         "levy": (*LEVIES, NAMED),

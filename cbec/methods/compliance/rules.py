@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "scheme": CONDITION,
     "duty": CONDITION,
     "export": CONDITION,
+    "range": ("country", "definition", "valid_from", "valid_to", "recorded_from"),
 }
 """What a rule of each kind may say, beside `kind`, `reference` and `note`.
 
@@ -46,7 +47,8 @@ money. bracket: a duty in money that depends on the rate of some measures togeth
 waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
 nation, additional duties of one authority), from the user's tariff or, with values, of its own; row_needed: a tariff
 that has other rows of it is not taken for complete. method: how a value
-is reckoned. scheme, duty, export: conditions and what follows.
+is reckoned. scheme, duty, export: conditions and what follows. range: how a country defines the quartiles of an arm's length
+range in transfer pricing.
 """
 
 NEEDED: dict[str, tuple[str, ...]] = {
@@ -63,6 +65,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "scheme": ("when", "then", "valid_from"),
     "duty": ("when", "then", "valid_from"),
     "export": ("when", "then", "valid_from"),
+    "range": ("country", "definition", "valid_from"),
 }
 
 SCHEMES = (
@@ -137,6 +140,11 @@ share of the goods' retail price (retail_share, its percent in values). Tax is r
 insurance and a duty the seller charges (price_plus_duty), on goods, shipping, insurance and duty (cif_plus_duty),
 on customs value and duty (value_plus_duty)."""
 
+DEFINITIONS = ("cumulative", "hazen", "inclusive", "exclusive")
+"""Definitions of quartiles. cumulative: the lowest result with at least the share at or below it, and its mean with the
+next where it is exactly the share (26 CFR 1.482-1(e)(2)(iii)(C)). Linear interpolation at position p n + 1/2 (hazen),
+p (n - 1) + 1 (inclusive: QUARTILE.INC of spreadsheets) or p (n + 1) (exclusive: QUARTILE.EXC), counted from 1."""
+
 AREAS = ("inside", "import", "outside", "special", "provincial")
 
 
@@ -188,6 +196,7 @@ class Rule:
     base: str | None = None
     digits: int = 0
     method: str | None = None
+    definition: str | None = None
     goods: str | None = None
     hs: tuple[str, ...] = ()
     partly: tuple[str, ...] = ()

@@ -9,9 +9,8 @@ import pytest
 from support.taxed import packaged
 
 from cbec.core.errors import UsageFault
-from cbec.methods.compliance import cases
+from cbec.methods.compliance import cases, verdict
 
-CURRENCIES = {"eu": "EUR", "gb": "GBP"}
 TEXT = """
 pack: eu
 cases:
@@ -25,33 +24,33 @@ cases:
 """
 
 
-def _run(text: str) -> cases.Verdict:
-    return cases.run(cases.parse(text, "eu.yaml", CURRENCIES), packaged())
+def _run(text: str) -> verdict.Verdict:
+    return verdict.run(cases.parse(text, "eu.yaml", packaged()), packaged())
 
 
 def test_a_case_that_holds() -> None:
-    verdict = _run(TEXT)
-    assert verdict.table["passed"].all()
-    assert verdict.table.select("case", "field", "expected", "got").rows() == [
+    outcome = _run(TEXT)
+    assert outcome.table["passed"].all()
+    assert outcome.table.select("case", "field", "expected", "got").rows() == [
         ("one", "1.tax", "19.00", "19.00"),
         ("one", "1.scheme", "DOMESTIC", "DOMESTIC"),
         ("one", "1.customs_value", "(empty)", None),
         ("one", "sum.tax", "0.00", "0.00"),
     ]
-    assert "eu.vat.standard.de" in verdict.met
+    assert "eu.vat.standard.de" in outcome.met
 
 
 def test_a_cent_is_a_failure_and_a_finding_of_severity_high() -> None:
-    verdict = _run(TEXT.replace("tax: 19.00", "tax: 19.01"))
-    result = cases.result(verdict, packaged())
+    outcome = _run(TEXT.replace("tax: 19.00", "tax: 19.01"))
+    result = verdict.result(outcome, packaged())
     high = [f for f in result.findings if f.severity == "high"]
     assert [f.message for f in high] == ["a sale in Germany: 1.tax: expected 19.01, got 19.00"]
     assert (result.metrics["cases"], result.metrics["cases_failed"], result.metrics["fields_failed"]) == (1, 1, 1)
 
 
 def test_half_a_cent_more_than_is_due_does_not_pass_by_rounding() -> None:
-    verdict = _run(TEXT.replace("tax: 19.00", "tax: 19.004"))
-    assert verdict.table.filter(~verdict.table["passed"])["expected"].to_list() == ["19.004"]
+    outcome = _run(TEXT.replace("tax: 19.00", "tax: 19.004"))
+    assert outcome.table.filter(~outcome.table["passed"])["expected"].to_list() == ["19.004"]
 
 
 def test_a_case_may_ask_what_was_known_on_a_day() -> None:
@@ -67,10 +66,10 @@ cases:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("pack: eu", "pack: us", r'there is no rule pack "us"'),
+        ("pack: eu", "pack: xx", r'there is no rule pack "xx"'),
         ("given:", "givn:", r'eu\.yaml: case "one": key "givn" is not known; did you mean "given"\?'),
-        ("ship_from: DE", "ship_frm: DE", r'line 1: key "ship_frm" is not known; did you mean "ship_from"\?'),
-        ("ship_to: DE", "ship_to: NO", r"line 1: ship_to False is no country"),
+        ("ship_from: DE", "ship_frm: DE", r'given: key "ship_frm" is not known; did you mean "ship_from"\?'),
+        ("ship_to: DE", "ship_to: Norway", r"given: ship_to 'Norway' is no country"),
         ("price: 100.00, expect", "price: dear, expect", r"line 1: price 'dear' is no decimal"),
         ("date: 2024-06-01", "date: June", r"date 'June' is no date"),
         ("tax: 19.00, scheme", "taxes: 19.00, scheme", r'line 1: expect: key "taxes" is not known; did you mean "tax"\?'),
@@ -80,12 +79,12 @@ cases:
 )  # fmt: skip
 def test_what_cannot_be_a_case_is_named(old: str, new: str, message: str) -> None:
     with pytest.raises(UsageFault, match=message):
-        cases.parse(TEXT.replace(old, new, 1), "eu.yaml", CURRENCIES)
+        cases.parse(TEXT.replace(old, new, 1), "eu.yaml", packaged())
 
 
 def test_a_case_that_expects_nothing_is_none() -> None:
     with pytest.raises(UsageFault, match="something to expect"):
-        cases.parse("pack: eu\ncases: [{case: x, lines: [{price: 1}]}]", "eu.yaml", CURRENCIES)
+        cases.parse("pack: eu\ncases: [{case: x, lines: [{price: 1}]}]", "eu.yaml", packaged())
 
 
 def test_no_file_of_cases(tmp_path: Path) -> None:
@@ -97,12 +96,12 @@ def test_no_file_of_cases(tmp_path: Path) -> None:
 
 def test_every_packaged_case_holds_and_every_packaged_rule_is_met() -> None:
     packs = packaged()
-    verdict = cases.run(cases.load("", "", packs), packs)
-    result = cases.result(verdict, packs)
+    outcome = verdict.run(cases.load("", "", packs), packs)
+    result = verdict.result(outcome, packs)
     assert result.findings == []
     assert result.metrics["rules_without_case"] == 0
     assert int(result.metrics["cases"] or 0) >= 90
-    assert verdict.table.select("pack", "case", "field").is_unique().all()
+    assert outcome.table.select("pack", "case", "field").is_unique().all()
 
 
 def test_dates_of_cases_lie_within_the_packs() -> None:
@@ -111,3 +110,108 @@ def test_dates_of_cases_lie_within_the_packs() -> None:
         days = [line["date"] for line in case.lines if line.get("date") is not None]
         late = case.name == "after-the-pack"
         assert all(isinstance(day, date) and (late or day <= packs[case.pack].valid_to) for day in days)
+
+
+def test_words_stand_as_they_are_written() -> None:
+    """Codes keep their zeros, Norway is no answer, and numbers, dates and truths may be in quotes."""
+    text = """
+pack: "no"
+cases:
+  - case: plain
+    given: {date: "2024-06-01", ship_from: JP, ship_to: NO, price: "2990.00", scheme: VOEC, hs_code: 0902, gift: "no"}
+    expect: {scheme: IMPORT, reason_code: tax_no_duty_rate}
+"""
+    (case,) = cases.parse(text, "no.yaml", packaged())
+    assert case.lines[0] | {"x": 0} == {
+        "order_id": "plain", "line": "1", "sku": "1", "qty": 1, "currency": "NOK", "buyer_type": "B2C", "date": date(2024, 6, 1),
+        "ship_from": "JP", "ship_to": "NO", "price": 2990, "scheme": "VOEC", "hs_code": "0902", "gift": False, "x": 0,
+    }  # fmt: skip
+
+
+def test_a_case_of_one_line_and_expectations_of_every_line() -> None:
+    outcome = _run("""
+pack: eu
+cases:
+  - {case: one, given: {date: 2024-06-01, ship_from: DE, ship_to: DE, price: 100}, expect: {tax: 19.00}}
+  - case: two
+    given: {date: 2024-06-01, ship_from: DE, ship_to: DE, price: 100}
+    expect: {scheme: DOMESTIC, tax: 19.00}
+    lines: [{}, {price: 200, expect: {tax: 38.00}}]
+""")
+    assert outcome.table["passed"].all()
+    assert outcome.table["field"].to_list() == ["1.tax", "1.scheme", "1.tax", "2.scheme", "2.tax"]
+
+
+def test_the_pack_of_a_file_without_one_is_that_of_the_destination() -> None:
+    text = "cases: [{case: x, given: {date: 2024-06-01, ship_from: GB, ship_to: GB, price: 10}, expect: {tax: 2.00}}]"
+    outcome = _run(text)
+    assert outcome.table.select("pack", "expected", "got").rows() == [("gb", "2.00", "2.00")]
+
+
+def test_every_figure_names_its_rules_and_their_sources() -> None:
+    outcome = _run(TEXT)
+    sources = {rule.id: rule.reference.title for pack in packaged() for rule in pack.rules.values()}
+    for rules, citation in outcome.table.select("rule_ids", "citation").iter_rows():
+        assert "eu.vat.standard.de" in rules.split("|")
+        assert set(citation.split("|")) == {sources[rule] for rule in rules.split("|")}
+
+
+def test_a_case_may_assume_other_values_of_rules() -> None:
+    text = """
+pack: eu
+cases:
+  - case: what-if
+    assume: {eu.vat.standard.de: 25}
+    given: {date: 2024-06-01, ship_from: DE, ship_to: DE, price: 100}
+    expect: {tax: 25.00}
+  - {case: as-it-is, given: {date: 2024-06-01, ship_from: DE, ship_to: DE, price: 100}, expect: {tax: 19.00}}
+"""
+    assert _run(text).table["passed"].all()
+    with pytest.raises(UsageFault, match=r'assume: key "eu\.vat\.standard\.dee" is not known; did you mean'):
+        _run(text.replace("standard.de:", "standard.dee:"))
+
+
+def test_amounts_in_another_currency_and_figures_that_follow() -> None:
+    text = """
+pack: gb
+cases:
+  - case: in-pounds
+    told_in: GBP
+    rates: [{date: 2024-06-01, base: USD, quote: GBP, rate: 0.8}]
+    given: {date: 2024-06-02, ship_from: CN, ship_to: GB, currency: USD, price: 250, duty_rate_pct: 12}
+    expect: {customs_value: 200.00, duty: 24.00, tax: 44.80, assessed: 44.80, landed: 268.80, currency: GBP}
+    sum: {landed: 268.80}
+"""
+    assert _run(text).table["passed"].all()
+
+
+def test_another_kind_of_case() -> None:
+    text = """
+cases:
+  - case: four
+    kind: range
+    given: {country: US, results: [42, 44, 45, "47.50"], tested: 40}
+    expect: {q1: 43, q3: 46.25, outside: true, rule_ids: us.arms-length}
+"""
+    outcome = _run(text)
+    assert outcome.table.select("pack", "field", "expected", "got", "passed").rows() == [
+        ("range", "q1", "43", "43", True), ("range", "q3", "46.25", "46.25", True), ("range", "outside", "true", "true", True),
+        ("range", "rule_ids", "us.arms-length", "us.arms-length", True),
+    ]  # fmt: skip
+    assert outcome.table["citation"].str.contains("26 CFR 1.482-1").all()
+    for old, new, message in (
+        ("kind: range", "kind: rang", r'kind "rang" is none of tax, .*did you mean "range"\?'),
+        ("q1: 43", "q_1: 43", r'case "four": expect: key "q_1" is not known; did you mean "q1"\?'),
+        ("country: US", "land: US", r'given: key "land" is not known'),
+        ("44, 45", "dear, 45", r"given: results: 2: results 'dear' is no decimal"),
+        ("country: US", "country: JP", r'case "four": no rule pack tells how JP'),
+    ):
+        with pytest.raises(UsageFault, match=message):
+            _run(text.replace(old, new))
+
+
+def test_one_name_in_two_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(TEXT, "utf-8")
+    with pytest.raises(UsageFault, match="a case of one name in two files: eu/one"):
+        cases.load(str(tmp_path), "", packaged())
