@@ -36,7 +36,7 @@ def test_the_legal_definition_word_by_word(results: list[Decimal]) -> None:
 
     def percentile(share: Decimal) -> Decimal:
         ordered = sorted(results)
-        for n, value in enumerate(ordered):
+        for value in ordered:
             at_or_below = sum(x <= value for x in ordered)
             if at_or_below >= share * len(ordered):
                 exact = at_or_below == share * len(ordered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from support.taxed import packaged
 
 from cbec.core.errors import UsageFault
-from cbec.methods.compliance import cases, verdict
+from cbec.methods.compliance import cases, questions, verdict
 
 TEXT = """
 pack: eu
@@ -215,3 +216,26 @@ def test_one_name_in_two_files(tmp_path: Path) -> None:
         (tmp_path / f"{name}.yaml").write_text(TEXT, "utf-8")
     with pytest.raises(UsageFault, match="a case of one name in two files: eu/one"):
         cases.load(str(tmp_path), "", packaged())
+
+
+def _documented() -> list[str]:
+    """Files of cases out of the examples in docs/how-to/rules.md."""
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "rules.md"
+    blocks, block = [], ""
+    for line in [*page.read_text("utf-8").splitlines(), "end"]:
+        if line.startswith("    ") or not line:
+            block += f"{line}\n"
+            continue
+        if "case:" in block:
+            text = textwrap.dedent(block).strip("\n")
+            blocks.append(text if text.startswith("pack:") else f"cases:\n{textwrap.indent(text, '  ')}")
+        block = ""
+    return blocks
+
+
+def test_the_examples_of_the_documentation_hold() -> None:
+    files = _documented()
+    read = [case for text in files for case in cases.parse(text, "rules.md", packaged())]
+    outcome = verdict.run(read, packaged())
+    assert verdict.result(outcome, packaged(), whole=False).findings == []
+    assert {case.kind for case in read} == {"tax", *questions.MODULES}
