@@ -22,7 +22,7 @@ from cbec.methods.compliance.measures import Applied
 from cbec.methods.compliance.tariff import Tariff
 from cbec.methods.compliance.waivers import in_steps, waived
 from cbec.methods.compliance.words import REDUCED, Words
-from cbec.methods.compliance.years import spent
+from cbec.methods.compliance.years import by_order, spent
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
@@ -42,13 +42,15 @@ def compute(
     gross: bool = False,
     language: str = "en",
     part_size: int = PART,
+    years: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Tax and duty of every order line.
 
     order_lines, products, rates, tariff: tables of those names. gross: whether prices include tax where a line does
     not say. Returns the table `tax` in the order of the lines, money Decimal in the line's currency, with `reason`
     told in `language`. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
-    the parts changes nothing of the answer.
+    the parts changes nothing of the answer. years: what buyers spent (`years.by_order`), all that the lines of one
+    order take from those of others; a caller who has it may give the lines in parts of whole orders.
     Raises InputRejected for a missing exchange rate, UsageFault where two rules contradict each other.
     """
     if order_lines.is_empty():  # the columns of an answer, and no row
@@ -60,7 +62,9 @@ def compute(
         order_lines = order_lines[order]
         starts, _ = runs(order_lines["order_id"])
     run = _Run(order_lines, products, rates, tariff, book, gross, language)
-    order_lines = order_lines.with_columns(run.year)
+    if years is None:
+        years = by_order(order_lines, Fixings(rates), book)
+    order_lines = order_lines.with_columns(spent(order_lines, book, years))
     heads = starts.arg_true()
     cuts, at = [0], 0
     while len(heads) and order_lines.height - at > part_size:
@@ -94,8 +98,6 @@ class _Run:
         self._words = Words(self._decisions, self._tariff, book, language)
         self._days = book.periods.lookup(lines["date"])
         self._pairs: list[tuple[int | None, int | None]] = []
-        year = spent(lines, self._fixings, book)
-        self.year = pl.lit(None, pl.Int128).alias("_year") if year is None else year
 
     def part(self, lines: pl.DataFrame, starts: pl.Series) -> pl.DataFrame:
         """The answer for some whole orders."""

@@ -14,29 +14,43 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
 
 
-def spent(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.Series | None:
-    """Value of each line's buyer's year up to and with its order, in millionths of the pack's currency.
+KEY = ["pack", "buyer", "year", "date", "order_id"]
 
-    lines: a table order_lines. Goods, shipping and insurance of orders to the country, in order of date and order_id;
-    refunds give nothing back. An order without customer_id stands for itself. Null where no limit per year asks, or
-    price, currency or date is not told. None where no line goes to a country with such a limit.
+
+def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFrame | None:
+    """pack, buyer, year, date, order_id -> `spent`: value of the buyer's year up to and with that order.
+
+    lines: a table order_lines, all of them, since a buyer's orders may lie anywhere in it. In millionths of the pack's
+    currency: goods, shipping and insurance of orders to the country, in order of date and order_id; refunds give
+    nothing back. An order without customer_id stands for itself. None where no line goes to a country with such a limit.
     """
-    packs = {pack.id: pack for pack in book.packs if any(r.per == "year" for r in pack.of("limit"))}
-    owner = owners(list(packs.values())).select(pl.col("code").alias("ship_to"), "pack")
-    asked = lines.with_row_index("n").join(owner, on="ship_to", how="inner", maintain_order="left")
-    asked = asked.filter((pl.col("qty") > 0) & pl.all_horizontal(pl.col("price", "currency", "date").is_not_null()))
+    asked = _asked(lines, book)
     if asked.is_empty():
         return None
-    pairs = [fixings.pair(c, packs[p].currency) for c, p in asked.select("currency", "pack").iter_rows()]
+    packs = {pack.id: pack.currency for pack in book.packs}
+    pairs = [fixings.pair(c, packs[p]) for c, p in asked.select("currency", "pack").iter_rows()]
     fx = fixings.of(pl.Series(pairs, dtype=pl.Int64), asked["date"])
     worth = micro("qty") * micro("price") // 10**6 + micro("shipping").fill_null(0) + micro("insurance").fill_null(0)
+    valued = asked.select(*KEY, (wide(worth) * pl.lit(fx) // PER_UNIT).alias("worth"))
+    orders = valued.group_by(KEY).agg(pl.col("worth").sum()).sort(KEY)
+    return orders.select(*KEY, pl.col("worth").cum_sum().over("pack", "buyer", "year").alias("spent"))
+
+
+def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame | None) -> pl.Series:
+    """`spent` of each line's order (`orders` from `by_order`); null where no limit per year asks, or price, currency or
+    date is not told. lines: some whole orders of those."""
+    none = pl.Series("_year", [None], dtype=pl.Int128).new_from_index(0, lines.height)
+    if orders is None:
+        return none
+    told = _asked(lines, book).select("n", *KEY).join(orders, on=KEY, how="left", maintain_order="left")
+    return none.scatter(told["n"], told["spent"])
+
+
+def _asked(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+    """The lines of sales to countries with a limit per year, with their number `n`, `pack`, `buyer` and `year`."""
+    packs = [pack for pack in book.packs if any(r.per == "year" for r in pack.of("limit"))]
+    owner = owners(packs).select(pl.col("code").alias("ship_to"), "pack")
+    asked = lines.with_row_index("n").join(owner, on="ship_to", how="inner", maintain_order="left")
+    asked = asked.filter((pl.col("qty") > 0) & pl.all_horizontal(pl.col("price", "currency", "date").is_not_null()))
     buyer = pl.coalesce("customer_id", pl.concat_str(pl.lit("order "), "order_id"))
-    valued = asked.select(
-        "n", "pack", "order_id", "date", buyer.alias("buyer"), (wide(worth) * pl.lit(fx) // PER_UNIT).alias("worth")
-    ).with_columns(pl.col("date").dt.year().alias("year"))
-    key = ["pack", "buyer", "year"]
-    orders = valued.group_by(*key, "date", "order_id").agg(pl.col("worth").sum()).sort(*key, "date", "order_id")
-    orders = orders.with_columns(pl.col("worth").cum_sum().over(key).alias("spent")).drop("worth")
-    told = valued.join(orders, on=[*key, "date", "order_id"], how="left", maintain_order="left")
-    empty = pl.Series("_year", [None], dtype=pl.Int128).new_from_index(0, lines.height)
-    return empty.scatter(told["n"], told["spent"])
+    return asked.with_columns(buyer.alias("buyer"), pl.col("date").dt.year().alias("year"))
