@@ -128,7 +128,12 @@ def _found(told: Any, path: str) -> Any:
 
 def _taxed(batch: Sequence[Case], book: Rulebook) -> Iterator[tuple[Case, Comparison]]:
     """Cases of order lines."""
-    lines = [dict(row, order_id=f"{n}/{row['order_id']}") for n, case in enumerate(batch) for row in case.lines]
+    # Orders and buyers of one case are nobody of another.
+    lines = [
+        {k: f"{n}/{v}" if k in ("order_id", "customer_id") and v is not None else v for k, v in row.items()}
+        for n, case in enumerate(batch)
+        for row in case.lines
+    ]
     table = frame(lines, tables.get("order_lines"))
     first = batch[0]
     rates = frame(first.rates, tables.get("rates")) if first.rates else None

@@ -149,6 +149,15 @@ def test_the_pack_of_a_file_without_one_is_that_of_the_destination() -> None:
     assert outcome.table.select("pack", "expected", "got").rows() == [("gb", "2.00", "2.00")]
 
 
+def test_a_buyer_of_one_case_is_nobody_of_another() -> None:
+    text = "pack: cn\ncases:\n" + "".join(
+        f"  - {{case: {name}, given: {{date: 2019-06-01, ship_from: JP, ship_to: CN, price: 4400, scheme: CBEC, customer_id: wang}}, "
+        "lines: [{order_id: a}, {order_id: b}, {order_id: c}, {order_id: d}], expect: {status: OK}}\n"
+        for name in ("one", "two")
+    )
+    assert _run(text).table["passed"].all()
+
+
 def test_every_figure_names_its_rules_and_their_sources() -> None:
     outcome = _run(TEXT)
     sources = {rule.id: rule.reference.title for pack in packaged() for rule in pack.rules.values()}
