@@ -57,7 +57,7 @@ def score(transactions: Table, verdicts: Table | None = None, rates: Table | Non
     from cbec.methods.fraud import decide, model
     from cbec.methods.fraud import score as method
 
-    trained = model.load(s.model) if s.model else None
+    trained, told_of_model = model.latest(s.model) if s.model else (None, [])
     case = _study(transactions, verdicts, rates, s)
     told = method.probability(case, trained, s.base_rate, s.label_delay_days)
     since = s.as_of - timedelta(days=s.days - 1) if s.days and s.as_of is not None else None
@@ -68,7 +68,7 @@ def score(transactions: Table, verdicts: Table | None = None, rates: Table | Non
         money=method.headline(found),
         metrics=method.metrics(found, s.as_of),
         findings=[Finding(*f) for f in method.findings(found)],
-        notes=method.notes(found),
+        notes=[*told_of_model, *method.notes(found)],
     )
 
 

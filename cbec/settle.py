@@ -93,11 +93,12 @@ def profit(
     shipments: Table | None = None,
     settlements: Table | None = None,
     inventory: Table | None = None,
+    scores: Table | None = None,
     rates: Table | None = None,
     *,
     s: Profit,
 ) -> Result:
-    """What is left per SKU and market when goods, freight, duty, tax, fees, storage, returns and currency are paid.
+    """What is left per SKU and market when goods, freight, duty, tax, fees, storage, returns, fraud and currency are paid.
 
     Every amount of the tables is placed to the last cent; cost kinds that no table tells are named, row by row, and
     count as 0. Tax collected from buyers is no revenue and no cost, whoever collects it.
@@ -108,7 +109,7 @@ def profit(
     latest = order_lines["date"].max()
     as_of = s.as_of or (latest if isinstance(latest, date) else date.max)
     terms = Terms(s.price_basis == "gross", s.import_vat_recoverable, s.returns_resold, s.dim_divisor)
-    tables = method.Tables(order_lines, products, tax, options, shipments, settlements, inventory, rates)
+    tables = method.Tables(order_lines, products, tax, options, shipments, settlements, inventory, scores, rates)
     landed = method.compute(tables, terms, s.home_currency, as_of)
     table = method.by_sku(landed)
     return Result(

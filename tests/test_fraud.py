@@ -244,7 +244,7 @@ def test_a_model_of_the_company_is_judged_out_of_time(company, monkeypatch):
     assert result.metrics["expected_frauds_in_record"] == pytest.approx(result.metrics["frauds_in_record"], rel=0.5)
     card = json.loads(result.files["card.json"])
     assert card["currency"] == "CNY" and card["learnt_to"] == str(record["model"]["to_day"])
-    assert set(result.files) == {"model.txt", "features.json", "card.json"}
+    assert set(result.files) == {"model.txt", "features.json", "card.json", "training.json"}
     again = train(
         transactions, verdicts, rates, s=Train(home_currency="CNY", review_capacity=5, as_of=date(2026, 9, 30))
     )
@@ -373,7 +373,8 @@ def test_a_model_that_is_no_better_is_refused():
     turned = pl.when(late & (large <= 30)).then(pl.lit("fraud")).when(late).then(pl.lit("genuine")).otherwise("label")
     with mock.patch.object(models, "ROUNDS", 5):
         result = train(book.with_columns(turned.alias("label")), s=Train(as_of=date(2026, 5, 20), **HOME))
-    assert result.files == {}
+    assert [*result.files] == ["training.json"]
+    assert json.loads(result.files["training.json"])["chosen"] is False
     assert [f.rule for f in result.findings if f.severity == "high"] == ["model_refused"]
     record = dict(result.tables["training_record"].select("method", "verdict").iter_rows())
     assert record["model"] == "refused"
@@ -389,11 +390,17 @@ def test_train_then_score_from_files(cbec, tmp_path: Path):
     made = cbec("fraud", "train", "--transactions", "t.csv", "--home-currency", "EUR", "--as-of", "2026-04-20", "--model", "m",
                 "-o", "record.csv", "--report", "rt")  # fmt: skip
     assert made.returncode == 0, made.stderr
-    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["card.json", "features.json", "model.txt"]
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "card.json",
+        "features.json",
+        "model.txt",
+        "training.json",
+    ]
     assert json.loads((tmp_path / "rt" / "run.json").read_text())["outputs"]["model"]["files"] == [
         "card.json",
         "features.json",
         "model.txt",
+        "training.json",
     ]
     done = cbec("fraud", "score", "--transactions", "t.csv", "--home-currency", "EUR", "--model", "m", "--days", "10",
                 "-o", "scores.csv", "--report", "rs", "--fail-on", "high")  # fmt: skip

@@ -137,7 +137,7 @@ def _money(page: Page, stages: list[Stage]) -> None:
 
 
 _NOT_ADDED = "The rows are not added up: some are costs, some risks, and stages may count the same money."
-_COSTS = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fx")
+_COSTS = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud", "fx")
 
 
 def _profit(metrics: Mapping[str, Any]) -> list[Figure | None]:

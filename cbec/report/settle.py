@@ -21,7 +21,7 @@ _PLACES = 12
 _BARS = 12
 _LOST = ("missing", "short", "digits", "control", "over", "duplicate")
 _STANDS = ("received", "for review", "missing", "not due yet")
-_COSTS = ("goods", "freight", "duty", "tax", "fees", "storage", "returns")
+_COSTS = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud")
 _KINDS = ("revenue", *_COSTS, "fx")
 
 
@@ -409,9 +409,20 @@ def _markets(page: Page, frame: pl.DataFrame) -> None:
         "fees": "ochre",
         "storage": "sky",
         "returns": "orange",
+        "fraud": "purple",
         "profit": "green",
     }
-    hatches = {"goods": 0, "freight": 1, "duty": 2, "tax": 3, "fees": 1, "storage": 2, "returns": 3, "profit": 0}
+    hatches = {
+        "goods": 0,
+        "freight": 1,
+        "duty": 2,
+        "tax": 3,
+        "fees": 1,
+        "storage": 2,
+        "returns": 3,
+        "fraud": 2,
+        "profit": 0,
+    }
     drawn = svg.bars(
         "Of 100 of revenue", names, stacks, texts=texts, axis="% of revenue", tones=[tones[k] for k in parts], hatched=[hatches[k] for k in parts]
     )  # fmt: skip

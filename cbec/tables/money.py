@@ -381,8 +381,9 @@ _PROFIT = (
     Column("fees", "decimal", "of marketplaces and payment services, advertising included", digits=2),
     Column("storage", "decimal", digits=2),
     Column("returns", "decimal", "revenue given back", digits=2),
+    Column("fraud", "decimal", "expected cost of fraud in the order's payment, as it was decided: loss let through, review, good payments declined", digits=2),
     Column("fx", "decimal", "gain (+) or loss (-) between the day of the order and of the payout", digits=2),
-    Column("profit", "decimal", "revenue - goods - freight - duty - tax - fees - storage - returns + fx", digits=2),
+    Column("profit", "decimal", "revenue - goods - freight - duty - tax - fees - storage - returns - fraud + fx", digits=2),
 )
 
 landed_profit = Contract(

@@ -64,7 +64,7 @@ def test_landed_profit_opens_the_page(folder: Path) -> None:
     money = markdown.render(overview.compose(folder, run)).split("## Money")[1].split("## Findings")[0]
     assert "Landed profit: **CNY 374,591**" in money
     assert "goods, fees, freight" in money
-    assert "7 of 8 kinds" in money
+    assert "8 of 9 kinds" in money
 
 
 def test_a_failed_stage_shows_its_reason_and_not_an_older_result(folder: Path) -> None:

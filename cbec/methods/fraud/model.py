@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Changed whenever a feature of the same name means something else.
 FEATURE_SET = 1
+TRAINING = "training.json"
 ROUNDS = 300
 #: Small, slow trees, and many bins: with the default of 255 the rare large amounts share one bin, which costs average
 #: precision and does not show in the area under the ROC curve. One thread: the same bytes on every machine.
@@ -117,6 +118,34 @@ def _booster(text: str) -> Any:
     import lightgbm
 
     return lightgbm.Booster(model_str=text)
+
+
+def training(chosen: bool, why: str = "") -> dict[str, bytes]:
+    """The file that says whether the last training gave a model that is good enough."""
+    return {TRAINING: (json.dumps({"chosen": chosen, "why": why}, indent=1) + "\n").encode()}
+
+
+def latest(folder: str) -> tuple[Model | None, list[str]]:
+    """The model to score with, None = none is good enough; and what to say of it.
+
+    A training that was refused leaves the model before it in its place. Raises InputRejected like `load`.
+    """
+    refused = _refused(folder)
+    if refused is None:
+        return load(folder), []
+    if not (Path(folder) / "features.json").exists():
+        return None, [f"no model of {folder} was ever good enough ({refused}): the detectors without labels decide"]
+    return load(folder), [f"the last training was refused ({refused}): the model before it is used"]
+
+
+def _refused(folder: str) -> str | None:
+    try:
+        told = json.loads((Path(folder) / TRAINING).read_text("utf-8"))
+        return None if told["chosen"] else str(told["why"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError, NotADirectoryError) as error:
+        raise InputRejected(f"--model {folder}: {TRAINING} is not of cbec fraud train ({error})") from None
 
 
 def load(folder: str) -> Model:

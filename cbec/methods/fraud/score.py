@@ -114,7 +114,7 @@ def table(found: Answer, language: str) -> pl.DataFrame:
     decided = found.decided
     second, second_cost = decided.runner_up()
     words = np.array(decisions.WORDS)
-    frame = found.frame.select("transaction_id", "time", "customer_id").with_columns(
+    frame = found.frame.select("transaction_id", "time", "customer_id", "order_id").with_columns(
         pl.Series("score", found.p),
         pl.Series("decision", words[decided.choice].tolist(), pl.String),
         pl.Series("expected_loss", decided.costs[:, decisions.ALLOW]),

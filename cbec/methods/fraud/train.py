@@ -35,7 +35,7 @@ CLOCK = 0.999  # a given column that follows the order of payments this closely 
 
 @dataclass
 class Trained:
-    """The record, the model's files (none if it was refused), figures, findings, notes."""
+    """The record, the files for the model's folder (if it was refused, only the word of that), figures, findings, notes."""
 
     record: pl.DataFrame
     files: dict[str, bytes]
@@ -120,9 +120,10 @@ def answer(case: Case, as_of: date | None, seed: int, capacity: int, delay_days:
             f"against {best['average_precision']:.3f}): it is not written"
         )
         trained.findings.append(("model_refused", "high", "model", "model_refused", text_, None, None))
+        trained.files = models.training(False, text_)
         return trained
     card = _card(case, known, names, extras, drivers, days[int(judge[-1])], trained, as_of, seed, delay_days)
-    trained.files = models.Model(final, tuple(names), slope, offset, card).files()
+    trained.files = models.Model(final, tuple(names), slope, offset, card).files() | models.training(True)
     return trained
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from cbec.methods.sample import orders
 from cbec.methods.sample.company import END, MARKETS, Company, Family
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CUSTOMERS, PAYMENTS, SPAN = 600, 7800, 183
 FIRST = datetime(END.year, END.month, END.day) - timedelta(days=SPAN - 1)
+NEAR = 0.3  # log of the ratio up to which a payment can be taken for an order's
 UNLABELLED = 14  # last days of which no chargeback has come yet
 JUMPS, SWITCHES, BURSTS, RINGS, CHARGEBACKS = 26, 9, 6, 5, 30
 MAILS = ("gmail.com", "outlook.com", "icloud.com", "web.de", "orange.fr", "yahoo.co.jp", "btinternet.com")
@@ -108,16 +110,50 @@ def family(company: Company) -> Family:
         label=pl.when(~late).then(pl.when(fraud).then(pl.lit("fraud")).otherwise(pl.lit("genuine")))
     )
     verdicts = _verdicts(rng, frame)
+    frame = _paid(frame, orders.family(company).tables["order_lines"])
     told = {
         kind: [_told(frame, kind, number, about) for number, about in enumerate(list_)]
         for kind, list_ in planted.items()
     }
-    columns = ["transaction_id", *COLUMNS, "label"]
+    columns = ["transaction_id", *COLUMNS, "order_id", "label"]
     truths = {
         "fraud": told
         | {"frauds": int(frame["_incident"].is_not_null().sum()), "unlabelled_from": _moment(SPAN - UNLABELLED).date()}
     }
     return Family({"transactions": frame.select(columns).sort("transaction_id"), "verdicts": verdicts}, truths)
+
+
+def _paid(frame: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Orders of the own shop and the payments that paid them: an ordinary payment of the same market and day whose amount
+    is near enough becomes the order's. Other payments are for orders that are not among the lines."""
+    money = pl.col("price").cast(pl.Float64) * pl.col("qty").cast(pl.Float64) + pl.col("shipping").cast(pl.Float64)
+    shop = lines.filter(
+        (pl.col("qty") > 0) & ~pl.col("marketplace_collects") & pl.col("order_id").str.starts_with("SO")
+    )
+    owed = shop.group_by("order_id", "market", "date").agg(
+        total=money.sum().round(2), currency=pl.col("currency").first()
+    )
+    ordinary = frame.filter(pl.col("_incident").is_null() & pl.col("merchant_id").str.ends_with("-shop"))
+    ordinary = ordinary.select(
+        "transaction_id", "amount", "currency", market=pl.col("merchant_id").str.head(2), date=pl.col("time").dt.date()
+    )
+    pairs = owed.join(ordinary, on=["market", "date", "currency"]).with_columns(
+        apart=(pl.col("total") / pl.col("amount")).log().abs()
+    )
+    taken: set[str] = set()
+    made: dict[str, tuple[str, float]] = {}
+    near = pairs.filter(pl.col("apart") < NEAR).sort("apart", "order_id", "transaction_id")
+    for order, payment, total in near.select("order_id", "transaction_id", "total").iter_rows():
+        if order not in taken and payment not in made:
+            taken.add(order)
+            made[payment] = (order, total)
+    found = pl.DataFrame(
+        [(payment, order, total) for payment, (order, total) in made.items()],
+        schema={"transaction_id": pl.String, "order_id": pl.String, "_total": pl.Float64},
+        orient="row",
+    )
+    told = frame.join(found, on="transaction_id", how="left", maintain_order="left")
+    return told.with_columns(amount=pl.coalesce("_total", "amount")).drop("_total")
 
 
 def _ordinary(rng: np.random.Generator, people: _People) -> list[Row]:

@@ -9,6 +9,7 @@ shared out in whole home units, so that the parts add up to what the tables say:
 - storage: over the stock in the warehouses that served the settlement's orders, by volume; then over the markets where
   the SKU was sold from there, by pieces. Stock that was not sold bears its own part, under market `*`
 - freight of a parcel (a shipment numbered like its order): by the chargeable weight of the order's lines
+- fraud: what the decision on the order's payment is expected to cost, by the revenue of its lines
 - freight into a warehouse: the rate per chargeable kg of the shipments there, on the lines that left it
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cbec.methods.settle.home import Home
 
 NOWHERE = "*"
+_DISPUTE = r"chargeback|charge ?back|dispute|拒付|争议"
 
 
 class Settled(NamedTuple):
@@ -168,6 +170,35 @@ def storage(
     here = share(sold, per.select("sku", "warehouse", "amount"), ["sku", "warehouse"]).select("row", "part")
     rest = per.join(sold.select("sku", "warehouse").unique(), on=["sku", "warehouse"], how="anti")
     return here, rest.group_by("sku").agg(part=pl.col("amount").sum()).sort("sku")
+
+
+class Fraud(NamedTuple):
+    """row, part; how many orders of the lines were scored; of these, whose settlement tells a dispute already."""
+
+    parts: pl.DataFrame
+    orders: int
+    disputed: int
+
+
+def fraud(scores: pl.DataFrame, settlements: pl.DataFrame | None, sales: pl.DataFrame, home: Home) -> Fraud:
+    """Expected cost of what was decided on the payments of each order, by the revenue of its lines.
+
+    It ends where the dispute has come: an order whose settlement has a chargeback is not reckoned with twice.
+    """
+    own = scores.filter(pl.col("order_id").is_in(sales["order_id"].unique().sort().implode()))
+    own = own.with_columns(pl.col("currency").fill_null(home.currency), day=pl.col("time").cast(pl.Date))
+    own = home.of(own.sort("transaction_id"), "day", amount=(pl.col("cost") * 1e6).round(0).cast(pl.Int64))
+    told = own.group_by("order_id").agg(pl.col("amount").sum())
+    disputed = told.clear()
+    if settlements is not None:
+        words = pl.concat_str(pl.col("type", "description").fill_null(""), separator=" ").str.to_lowercase()
+        came = settlements.filter(words.str.contains(_DISPUTE)).select("order_id").unique()
+        disputed = told.join(came, on="order_id", how="semi")
+    amounts = told.with_columns(
+        amount=pl.when(pl.col("order_id").is_in(disputed["order_id"].implode())).then(0).otherwise("amount")
+    )
+    parts = share(_by_revenue(sales, "order_id"), amounts, "order_id").select("row", "part")
+    return Fraud(parts, told.height, disputed.height)
 
 
 class Freight(NamedTuple):

@@ -12,7 +12,7 @@ from cbec.methods.settle import costs, sales
 from cbec.methods.settle.costs import NOWHERE
 from cbec.methods.settle.home import Home, currency_of
 
-KINDS = ("revenue", "goods", "freight", "duty", "tax", "fees", "storage", "returns", "fx")
+KINDS = ("revenue", "goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud", "fx")
 MILLION = 1_000_000
 
 
@@ -26,6 +26,7 @@ class Tables(NamedTuple):
     shipments: pl.DataFrame | None
     settlements: pl.DataFrame | None
     inventory: pl.DataFrame | None
+    scores: pl.DataFrame | None
     rates: pl.DataFrame | None
 
 
@@ -44,7 +45,7 @@ def compute(tables: Tables, terms: sales.Terms, home_currency: str | None, as_of
     home = Home(_home(tables, home_currency), tables.rates)
     frame = sales.lines(tables.order_lines, tables.products, tables.inventory, tables.tax, home, terms, as_of)
     zero = pl.lit(0, pl.Int64)
-    frame = frame.with_columns(freight=zero, fees=zero, storage=zero, fx=zero, no_freight=pl.lit(True))
+    frame = frame.with_columns(freight=zero, fees=zero, storage=zero, fraud=zero, fx=zero, no_freight=pl.lit(True))
     metrics: dict[str, float | int | str | None] = {}
     notes: list[str] = []
     extra: list[pl.DataFrame] = []
@@ -58,6 +59,7 @@ def compute(tables: Tables, terms: sales.Terms, home_currency: str | None, as_of
         )
     else:
         frame = _with_settlements(frame, tables, home, extra, metrics, notes)
+    frame = _with_fraud(frame, tables, home, metrics)
     return Landed(pl.concat([frame, *extra], how="diagonal_relaxed"), home, metrics, notes)
 
 
@@ -137,6 +139,25 @@ def _with_settlements(
     return frame
 
 
+def _with_fraud(
+    frame: pl.DataFrame, tables: Tables, home: Home, metrics: dict[str, float | int | str | None]
+) -> pl.DataFrame:
+    """What the payments' decisions are expected to cost. An order that a marketplace or payment service settled and
+    nobody scored bears none: what went wrong with it is in the settlement."""
+    settled = set() if tables.settlements is None else set(tables.settlements["order_id"].drop_nulls())
+    unknown = ~pl.col("order_id").is_in(sorted(settled)) & (pl.col("sold") > 0)
+    if tables.scores is None:
+        return frame.with_columns(no_fraud=unknown)
+    told = costs.fraud(tables.scores, tables.settlements, frame, home)
+    metrics["fraud_scored_orders"] = told.orders
+    metrics["fraud_told_by_settlement"] = told.disputed
+    frame = frame.drop("fraud").join(
+        told.parts.select("row", fraud="part"), on="row", how="left", maintain_order="left"
+    )
+    frame = frame.with_columns(no_fraud=unknown & pl.col("fraud").is_null(), fraud=pl.col("fraud").fill_null(0))
+    return frame.sort("row")
+
+
 def _storage(told: costs.Settled, frame: pl.DataFrame, tables: Tables) -> tuple[pl.DataFrame, pl.DataFrame]:
     if tables.inventory is not None and (tables.inventory["on_hand"] > 0).any():
         return costs.storage(told, frame, tables.inventory, tables.products)
@@ -155,7 +176,7 @@ def _amount(units: int, home: Home) -> float:
 
 
 def _profit() -> pl.Expr:
-    spent = ("goods", "freight", "duty", "tax", "fees", "storage", "returns")
+    spent = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud")
     return pl.col("revenue") - pl.sum_horizontal(spent) + pl.col("fx")
 
 

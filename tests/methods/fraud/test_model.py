@@ -99,3 +99,18 @@ def test_what_is_no_model_is_refused(trained, tmp_path):
     (tmp_path / "features.json").write_text(json.dumps(told))
     with pytest.raises(NoAnswer, match="made for other features"):
         models.load(str(tmp_path))
+
+
+def test_a_refused_training_leaves_the_model_before_it_or_the_detectors(trained, tmp_path):
+    (tmp_path / "training.json").write_bytes(models.training(False, "no better than the amount")["training.json"])
+    none, told = models.latest(str(tmp_path))
+    assert none is None and "no better than the amount" in told[0]
+    for name, content in trained.files().items():
+        (tmp_path / name).write_bytes(content)
+    before, told = models.latest(str(tmp_path))
+    assert before == trained and "the model before it is used" in told[0]
+    (tmp_path / "training.json").write_bytes(models.training(True)["training.json"])
+    assert models.latest(str(tmp_path)) == (trained, [])
+    (tmp_path / "training.json").write_text("[]")
+    with pytest.raises(InputRejected, match=r"training\.json is not of"):
+        models.latest(str(tmp_path))

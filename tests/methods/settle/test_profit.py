@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.books import day, payout, rates
 
-from cbec import compliance, sample, settle, tables
+from cbec import compliance, fraud, sample, settle, tables
 from cbec.core import conform
 from cbec.core.cells import dtype
 from cbec.core.errors import InputRejected, UsageFault
@@ -60,7 +60,9 @@ def landed(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """SKU and market -> row of landed_profit, held against the contract."""
     given_ = {name: frame(name, rows) if isinstance(rows, list) else rows for name, rows in more.items()}
-    every = dict.fromkeys(("tax", "options", "shipments", "settlements", "inventory")) | {"rates": CNY} | given_
+    every = (
+        dict.fromkeys(("tax", "options", "shipments", "settlements", "inventory", "scores")) | {"rates": CNY} | given_
+    )
     products = every.pop("products", None)
     if products is None:
         products = frame("products", [product(sku) for sku in sorted({o["sku"] for o in orders})])
@@ -87,10 +89,40 @@ def test_revenue_is_without_the_tax_in_the_price_and_unknown_is_said() -> None:
     assert got["A", "DE"]["revenue"] == Decimal("67.20")
     assert got["A", "DE"]["tax"] == 0
     assert got["A", "DE"]["profit"] == Decimal("57.20")
-    assert got["A", "DE"]["unknown"] == "fees|freight|fx|returns|storage"
-    assert got["B", "DE"]["unknown"] == "duty|fees|freight|fx|returns|revenue|storage|tax"
+    assert got["A", "DE"]["unknown"] == "fees|fraud|freight|fx|returns|storage"
+    assert got["B", "DE"]["unknown"] == "duty|fees|fraud|freight|fx|returns|revenue|storage|tax"
     assert got["B", "DE"]["margin_pct"] is None
-    assert landed(orders)["A", "DE"]["unknown"] == "duty|fees|freight|fx|returns|storage|tax"
+    assert landed(orders)["A", "DE"]["unknown"] == "duty|fees|fraud|freight|fx|returns|storage|tax"
+
+
+def test_fraud_is_what_the_decision_on_the_orders_payment_is_expected_to_cost() -> None:
+    def score(number: str, order_id: str | None, cost: float) -> dict[str, Any]:
+        return {
+            "transaction_id": number,
+            "order_id": order_id,
+            "cost": cost,
+            "currency": "EUR",
+            "score": 0.1,
+            "time": datetime(2026, 3, 9),
+        }
+
+    orders = [
+        order("1", price=30),
+        order("1", sku="B", line="2", price=10),
+        order("2", sku="C"),
+        order("3", sku="D"),
+        order("4", sku="E"),
+    ]
+    scores = [score("t1", "1", 1.0), score("t2", "2", 2.0), score("t3", None, 9.0), score("t4", "9", 9.0)]
+    paid = [fee("S", "-10", "2", "Chargeback"), fee("S", "20", "3", "Order")]
+    got = landed(orders, scores=scores, settlements=paid)
+    assert {sku: row["fraud"] for (sku, _), row in got.items()} == {
+        "A": Decimal("6.00"), "B": Decimal("2.00"),  # EUR 1 by 30 and 10 at 8 CNY
+        "C": 0,  # the chargeback has come: it is a return of the settlement
+        "D": 0, "E": 0,
+    }  # fmt: skip
+    assert [sku for (sku, _), row in got.items() if "fraud" in row["unknown"]] == ["E"]  # neither scored nor settled
+    assert got["A", "DE"]["profit"] == got["A", "DE"]["revenue"] - 10 - 6
 
 
 @pytest.mark.parametrize(
@@ -174,7 +206,7 @@ def test_costs_of_a_settlement_alone_fall_on_its_orders_else_on_its_marketplace_
 def test_fees_of_orders_that_are_not_there_are_left_out_and_told() -> None:
     paid = [fee("S", "50", "OLD", "sale"), fee("S", "-5", "OLD"), fee("S", "-1", "1")]
     done = method.compute(
-        method.Tables(frame("order_lines", [order("1")]), frame("products", [product("A")]), None, None, None, frame("settlements", paid), None, CNY),
+        method.Tables(frame("order_lines", [order("1")]), frame("products", [product("A")]), None, None, None, frame("settlements", paid), None, None, CNY),
         TERMS, "CNY", day(50),
     )  # fmt: skip
     assert method.by_sku(done)["fees"].to_list() == [8]
@@ -323,7 +355,7 @@ def test_the_sum_over_sku_and_market_is_that_of_the_tables(
     )
     assert total("returns") == -gross(-1) + refunds
     assert total("fx") == 0
-    spent = sum(total(k) for k in ("goods", "freight", "duty", "tax", "fees", "storage", "returns"))
+    spent = sum(total(k) for k in ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud"))
     assert total("profit") == total("revenue") - spent + total("fx")
     random.shuffle(orders)
     random.shuffle(paid)
@@ -349,24 +381,29 @@ def test_three_skus_of_the_sample_by_hand() -> None:
     products = whole("products", made["products"])
     tax = compliance.tax(lines, products, rates=made["rates"], s=compliance.Tax(as_of=date(2026, 9, 30))).tables["tax"]
     tax = conform.conform(tables.get("tax"), tax.with_columns(reason=pl.lit("")))
+    scores = fraud.score(
+        whole("transactions", made["transactions"]), rates=made["rates"], s=fraud.Score(home_currency="CNY", as_of=date(2026, 9, 30))
+    ).tables["scores"]  # fmt: skip
     done = settle.profit(
         lines, products, tax, None, None, whole("settlements", made["settlements"]), whole("inventory", made["inventory"]),
-        made["rates"], s=settle.Profit(home_currency="CNY", as_of=date(2026, 9, 30)),
+        scores, made["rates"], s=settle.Profit(home_currency="CNY", as_of=date(2026, 9, 30)),
     )  # fmt: skip
     table = {
         (r["sku"], r["market"]): r
         for r in conform.conform(tables.get("landed_profit"), done.tables["landed_profit"]).to_dicts()
     }
-    hand = Hand(made, tax).out
+    hand = Hand(made | {"scores": scores}, tax).out
     for sku in SKUS:
         markets = [key for key in table if key[0] == sku]
         assert len(markets) >= 3
         for key in markets:
-            for kind in ("revenue", "goods", "duty", "tax", "fees", "storage", "returns", "fx"):
+            for kind in ("revenue", "goods", "duty", "tax", "fees", "storage", "returns", "fraud", "fx"):
                 assert table[key][kind] == hand[key][kind], (key, kind)
-            spent = sum(table[key][k] for k in ("goods", "freight", "duty", "tax", "fees", "storage", "returns"))
+            spent = sum(
+                table[key][k] for k in ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud")
+            )
             assert table[key]["profit"] == table[key]["revenue"] - spent + table[key]["fx"]
-    for kind in ("revenue", "goods", "duty", "tax", "fees", "storage", "returns", "fx"):
+    for kind in ("revenue", "goods", "duty", "tax", "fees", "storage", "returns", "fraud", "fx"):
         assert any(table[key][kind] for key in table if key[0] in SKUS), kind
 
 
@@ -397,6 +434,7 @@ class Hand:
         self.named: dict[str, set[str]] = defaultdict(set)  # settlement -> orders
         self.sales()
         self.settlements()
+        self.fraud()
 
     def home(self, amount: Decimal, currency: str, on: date) -> Decimal:
         rate = Decimal(1) if currency == "CNY" else [r for d, r in self.fixings[currency] if d <= on][-1]
@@ -427,6 +465,11 @@ class Hand:
                 mine["duty"] += self.home(due["duty"], due["currency"], r["date"])
                 if due["collected_by"] == "customs":
                     mine["tax"] += self.home(due["tax"] + due["other_charges"], due["currency"], r["date"])
+
+    def fraud(self) -> None:
+        for paid in self.made["scores"].filter(pl.col("order_id").is_not_null()).sort("transaction_id").to_dicts():
+            cost = Decimal(str(round(paid["cost"], 6))).quantize(CENT, ROUND_HALF_UP)
+            self.give("fraud", shared(cost, self.value[paid["order_id"]]))
 
     def inside(self, r: dict[str, Any], due: dict[str, Any], gross: Decimal) -> Decimal:
         """The tax charged at the sale that the price holds."""
