@@ -270,6 +270,7 @@ def run(
     jobs: Annotated[int, typer.Option(help="stages at once", min=1)] = 1,
     force: Annotated[bool, typer.Option("--force", help="run unchanged stages too")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="tell what would run and why, write nothing")] = False,
+    carry: Annotated[bool, typer.Option("--carry", help="begin with what the last run left for this one")] = False,
     wait: Annotated[float, typer.Option(help="seconds to wait for another run")] = 0.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="errors only")] = False,
 ) -> None:
@@ -277,7 +278,8 @@ def run(
     from cbec import house
 
     _guarded(
-        lambda console: house.run(pipeline, select, jobs, force, dry_run, wait, console), Console(_level(quiet, False))
+        lambda console: house.run(pipeline, select, jobs, force, dry_run, carry, wait, console),
+        Console(_level(quiet, False)),
     )
 
 

@@ -47,13 +47,16 @@ def run(
     jobs: int,
     force: bool,
     dry_run: bool,
+    carry: bool,
     wait: float,
     console: Console,
 ) -> int:
     """Run a pipeline; the highest status of its stages."""
     from cbec import pipeline
 
-    return pipeline.run(Path(path), select=select, jobs=jobs, force=force, dry_run=dry_run, wait=wait, console=console)
+    return pipeline.run(
+        Path(path), select=select, jobs=jobs, force=force, dry_run=dry_run, carry=carry, wait=wait, console=console
+    )
 
 
 INIT_SETTINGS = """\

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cbec
 from cbec.core import children, lock, manifest
 from cbec.core.console import Console
-from cbec.core.errors import ExitStatus, UsageFault
+from cbec.core.errors import ExitStatus, InputRejected, UsageFault
 from cbec.core.graph import remote
 from cbec.core.manifest import Entry, Parts
 from cbec.core.plan import Plan, Stage, dashed, load
@@ -73,6 +73,7 @@ def run(
     jobs: int = 1,
     force: bool = False,
     dry_run: bool = False,
+    carry: bool = False,
     wait: float = 0.0,
     console: Says | None = None,
     program: Sequence[str] = PROGRAM,
@@ -80,7 +81,7 @@ def run(
     """Run a pipeline and return the highest exit status of its stages.
 
     path: the YAML; its folder is the working directory of the stages. select: see `Plan.select`. jobs: stages at once.
-    force: run selected stages even when unchanged. dry_run: only tell (status 3 when an input is missing that no stage
+    force: run selected stages even when unchanged. carry: hand over first what the last run left (`Plan.carry`). dry_run: only tell (status 3 when an input is missing that no stage
     makes). wait: seconds to wait for another run in the same folder. program: what `STEP COMMAND --options` is given to.
     Raises UsageFault for a wrong pipeline, InputRejected when there is none, Busy when another run holds the folder.
     """
@@ -91,9 +92,37 @@ def run(
     chosen = plan.select(select)
     state_file = plan.folder / HIDDEN / f"{path.stem}.json"
     if dry_run:
+        for line in _handovers(plan, carry):
+            console.say(f"would hand over {line[0]} as {line[1]}")
         return _tell(plan, chosen, manifest.read_state(state_file), force, console)
     with lock.hold(plan.folder / HIDDEN / "lock", wait, f"cbec run {path.name}"):
+        _hand_over(plan, carry, console)
         return _Run(plan, chosen, state_file, force, console, program).go(jobs)
+
+
+def _handovers(plan: Plan, carry: bool) -> list[tuple[str, str]]:
+    """(from, into) of the files that begin a run: what the last one left where asked for, else what each file begins as."""
+    found = []
+    for c in plan.carry:
+        if carry and plan.absolute(c.then).is_file():
+            found.append((c.then, c.into))
+        elif not plan.absolute(c.into).exists():
+            found.append((c.first, c.into))
+    return found
+
+
+def _hand_over(plan: Plan, carry: bool, console: Says) -> None:
+    if carry and not plan.carry:
+        raise UsageFault(
+            f"{plan.path} hands nothing over", hint="the key carry of a pipeline says what a run leaves for the next"
+        )
+    for source, into in _handovers(plan, carry):
+        file = plan.absolute(source)
+        if not file.is_file():
+            raise InputRejected(f"{plan.path}: carry: no file {source}, which {into} begins as")
+        with Staging() as staging:
+            staging.write(plan.absolute(into), file.read_bytes())
+        console.say(f"handed over: {source} as {into}")
 
 
 @dataclass

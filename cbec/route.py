@@ -114,3 +114,30 @@ def ship(replenishment: Table, products: Table, rates: Table | None = None, *, s
             "goods_value": float(table["goods_value"].sum()),
         },
     )
+
+
+@dataclass(frozen=True)
+class LeadTimes(Common):
+    """Settings of `route leadtimes`."""
+
+    ready_days: float = setting(7.0, "days from the order until the goods can leave, as in route ship", min=0, max=365)
+    ready_sd_days: float = setting(0.0, "standard deviation of these days", min=0, max=365)
+
+
+@command("policies_update", "route_lead_times")
+def leadtimes(options: Table, shipments: Table, policies: Table, *, s: LeadTimes) -> Result:
+    """Lead times of the ways chosen, into the policies of the next orders: from the order to the shelf of each warehouse.
+
+    Only the general row of a warehouse changes: rows of single SKUs and of suppliers, whose lead times are agreed or
+    measured (supplier score), go before what is planned.
+    """
+    from cbec.methods.route import leadtimes as method
+
+    found = method.compared(method.planned(options, shipments, s.ready_days, s.ready_sd_days), policies)
+    return Result(
+        {"policies_update": method.updated(policies, found), "route_lead_times": found},
+        money="lead times move no money by themselves; forecast replenish prices the stock that follows from them",
+        metrics=method.metrics(found),
+        findings=[Finding(*f) for f in method.findings(found)],
+        notes=method.notes(options, shipments, found),
+    )

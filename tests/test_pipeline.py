@@ -708,6 +708,51 @@ def test_a_child_finds_this_cbec_and_no_module_of_the_data_folder(company: Compa
     assert log.read_text().strip() == cbec.__file__
 
 
+# --- what a run leaves for the next
+
+LOOP = """
+carry: {work/now.csv: {first: stock.csv, then: out/next.csv}}
+stages:
+  demand: {command: toy grow, sales: work/now.csv, output: out/next.csv}
+"""
+
+
+def test_a_run_begins_with_what_the_last_one_left_where_it_is_told_to(company: Company) -> None:
+    company.put("pipeline.yaml", LOOP)
+    assert company.run(carry=True) == 0  # the first run has nothing to carry on
+    now = company.folder / "work/now.csv"
+    assert now.read_text() == "s"
+    assert company.run() == 0
+    assert company.ran() == ["demand"]  # without being told nothing is handed over
+    assert company.run(carry=True) == 0
+    assert now.read_text() == "sNone"
+    assert "handed over: out/next.csv as work/now.csv" in company.heard
+    assert company.ran() == ["demand"]
+    assert company.run() == 0
+    assert now.read_text() == "sNone"
+
+
+def test_a_dry_run_hands_nothing_over(company: Company) -> None:
+    company.put("pipeline.yaml", LOOP)
+    company.run(dry_run=True)
+    assert "would hand over stock.csv as work/now.csv" in company.heard
+    assert not (company.folder / "work").exists()
+
+
+def test_carry_says_what_is_wrong(company: Company) -> None:
+    with pytest.raises(UsageFault, match="hands nothing over"):
+        company.run(carry=True)
+    company.put("pipeline.yaml", LOOP.replace("stock.csv", "nowhere.csv"))
+    with pytest.raises(InputRejected, match=r"no file nowhere\.csv, which work/now\.csv begins as"):
+        company.run()
+    company.put("pipeline.yaml", LOOP.replace(", then: out/next.csv", ""))
+    with pytest.raises(UsageFault, match="needs first"):
+        company.load()
+    company.put("pipeline.yaml", LOOP.replace("work/now.csv: {", "out/next.csv: {"))
+    with pytest.raises(UsageFault, match=r"written by the pipeline itself \(carry\)"):
+        company.load()
+
+
 # --- the real commands
 
 
@@ -718,8 +763,13 @@ def test_the_packaged_pipeline_fits_the_sample_data(tmp_path: Path) -> None:
     assert needs["orders"] == ["demand", "suppliers"]
     assert needs["shipments"] == ["orders"]
     assert needs["routes"] == ["shipments"]
-    assert set(needs["profit"]) == {"shipments", "routes", "tax"}
+    assert needs["payments"] == ["fraud_model"]
+    assert set(needs["lead_times"]) == {"suppliers", "shipments", "routes"}
+    assert set(needs["profit"]) == {"shipments", "routes", "payments", "tax"}
     here = {f"data/{p.name}" for p in packaged.folder("sample_data").iterdir()}
+    assert {c.first for c in found.carry} <= here
+    written = {place.path for stage in found.stages.values() for place in stage.places}
+    assert {c.then for c in found.carry} <= written
     made = {place for stage in found.stages.values() for place in stage.paths} - here
     assert all(place.startswith(("work/", "out/")) for place in made)
 

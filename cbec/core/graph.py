@@ -27,12 +27,13 @@ def normal(folder: Path, text: str) -> str:
     return text if remote(text) else os.path.normpath(folder / text)
 
 
-def one_writer(path: Path, folder: Path, report: str, stages: Iterable[Stage]) -> None:
+def one_writer(path: Path, folder: Path, report: str, stages: Iterable[Stage], carried: Iterable[str] = ()) -> None:
     """Raise UsageFault where two stages, or one of them and the pipeline itself, write the same file."""
     taken = {
         normal(folder, os.path.join(report, name)): "the pipeline's own report"
         for name in ("index.html", "index.md", "run.json")
     }
+    taken |= {normal(folder, file): "the pipeline itself (carry)" for file in carried}
     taken |= {os.path.abspath(path): "its author", normal(folder, config.FILE): "its author"}
     for stage in stages:
         for place in stage.places:

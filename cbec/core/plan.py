@@ -20,7 +20,7 @@ from cbec.core.writing import is_folder, kind_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_TOP = ("title", "stages", "common", "report")
+_TOP = ("title", "stages", "common", "report", "carry")
 _RUN = ("output", "report", "config", "set", "max_bad", "rejects", "fail_on")
 _LEVELS = ("info", "warn", "high")
 #: Seconds that a stage waits for its report folder: a child of a run that was just killed may still be ending.
@@ -109,6 +109,16 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Carry:
+    """A file that one run leaves for the next: `into` begins as a copy of `first`, and becomes one of `then` where a run
+    is told to carry on."""
+
+    into: str
+    first: str
+    then: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """A checked pipeline. stages: in an order that respects `needs`; needs: stage -> the stages it reads from."""
 
@@ -118,6 +128,7 @@ class Plan:
     report: str
     stages: Mapping[str, Stage]
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    carry: Sequence[Carry] = ()
 
     def select(self, words: Sequence[str] | None) -> list[str]:
         """Names chosen by `name`, `name+` (and what depends on it), `+name` (and what it needs); None = all."""
@@ -169,11 +180,13 @@ def load(path: Path) -> Plan:
     report = _text(body.get("report", "report"), f"{path}: report")
     common = _known(_mapping(body.get("common"), f"{path}: common"), config.kinds_of(Common), f"{path}: common")
     made = [_stage(path, folder, name, keys, common, report) for name, keys in stages.items()]
-    graph.one_writer(path, folder, report, made)
+    carry = _carry(body.get("carry"), f"{path}: carry")
+    graph.one_writer(path, folder, report, made, [c.into for c in carry])
     needs = graph.needs(folder, made)
     order = graph.order(path, folder, {stage.name: stage for stage in made}, needs)
     title = _text(body.get("title", path.stem), f"{path}: title")
-    return Plan(path, folder, title, report, {s.name: s for s in order}, {s.name: needs[s.name] for s in order})
+    sorted_needs = {s.name: needs[s.name] for s in order}
+    return Plan(path, folder, title, report, {s.name: s for s in order}, sorted_needs, carry)
 
 
 def dashed(name: str) -> str:
@@ -280,6 +293,18 @@ def _stage(path: Path, folder: Path, name: str, body: Any, common: Mapping[str, 
         raise UsageFault(f"{place}: {fault.message}", fault.hint) from None
     own = _text(keys.get("report", os.path.join(report, name)), f"{place}: report")
     return Stage(name, command, inputs, given, settled.settings, run, own)
+
+
+def _carry(value: Any, place: str) -> list[Carry]:
+    found = []
+    for into, body in _mapping(value, place).items():
+        where = f"{place}: {into}"
+        keys = _known(_mapping(body, where), ("first", "then"), where)
+        if set(keys) != {"first", "then"}:
+            raise UsageFault(f"{where}: needs first (the file it begins as) and then (what a run leaves for the next)")
+        told = {key: _text(text, f"{where}: {key}") for key, text in keys.items()}
+        found.append(Carry(_text(into, place), told["first"], told["then"]))
+    return found
 
 
 def _enough(command: Command, inputs: Mapping[str, Sequence[str]], place: str) -> None:

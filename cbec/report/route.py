@@ -264,3 +264,39 @@ def ship(page: Page, view: View) -> None:
     )
     page.section("Shipments")
     page.table(table.sort("ready_date", "due_date", "shipment_id"), "First to leave on top")
+
+
+def leadtimes(page: Page, view: View) -> None:
+    """What the ways chosen take to each warehouse, beside what the policies plan with."""
+    table = view.table("route_lead_times", "warehouse", "lead_time_days", "policy_days", "shipments")
+    page.section("At a glance")
+    if table is None or not table.height:
+        page.text("No shipment has a way: the policies stay as they are.")
+        return
+    off = table.filter(pl.col("reason_code").is_in(["lead_longer", "lead_shorter"]))
+    weight = float(table["weight_kg"].sum())
+    mean = float((table["lead_time_days"] * table["weight_kg"]).sum()) / weight if weight > 0 else None
+    page.figures(
+        [
+            Figure("Order to shelf", f"{number(mean)} days", "mean over warehouses, by weight"),
+            Figure("Far from their policy", of(off.height, "warehouse"), f"of {table.height}", "bad" if off.height else "good"),
+            Figure("Shipments", number(table["shipments"].sum()), f"{number(weight)} kg"),
+        ]
+    )  # fmt: skip
+    ranked = table.sort("weight_kg", "warehouse", descending=[True, False]).head(_BARS)
+    page.section("Days from the order to the shelf")
+    before = pl.col("lead_time_days") - pl.col("transport_days")
+    stacks = {
+        "until ready": ranked.select(before).to_series().to_list(),
+        "on the way": ranked["transport_days"].to_list(),
+    }
+    told = ["policy: none" if d is None else f"policy: {number(d)}" for d in ranked["policy_days"].to_list()]
+    drawn = svg.bars(
+        "Days to each warehouse", ranked["warehouse"].to_list(), stacks, texts=told, axis="days", tones=["grey", "blue"], hatched=[0, 1]
+    )  # fmt: skip
+    page.chart(drawn, "Days by the ways chosen", "Behind the bar: what the policy of the warehouse plans with today.")
+    page.section("Rows")
+    page.table(ranked, "Warehouses, the heaviest first", contract="route_lead_times")
+    following = view.table("policies_update", "lead_time_days")
+    if following is not None:
+        page.table(following, "The policies of the next orders", contract="policies_update")

@@ -157,7 +157,7 @@ lead_times = Contract(
 policies_update = dataclasses.replace(
     demand.policies,
     name="policies_update",
-    description="The policies with lead times as they were where enough orders tell them; give it to the next replenish as --policies.",
+    description="The policies with lead times as they were measured (supplier score) or as the ways chosen need (route leadtimes); give it to the next replenish as --policies.",
 )
 
 previous_inventory = dataclasses.replace(

@@ -215,6 +215,24 @@ legs = Contract(
     key=("shipment_id", "option_rank", "leg"),
 )
 
+route_lead_times = Contract(
+    "route_lead_times",
+    "Days from the order to the shelf of each warehouse by the ways chosen, beside what the policies plan with.",
+    (
+        Column("warehouse", "text", "destination of the shipments"),
+        Column("lead_time_days", "float", "until ready, and from there by the ways chosen; shipments count by their weight", unit="days", min=0, digits=2),
+        Column("lead_time_sd_days", "float", "within the shipments and between them", unit="days", min=0, digits=2),
+        Column("transport_days", "float", "from ready to the day of arrival with 50 %", unit="days", min=0, digits=2),
+        Column("policy_days", "float", "lead time of the policy row that holds for the warehouse", unit="days", null=True, digits=2),
+        Column("shipments", "int", "how many of them", min=0),
+        Column("weight_kg", "float", unit="kg", min=0, digits=1),
+        Column("modes", "text", "ways taken, sorted, joined by |"),
+        Column("reason_code", "text"),
+        Column("reason", "text"),
+    ),
+    key=("warehouse",),
+)
+
 carbon = Contract(
     "carbon",
     "Emissions per leg, the factor and its source.",
