@@ -120,7 +120,7 @@ def ship(replenishment: Table, products: Table, rates: Table | None = None, *, s
 class LeadTimes(Common):
     """Settings of `route leadtimes`."""
 
-    ready_days: float = setting(7.0, "days from the order until the goods can leave, as in route ship", min=0, max=365)
+    ready_days: int = setting(7, "days from the order until the goods can leave, as in route ship", min=0, max=365)
     ready_sd_days: float = setting(0.0, "standard deviation of these days", min=0, max=365)
 
 

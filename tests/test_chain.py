@@ -81,7 +81,7 @@ def test_what_one_stage_learns_the_next_one_uses(demo):
 
 def test_landed_profit_opens_the_index_and_adds_up(demo):
     rows = pl.read_parquet(demo / "report" / "profit" / "landed_profit.parquet")
-    costs = ("goods", "freight", "duty", "tax", "fees", "storage", "returns")
+    costs = ("goods", "freight", "duty", "tax", "fees", "storage", "returns", "fraud")
     figures = rows.select(pl.col(pl.Decimal).cast(pl.Float64).fill_null(0))
     left = figures.select(pl.col("revenue") + pl.col("fx") - pl.sum_horizontal(costs)).to_series()  # fx: gain in +
     assert (left - figures["profit"]).abs().max() < 0.02

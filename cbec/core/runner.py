@@ -98,6 +98,7 @@ def _run(job: Job) -> ExitStatus:
         for note in result.notes:
             job.console.say(f"note: {note}")
         _judge_rejects(result.checked, job)
+        result.findings = _at_home(result.findings, frames.get("rates"), settings)
         tables = _conform(command, result, settings)
         status = _status(result, request.fail_on)
         rows = {name: _height(frame) for name, frame in frames.items() if frame is not None}
@@ -265,6 +266,36 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
 def _answer(command: Command, frames: Frames, settings: Common) -> Result:
     extra = {} if command.fit is None else {"state": command.fit(frames, settings)}
     return command.function(**frames, s=settings, **extra)
+
+
+def _at_home(findings: Sequence[Finding], rates: pl.DataFrame | Raw | None, settings: Common) -> list[Finding]:
+    """Findings with their money in the home currency at the last fixing, so that they can be ranked.
+
+    Where no fixing tells it, the amount stays as it is.
+    """
+    import polars as pl
+
+    from cbec.core.money import rate_to
+
+    home, day = settings.home_currency, settings.as_of
+    if home is None or day is None or not isinstance(rates, pl.DataFrame):
+        return list(findings)
+    known: dict[str, float | None] = {home: 1.0}
+    for code in sorted({f.currency for f in findings if f.currency} - {home}):
+        try:
+            known[code] = float(
+                rate_to(pl.DataFrame({"currency": [code], "day": [day]}), "currency", "day", rates, home)[0]
+            )
+        except InputRejected:
+            known[code] = None
+    told = []
+    for f in findings:
+        rate = known.get(f.currency or home)
+        if f.money is not None and rate is not None:
+            told.append(dataclasses.replace(f, money=round(f.money * rate, 2), currency=home))
+        else:
+            told.append(f)
+    return told
 
 
 def _conform(command: Command, result: Result, settings: Common) -> dict[str, pl.DataFrame]:

@@ -120,7 +120,7 @@ def notes(options: pl.DataFrame, shipments: pl.DataFrame, table: pl.DataFrame) -
     told: list[str] = []
     lost = options.filter(pl.col("option_rank") == 0).height
     if lost:
-        told.append(f"{lost} shipments have no way and tell no lead time")
+        told.append(f"shipments without any way tell no lead time: {lost}")
     strange = _names(options.join(shipments, on="shipment_id", how="anti")["shipment_id"].unique().sort().to_list())
     if strange:
         told.append(f"options of shipments that are not in the table shipments are left out: {strange}")

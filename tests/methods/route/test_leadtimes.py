@@ -17,7 +17,7 @@ from cbec.route import LeadTimes
 from cbec.route import leadtimes as command
 
 READY = date(2026, 10, 1)
-S = LeadTimes(ready_days=7.0, ready_sd_days=3.0)
+S = LeadTimes(ready_days=7, ready_sd_days=3.0)
 
 
 def shipments(*rows: tuple[str, str, float]) -> pl.DataFrame:
