@@ -16,6 +16,7 @@ from cbec.methods.compliance import chain
 from cbec.methods.compliance.amounts import BRACKET, FLAT, NONE, TARIFF
 from cbec.methods.compliance.codes import Register
 from cbec.methods.compliance.exact import PERCENT
+from cbec.methods.compliance.facts import MALFORMED
 from cbec.methods.compliance.rules import LEVIES
 
 if TYPE_CHECKING:
@@ -200,13 +201,13 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
 
 
 def _number(book: Rulebook) -> pl.Expr:
-    """The fact `buyer_tax_id`, from the two letters a tax number begins with."""
+    """The fact `buyer_tax_id`, from the two letters a tax number begins with. A malformed number proves nothing."""
     inside = pl.lit(False)
     prefix = pl.col("prefix").replace(MEANT)
     for pack in book.packs:
         inside |= (pl.col("pack") == pack.id) & prefix.is_in([*pack.jurisdictions, ""])
     return (
-        pl.when(prefix.is_null())
+        pl.when(prefix.is_null() | (prefix == MALFORMED))
         .then(pl.lit("missing"))
         .when((pl.col("movement") != "domestic") & (prefix == pl.col("country_from")))
         .then(pl.lit("origin"))

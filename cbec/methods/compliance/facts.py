@@ -15,6 +15,7 @@ from cbec.methods.compliance.codes import Combinations, Words
 from cbec.methods.compliance.exact import minor_digits
 from cbec.methods.compliance.goods import Goods
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
+from cbec.methods.compliance.tax_numbers import malformed
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 COUNTRIES = ("ship_from", "ship_to", "seller_country")
 FLAGS = ("business", "marketplace", "gift", "gross", "ddp", "statement")
 UNKNOWN, OTHER = "unknown", "other"
+MALFORMED = "-"
+"""Stands for the prefix of a tax number that cannot be one."""
 
 
 class Facts:
@@ -30,7 +33,7 @@ class Facts:
     def __init__(self, lines: pl.DataFrame, products: pl.DataFrame | None, packs: Sequence[Pack], gross: bool) -> None:
         self._packs, self._gross = packs, gross
         own = {name: Words(lines[name]) for name in (*COUNTRIES, "currency")}
-        letters = ["", *(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))]
+        letters = ["", MALFORMED, *(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))]
         for name, column, known in (
             ("scheme", "scheme", SCHEMES),
             ("transport", "transport", TRANSPORTS),
@@ -38,6 +41,7 @@ class Facts:
         ):
             own[name] = Words(known=known if lines[column].null_count() < lines.height else ())
         self._words = own
+        self._malformed = _malformed(lines)
         named = {code for p in packs for r in p.rules.values() for code in r.when.get("origin", ()) if code != UNKNOWN}
         self._origins = Words(known=sorted(named | {OTHER}))
         self._named = sorted(named)
@@ -53,7 +57,7 @@ class Facts:
         """The number of each line's facts (its row in `table`). lines: rows of order_lines, products joined; hs: from
         `goods.words`."""
         codes = [words.codes(lines[name]) for name, words in self._words.items() if name != "prefix"]
-        codes += [self._words["prefix"].codes(_prefix(lines["buyer_tax_id"]).alias("prefix"))]
+        codes += [self._words["prefix"].codes(self._prefix(lines))]
         codes += [
             self._origin(lines["origin"]),
             self._regions.code(lines["ship_to_region"]),
@@ -73,6 +77,15 @@ class Facts:
             described = self._described(fresh)
             self.table = pl.concat([self.table, described], rechunk=True) if self.table.width else described
         return numbers
+
+    def _prefix(self, lines: pl.DataFrame) -> pl.Series:
+        """Two letters that the buyer's tax number begins with; MALFORMED where it cannot be a tax number."""
+        prefix = _prefix(lines["buyer_tax_id"]).alias("prefix")
+        if not self._malformed.height:
+            return prefix
+        numbers = lines.select("buyer_tax_id", "ship_to", pl.int_range(pl.len()).alias("row"))
+        rows = numbers.join(self._malformed, on=["buyer_tax_id", "ship_to"], how="semi", nulls_equal=True)["row"]
+        return prefix.scatter(rows, MALFORMED) if len(rows) else prefix
 
     def _origin(self, origin: pl.Series) -> pl.Series:
         if not self._named or origin.null_count() == len(origin):
@@ -104,6 +117,16 @@ def _prefix(number: pl.Series) -> pl.Series:
     plain = pl.col("n").str.strip_chars().str.to_uppercase().str.replace(r"^(?:ABN|GST|UEN|IRD|TIN)[^A-Z0-9]*", "")
     said = pl.when(plain.str.contains(r"^[A-Z]{2}")).then(plain.str.slice(0, 2)).when(plain != "").then(pl.lit(""))
     return number.alias("n").to_frame().select(said.alias("n"))["n"]
+
+
+def _malformed(lines: pl.DataFrame) -> pl.DataFrame:
+    """Distinct buyer_tax_id and ship_to of lines whose number is malformed; a plain number is held against the rules
+    of the country of destination."""
+    pairs = lines.select("buyer_tax_id", "ship_to")
+    if lines["buyer_tax_id"].null_count() == lines.height:
+        return pairs.clear()
+    pairs = pairs.filter(pl.col("buyer_tax_id").str.strip_chars() != "").unique()
+    return pairs.filter(pl.Series(malformed(pairs.iter_rows()), dtype=pl.Boolean))
 
 
 class Regions:

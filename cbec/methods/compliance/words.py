@@ -9,6 +9,7 @@ import polars as pl
 from cbec.core import reasons
 from cbec.methods.compliance.codes import MANY, Register
 from cbec.methods.compliance.exact import percent
+from cbec.methods.compliance.facts import MALFORMED
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
@@ -19,6 +20,8 @@ UNCHECKED = "exemption_unchecked"
 """Flag of a line with a duty on nearly everything, whose exceptions the tariff does not name."""
 REDUCED = "reduced_rate"
 """Flag of a line taxed at the standard rate although goods of its kind commonly bear a reduced one."""
+TAX_ID = "buyer_tax_id_malformed"
+"""Flag of a sale to a business whose tax number cannot be one: taken as if it had none."""
 REASONS = 2**12
 """More distinct reasons than this (with what they are about) are not told apart."""
 
@@ -86,6 +89,7 @@ class Words:
             pl.concat_str(
                 pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)),
                 pl.when(known & self._unchecked(fresh["resolution"])).then(pl.lit(UNCHECKED)),
+                pl.when(pl.col("business") & (pl.col("prefix") == MALFORMED)).then(pl.lit(TAX_ID)),
                 separator="|",
                 ignore_nulls=True,
             )
@@ -96,7 +100,7 @@ class Words:
         )
         sentences = reasons.render(rows, self._language)["reason"]
         flags = rows["flags"].str.split("|")
-        for flag, code in ((REDUCED, "tax_reduced_possible"), (UNCHECKED, "tax_exemption_unchecked")):
+        for flag, code in ((REDUCED, "tax_reduced_possible"), (UNCHECKED, "tax_exemption_unchecked"), (TAX_ID, "tax_number_malformed")):
             warned = reasons.render(rows.with_columns(reason_code=pl.lit(code)), self._language)["reason"]
             raised = flags.list.contains(flag).fill_null(False)
             sentences = pl.select(
