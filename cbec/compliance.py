@@ -68,3 +68,14 @@ def rule_test(*, s: RuleTest) -> Result:
     loaded = packs.load(s.rules)
     outcome = verdict.run(cases.load(s.cases, s.rules, loaded), loaded)
     return verdict.result(outcome, loaded, whole=not s.cases)
+
+
+@command("tax_id_verdicts")
+def taxid(tax_ids: Table, *, s: Common) -> Result:
+    """Tax numbers held against the published format and check digits of their country.
+
+    A number that passes is format-valid, never registered: no register is asked.
+    """
+    from cbec.methods.compliance import tax_numbers
+
+    return tax_numbers.result(tax_ids)

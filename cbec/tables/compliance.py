@@ -136,3 +136,30 @@ rule_verdict = Contract(
     ),
     key=("pack", "case", "field"),
 )
+
+tax_ids = Contract(
+    "tax_ids",
+    "Tax numbers to be judged by their form, e.g. a list of customers.",
+    (
+        optional("party_id", "text", "whose number it is; told again in the answer", aliases=("customer_id", "客户编号", "客户")),
+        Column("number", "text", "as written", aliases=("buyer_tax_id", "vat_id", "vat_number", "tax_id", "税号", "纳税人识别号")),
+        optional("country", "country", "of the number; needed where it bears no prefix (XI = Northern Ireland)", aliases=("国家",)),
+    ),
+    key=(),
+)
+
+tax_id_verdicts = Contract(
+    "tax_id_verdicts",
+    "What the form of each tax number says. format-valid is not registered.",
+    (
+        Column("party_id", "text", null=True),
+        Column("number", "text", "as written"),
+        Column("country", "country", "as given", null=True),
+        Column("verdict", "text", "unknown = there is no rule to judge by", one_of=("format-valid", "malformed", "unknown")),
+        Column("judged_by", "text", "country whose rules it was held against; EU and IM = numbers of the one-stop shops", null=True),
+        Column("normalised", "text", "without separators, with prefix and suffix where the country writes them"),
+        Column("reason_code", "text"),
+        Column("reason", "text"),
+    ),
+    key=(),
+)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.cells import Shape
 
-MODULES = {"range": "arms_length"}
+MODULES = {"invoice": "invoice_question", "range": "arms_length"}
 """Kind of case -> the module here whose `QUESTION` answers it."""
 
 

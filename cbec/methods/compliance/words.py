@@ -100,7 +100,11 @@ class Words:
         )
         sentences = reasons.render(rows, self._language)["reason"]
         flags = rows["flags"].str.split("|")
-        for flag, code in ((REDUCED, "tax_reduced_possible"), (UNCHECKED, "tax_exemption_unchecked"), (TAX_ID, "tax_number_malformed")):
+        for flag, code in (
+            (REDUCED, "tax_reduced_possible"),
+            (UNCHECKED, "tax_exemption_unchecked"),
+            (TAX_ID, "tax_number_malformed"),
+        ):
             warned = reasons.render(rows.with_columns(reason_code=pl.lit(code)), self._language)["reason"]
             raised = flags.list.contains(flag).fill_null(False)
             sentences = pl.select(

@@ -46,7 +46,7 @@ PLACES = {
     "JP": ("100-0001", "530-0001", "460-0002", "812-0011"),
 }
 #: Made-up tax numbers that satisfy the check digits of their country; nobody is known to hold them.
-TAX_IDS = {"DE": "DE999999000", "FR": "FR29999999907", "ES": "ESB99999906", "GB": "GB999999973"}
+TAX_IDS = {"DE": "DE999999000", "FR": "FR29999999907", "ES": "ESB99999906", "GB": "GB123456727"}
 #: Customs duty of the goods in the EU and the UK, percent: round illustrative figures, not the tariff.
 DUTY = {
     "940521": 3.7, "940542": 3.7, "940531": 3.7, "630622": 12.0, "940171": 0.0, "940320": 0.0, "732393": 3.2,

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cbec.core.errors import UsageFault
+from cbec.methods.compliance import invoice_question
+from cbec.methods.compliance.cells import read
 from cbec.methods.compliance.invoice_totals import TAXED, UNTAXED, Amount, decimals, line_net, rounded, totals
 
 D = Decimal
@@ -74,3 +77,31 @@ def test_the_identities_of_br_co_10_to_17_hold_for_any_invoice(lines, allowances
 def test_a_credit_note_is_the_invoice_with_the_sign_turned(lines):
     sale, credit = totals(lines), totals([Amount(-a.amount, a.category, a.rate) for a in lines])
     assert (credit.net, credit.tax, credit.payable) == (-sale.net, -sale.tax, -sale.payable)
+
+
+def asked(**given):
+    return invoice_question.QUESTION.answer(read(given, invoice_question.QUESTION.given, "given"), None)
+
+
+def test_the_published_cases_as_cases_of_the_kind_invoice():
+    exempt = asked(category="E", lines=[{"net": "4.20"}], allowances=[{"amount": "1.26"}])
+    assert exempt["taxes"][0]["taxable"] == D("2.94")
+    assert "BR-E-08" in exempt["rule_ids"]
+    supply = asked(category="K", lines=[{"net": "1225.60"}], charges=[{"amount": "196.10"}])
+    assert supply["taxes"][0]["taxable"] == D("1421.70")
+    assert "BR-IC-08" in supply["rule_ids"]
+    assert asked(category="Z", lines=[{"price": "-324.995"}])["net"] == D("-325.00")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"lines": []}, "needs lines"),
+        ({"lines": [{"net": "1"}]}, "rate"),
+        ({"lines": [{"net": "1", "category": "X"}]}, "category"),
+        ({"lines": [{"net": "1", "price": "1", "rate": "19"}]}, "either"),
+    ],
+)
+def test_a_case_that_is_no_invoice_is_refused(given, said):
+    with pytest.raises(UsageFault, match=said):
+        asked(**given)
