@@ -35,11 +35,14 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     lines: `goods`, `shipping`, `insurance`, `charged_rate`, `gross`, `ddp`, `duty_kind`, `flat` (its share of a duty
     owed once), `one_rate` (the tariff rate where it is one percentage of the whole value, else null), `fob`,
     `share` (percent of the goods' price that is the customs value, null = all), `narrow_base` (tax on customs value
-    and duty). duties: adds `tariff_duty` to lines with `customs`. Adds `value` (goods, shipping and insurance without
+    and duty), `allowed` (so much of the value is free of duty and tax, null = nothing; such a price is taken without
+    tax). duties: adds `tariff_duty` to lines with `customs`. Adds `value` (goods, shipping and insurance without
     tax and duty), `intrinsic`, `customs`, `duty`, `base`, `tax`.
     """
     whole = pl.col("goods") + pl.col("shipping") + pl.col("insurance")
     lines = lines.with_columns(whole.alias("whole"), pl.col("flat").fill_null(0))
+    if lines["allowed"].null_count() < lines.height:
+        lines = lines.with_columns(pl.col("gross") & pl.col("allowed").is_null())
     narrow = _narrow(lines)
     apart = before_tax(pl.col("whole"), pl.col("charged_rate"), narrow)
     delivered = pl.col("gross") & pl.col("ddp")
@@ -57,7 +60,10 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     lines = lines.with_columns(
         (pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")).alias("duty")
     )
-    base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + pl.col("duty")
+    taxed = pl.col("value")
+    if lines["allowed"].null_count() < lines.height:
+        taxed = pl.max_horizontal(taxed - pl.col("allowed").fill_null(0), pl.lit(0, pl.Int64))
+    base = pl.when(pl.col("narrow_base")).then("customs").otherwise(taxed) + pl.col("duty")
     lines = lines.with_columns(base.alias("base"))
     on_duty = part(pl.col("duty"), t, narrow)
     tax = (
@@ -81,13 +87,14 @@ def _valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
     """Adds `intrinsic` and `customs` of `value`."""
     held = pl.max_horizontal("value", pl.lit(0, pl.Int64))
     lines = lines.with_columns(portion(pl.col("goods"), held, pl.col("whole"), narrow).alias("intrinsic"))
-    if not lines.select((pl.col("fob") | pl.col("share").is_not_null()).any()).item():
+    if not lines.select((pl.col("fob") | pl.col("share").is_not_null() | pl.col("allowed").is_not_null()).any()).item():
         return lines.with_columns(pl.col("value").alias("customs"))
     share = part(pl.col("intrinsic"), pl.col("share").fill_null(PERCENT))
     customs = (
         pl.when(pl.col("share").is_not_null()).then(share).when(pl.col("fob")).then("intrinsic").otherwise("value")
     )
-    return lines.with_columns(customs.alias("customs"))
+    free = pl.col("allowed").fill_null(0)
+    return lines.with_columns(pl.max_horizontal(customs - free, pl.lit(0, pl.Int64)).alias("customs"))
 
 
 def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:

@@ -233,6 +233,10 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         pl.col("rule_id").alias("scheme_limit"), "period", pl.col("value").cast(pl.Float64).alias("_limit"), "unit"
     )
     cases = cases.join(limits, on=["scheme_limit", "period"], how="left", maintain_order="left")
+    freed = book.values("limit").select(
+        pl.col("rule_id").alias("scheme_allowance"), "period", pl.col("micro").alias("allowance")
+    )
+    cases = cases.join(freed, on=["scheme_allowance", "period"], how="left", maintain_order="left")
     named = book.values("rate").select(pl.col("rule_id").alias("scheme_rate"), "period", pl.col("micro").alias("named"))
     cases = cases.join(named, on=["scheme_rate", "period"], how="left", maintain_order="left")
     methods = book.methods()

@@ -367,18 +367,26 @@ def _check_links(rule: Rule, pack: Pack) -> None:
             named(rule.then[key], kind)
     if "amount" in rule.then:
         named(rule.then["amount"], "bracket" if rule.then.get("duty") == "bracket" else "amount")
-    if rule.kind in ("amount", "bracket", "waiver") and rule.unit != pack.currency:
-        raise UsageFault(f"{where}: unit {rule.unit} is not the currency of the pack ({pack.currency})")
-    if (
-        rule.kind in ("rate", "territory", "factor") or (rule.values and rule.kind in ("measure", "method"))
-    ) and rule.unit != "percent":
-        raise UsageFault(f"{where}: unit is percent")
+    _check_units(rule, pack, where)
     if rule.method == "retail_share" and not rule.values:
         raise UsageFault(f'{where}: key "values" is missing')
     if rule.country is not None and rule.country not in pack.jurisdictions:
         near = did_you_mean(rule.country, pack.jurisdictions)
         raise UsageFault(f"{where}: country {rule.country} is none of the pack's jurisdictions{near}")
     _check_reason(rule, where)
+
+
+def _check_units(rule: Rule, pack: Pack, where: str) -> None:
+    if "allowance" in rule.then:
+        freed = pack.rules[rule.then["allowance"]]
+        if freed.unit != pack.currency or freed.per != "consignment":
+            raise UsageFault(f"{where}: allowance is no limit per consignment in the pack's currency ({pack.currency})")
+    if rule.kind in ("amount", "bracket", "waiver") and rule.unit != pack.currency:
+        raise UsageFault(f"{where}: unit {rule.unit} is not the currency of the pack ({pack.currency})")
+    if (
+        rule.kind in ("rate", "territory", "factor") or (rule.values and rule.kind in ("measure", "method"))
+    ) and rule.unit != "percent":
+        raise UsageFault(f"{where}: unit is percent")
 
 
 def _check_goods(rule: Rule, pack: Pack, where: str) -> None:

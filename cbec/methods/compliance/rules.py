@@ -116,6 +116,7 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "base": None,
         "levy": ("vat", "composite", "parcel"),
         "rate": None,
+        "allowance": None,
         "factor": None,
         "waiver": None,
         "reason": None,
@@ -132,8 +133,9 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "reason": None,
     },
 }
-LINKS = {"base": "method", "factor": "factor", "waiver": "waiver", "rate": "rate"}
-"""What an outcome names, and the kind of rule that it is."""
+LINKS = {"base": "method", "factor": "factor", "waiver": "waiver", "rate": "rate", "allowance": "limit"}
+"""What an outcome names, and the kind of rule that it is. allowance: a limit per consignment, in the pack's currency;
+so much of its value is left free of duty and tax."""
 METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
 """Ways of computing that the engine knows. Customs value: goods + shipping + insurance (cif), goods alone (fob), a
 share of the goods' retail price (retail_share, its percent in values). Tax is reckoned on the price with shipping,

@@ -20,7 +20,7 @@ from cbec.methods.compliance.fixings import Fixings
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
 from cbec.methods.compliance.measures import Applied
 from cbec.methods.compliance.tariff import Tariff
-from cbec.methods.compliance.waivers import in_steps, waived
+from cbec.methods.compliance.waivers import allowed, in_steps, waived
 from cbec.methods.compliance.words import REDUCED, Words
 from cbec.methods.compliance.years import by_order, spent
 
@@ -196,7 +196,7 @@ class _Run:
             *_gathered(
                 self._decisions.cases,
                 "case",
-                *("charged_rate", "duty_kind", "fob", "customs_share", "narrow_base", "waiver", "problem"),
+                *("charged_rate", "duty_kind", "fob", "customs_share", "narrow_base", "allowance", "waiver", "problem"),
             )
         ).rename({"customs_share": "share"})
         unpriced = pl.col("issue").is_null() & ~pl.col("priced")
@@ -239,7 +239,7 @@ class _Run:
 
     def _reckoned(self, frame: pl.DataFrame, imports: pl.DataFrame | None, applied: Applied | None) -> pl.DataFrame:
         """Adds the amounts, and the problems that come to light with them."""
-        frame = self._with_flat(frame, imports)
+        frame = allowed(self._with_flat(frame, imports), imports)
         frame = frame.with_columns(pl.col("problem").is_null().alias("solvable"))
 
         def plain(lines: pl.DataFrame) -> pl.DataFrame:

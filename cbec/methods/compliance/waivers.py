@@ -1,4 +1,4 @@
-"""What depends on amounts already reckoned: tax too small to be levied, duties in steps of another rate."""
+"""What small consignments are spared, and duties in steps of another rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance.consignments import CENTS
+from cbec.methods.compliance.consignments import CENTS, flat_duty
 from cbec.methods.compliance.exact import wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
@@ -14,6 +14,25 @@ from cbec.methods.compliance.intervals import MICRO
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.rules import Rule
+
+
+def allowed(frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
+    """Adds `allowed`: the line's share of the value that a consignment has free (minor units, null = none).
+
+    frame: decided lines with `allowance` (millionths of the pack's currency, null = none) and `problem`. imports: the
+    imported lines, as `consignments.flat_duty` wants them. A refund whose sale is not told has a problem.
+    """
+    if imports is None or frame["allowance"].null_count() == frame.height:
+        return frame.with_columns(pl.lit(None, pl.Int64).alias("allowed"))
+    at = imports["row"]
+    rows = imports.with_columns(frame["allowance"].gather(at).alias("amount"), frame["problem"].gather(at))
+    rows = rows.filter(pl.col("problem").is_null() & pl.col("amount").is_not_null())
+    shares = flat_duty(rows, each="group").select("row", pl.col("flat").alias("allowed"))
+    joined = frame.join(shares, on="row", how="left", maintain_order="left")
+    orphan = pl.col("problem").is_null() & pl.col("allowance").is_not_null() & pl.col("allowed").is_null()
+    return joined.with_columns(
+        pl.when(orphan).then(pl.lit("tax_refund_without_sale")).otherwise("problem").alias("problem")
+    )
 
 
 def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, cells: pl.DataFrame) -> pl.DataFrame:

@@ -89,13 +89,82 @@ def test_the_sound_pack_is_read() -> None:
         ("  xx.low:", "  xx.base:", r'line \d+: key "xx\.base" comes twice'),
         ("  xx.rate:\n    kind: rate", "  xx.rate:\n    kind: rate\n    category: books", r"DE has no rule of kind rate"),
         ("unit: EUR", "unit: EURO", r"limits are in EUR and at most one other currency, not EURO"),
+        ("base: xx.base, ", "base: xx.base, rate: xx.rat, ", r'there is no rule "xx\.rat" of kind rate; did you mean "xx\.rate"\?'),
+        ("base: xx.base, ", "base: xx.base, allowance: xx.limi, ", r'there is no rule "xx\.limi" of kind limit'),
+        ("per: consignment", "per: item", r"allowance is no limit per consignment in the pack's currency \(EUR\)"),
         ("pack: xx", "pack: [", r"xx\.yaml line \d+"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_rule_is_named_with_file_rule_and_key(old: str, new: str, message: str) -> None:
     assert old in TEXT
+    text = TEXT.replace(old, new, 1)
+    if "allowance is no limit" in message:
+        text = text.replace("base: xx.base, ", "base: xx.base, allowance: xx.limit, ")
     with pytest.raises(UsageFault, match=message):
-        packs.parse(TEXT.replace(old, new, 1), "xx.yaml")
+        packs.parse(text, "xx.yaml")
+
+
+def test_a_scheme_may_name_its_rate_and_leave_a_part_free() -> None:
+    """A rate of the levy `named` holds only there; the part left free is shared by value and bears no duty either."""
+    from cbec.methods.compliance.book import rulebook
+
+    text = TEXT.replace("base: xx.base, ", "base: xx.base, rate: xx.own, allowance: xx.free, ")
+    text += """
+  xx.own:
+    kind: rate
+    country: DE
+    levy: named
+    unit: percent
+    values: [{valid_from: 2021-07-01, value: 50}]
+    reference: {title: a set, quote: "50", verified_on: 2026-11-25}
+  xx.free:
+    kind: limit
+    unit: EUR
+    per: consignment
+    base: goods
+    inclusive: true
+    values: [{valid_from: 2021-07-01, value: 30}]
+    reference: {title: a set, quote: "30", verified_on: 2026-11-25}
+  xx.tariff:
+    kind: duty
+    when: {movement: import}
+    then: {duty: tariff, base: xx.value}
+    valid_from: 2021-07-01
+    reference: {title: a set, quote: tariff, verified_on: 2026-11-25}
+  xx.value:
+    kind: method
+    method: cif
+    reference: {title: a set, quote: cif, verified_on: 2026-11-25}
+  xx.home:
+    kind: scheme
+    when: {movement: domestic}
+    then: {scheme: HOME, collected_by: seller, tax: charge, base: xx.base, reason: tax_domestic}
+    valid_from: 2021-07-01
+    reference: {title: a set, quote: home, verified_on: 2026-11-25}
+  xx.none:
+    kind: duty
+    when: {movement: domestic}
+    then: {duty: none}
+    valid_from: 2021-07-01
+    reference: {title: a set, quote: none, verified_on: 2026-11-25}
+"""
+    line = {"date": date(2024, 6, 1), "ship_from": "CN", "ship_to": "DE", "duty_rate_pct": 10, "order_id": "one"}
+    told = taxed(
+        [
+            line | {"line": "1", "sku": "A", "price": 60},
+            line | {"line": "2", "sku": "B", "price": 30, "qty": 1},
+            line | {"line": "3", "sku": "B", "price": 30, "qty": -1},
+            line | {"line": "4", "sku": "C", "price": 100, "ship_from": "DE"},
+            line | {"order_id": "two", "qty": -1, "price": 60, "scheme": "IOSS"},
+        ],
+        rules=rulebook([packs.parse(text, "xx.yaml")]),
+    )
+    assert [t["customs_value"] for t in told[:3]] == [40, 20, -20]  # 30 of 90 are free
+    assert [t["duty"] for t in told[:3]] == [4, 2, -2]
+    assert [t["tax"] for t in told[:4]] == [22, 11, -11, 16]
+    assert "xx.own" in told[0]["rule_ids"] and "xx.free" in told[0]["rule_ids"]
+    assert "xx.own" not in told[3]["rule_ids"]
+    assert told[4]["reason_code"] == "tax_refund_without_sale"
 
 
 def test_two_packs_for_one_country_are_a_fault(tmp_path: Path) -> None:
