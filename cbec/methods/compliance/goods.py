@@ -74,7 +74,7 @@ class Goods:
         """What a category means: itself where a rate bears its name, and the rules whose words it holds."""
         plain = word.strip().lower()
         spoken = tuple(r.id for r in rules if r.words and re.search(_pattern(r.words), plain))
-        return (word if word in rated else "", spoken)
+        return (next((name for name in (word, plain) if name in rated), ""), spoken)
 
     def words(self, hs_code: pl.Series) -> pl.Series:
         """The number of each customs code among those of the file."""
@@ -140,11 +140,11 @@ class _Classes:
         if word and (country, word) in self._rated:
             return word, None
         if code is None:  # no customs code that tells anything
-            mine = [r.id for r in self._rules if r.id in spoken and r.country in (None, country)]
+            mine = [r.id for r in self._rules if r.id in spoken and self._of(r, country)]
             return None, mine[0] if mine else None
         best: tuple[bool, int, bool, str, str] | None = None
         for rule in self._rules:
-            if rule.country != country and (rule.country is not None or country in self._closed):
+            if not self._of(rule, country):
                 continue
             for partly, prefixes in ((False, rule.hs), (True, rule.partly)):
                 for prefix in prefixes:
@@ -155,6 +155,9 @@ class _Classes:
             return None, None
         _, _, partly, goods, rule_id = best
         return (goods if not partly and (country, goods) in self._rated else None), rule_id
+
+    def _of(self, rule: Rule, country: str) -> bool:
+        return rule.country == country or (rule.country is None and country not in self._closed)
 
 
 def _pattern(words: Sequence[str]) -> str:

@@ -201,26 +201,26 @@ def test_a_category_of_ones_own_gets_its_rate(tmp_path: Path) -> None:
     for file in (folder("configs") / "rules").glob("*.yaml"):
         (tmp_path / file.name).write_text(file.read_text("utf-8"), "utf-8")
     own = """
-  eu.vat.books.de:
+  eu.vat.flowers.de:
     kind: rate
     country: DE
-    category: books
+    category: flowers
     unit: percent
     values: [{valid_from: 2021-01-01, value: 7}]
-    reference: {title: our tax adviser, quote: books 7 %, verified_on: 2026-11-01}
+    reference: {title: our tax adviser, quote: flowers 7 %, verified_on: 2026-11-01}
 """
     with (tmp_path / "eu.yaml").open("a", encoding="utf-8") as file:
         file.write(own)
     line = {"date": date(2024, 6, 1), "ship_from": "DE", "ship_to": "DE", "price": 100}
     told = taxed(
         [
-            line | {"category": "books"},
+            line | {"category": "Flowers"},
             line | {"category": "shoes"},
             line,
-            line | {"category": "books", "ship_to_region": "27498"},
+            line | {"category": "flowers", "ship_to_region": "27498"},
         ],
         rules=rulebook(packs.load(str(tmp_path))),
     )
     assert [t["tax"] for t in told] == [7, 19, 19, 0]
-    assert "eu.vat.books.de" in told[0]["rule_ids"]
+    assert "eu.vat.flowers.de" in told[0]["rule_ids"]
     assert "our tax adviser" in told[0]["citation"]
