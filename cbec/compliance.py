@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from cbec.core.command import Common, Result, Table, command, setting
 
@@ -79,3 +80,62 @@ def taxid(tax_ids: Table, *, s: Common) -> Result:
     from cbec.methods.compliance import tax_numbers
 
     return tax_numbers.result(tax_ids)
+
+
+@dataclass(frozen=True)
+class Diff(Common):
+    """Settings of `compliance diff`."""
+
+    old: str = setting("", "folder of the rule packs before; empty = those that ship with cbec")
+    new: str = setting("", "folder of the rule packs after; empty = those that ship with cbec")
+    old_known_on: date | None = setting(None, "of the old rules only what was known on this day")
+    new_known_on: date | None = setting(None, "of the new rules only what was known on this day")
+    effective: date | None = setting(
+        None,
+        "what changes on this day: all lines as sold on it, beside the day before; empty = lines on their own days",
+    )
+    price_basis: str = setting(
+        "net", "whether prices include tax (gross) or not (net) where a line does not say", choices=("net", "gross")
+    )
+
+
+@command("rule_changes", "line_changes")
+def diff(
+    order_lines: Table | None = None,
+    products: Table | None = None,
+    tariff: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Diff,
+) -> Result:
+    """What changed between two states of the rules, by rule id and date, and what that does to order lines.
+
+    The two states are two folders of rule packs, one folder as known on two days, or the eve and the morning of a day
+    on which rules change. With order lines each change tells the lines, orders and SKUs that rest on it and the money.
+    """
+    from cbec.methods.compliance import at_risk, changes, packs
+
+    folders = {folder: tuple(packs.load(folder)) for folder in (s.old, s.new)}
+    old, new = changes.State(folders[s.old], s.old_known_on), changes.State(folders[s.new], s.new_known_on)
+    at_risk.states_differ(old, new, s.effective)
+    found = changes.changes(old, new, effective=s.effective)
+    day = at_risk.last_day(order_lines, (s.as_of, s.effective))
+    if order_lines is None:
+        return Result(
+            {"rule_changes": found},
+            money="no order lines were given, so no money is told",
+            metrics=at_risk.metrics(found, None),
+            findings=at_risk.findings(found, None, new, day),
+        )
+    book = at_risk.Book(order_lines, products, tariff, rates, s.price_basis == "gross", s.language, s.home_currency)
+    lines = at_risk.compared(book, old, new, s.effective)
+    money = at_risk.currency(lines, s.home_currency)
+    lines = at_risk.told_in(lines, s.home_currency, at_risk.fixed(rates, s.effective) if s.effective else rates)
+    table = at_risk.per_change(found, lines, money)
+    return Result(
+        {"rule_changes": table, "line_changes": lines.filter("changed")},
+        money=at_risk.headline(lines, money, s.effective),
+        metrics=at_risk.metrics(table, lines),
+        findings=at_risk.findings(table, lines, new, day),
+        notes=at_risk.notes(table, lines, s.effective),
+    )

@@ -165,4 +165,50 @@ def test_a_broken_pack_is_a_usage_fault_that_names_the_key(tmp_path: Path, cbec:
 
 
 def test_both_commands_are_declared() -> None:
-    assert set(command.commands_of("compliance")) == {"tax", "test"}
+    assert set(command.commands_of("compliance")) == {"diff", "tax", "test"}
+
+
+SALES = """order_id,line,sku,qty,date,price,currency,ship_from,ship_to,hs_code
+A,1,S1,1,2026-05-04,60.00,EUR,CN,FR,610910
+A,2,S2,1,2026-05-04,20.00,EUR,CN,FR,640299
+B,1,S1,1,2026-05-05,60.00,EUR,FR,FR,610910
+"""
+
+
+def test_what_a_day_of_changes_does_to_an_order_file(tmp_path: Path, cbec: Cbec) -> None:
+    (tmp_path / "orders.csv").write_text(SALES, "utf-8")
+    done = cbec(
+        "compliance", "diff", "--effective", "2026-07-01", "--order-lines", "orders.csv", "-o", "changes.csv",
+        "--write-line-changes", "lines.csv", "--json", "--report", "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["money"]["today"], told["money"]["proposed"], told["money"]["currency"]) == (28.0, 35.2, "EUR")
+    assert (told["metrics"]["lines_changed"], told["metrics"]["orders_changed"]) == (2, 1)
+    changes = {r["rule_id"]: r for r in pl.read_csv(tmp_path / "changes.csv").to_dicts()}
+    assert changes["eu.duty.interim"]["difference"] == 7.2
+    assert changes["eu.duty.interim"]["valid_from"] == "2026-07-01"
+    lines = pl.read_csv(tmp_path / "lines.csv")
+    assert lines.select("order_id", "line", "old_total", "new_total").rows() == [
+        ("A", 1, 12.0, 15.6),
+        ("A", 2, 4.0, 7.6),
+    ]
+    assert "More (or less) due, by country" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_two_folders_of_rules(tmp_path: Path, cbec: Cbec) -> None:
+    for name, rate in (("old", "20"), ("new", "22")):
+        (tmp_path / name).mkdir()
+        text = (folder("configs") / "rules" / "gb.yaml").read_text("utf-8")
+        text = text.replace("valid_from: 2011-01-04, value: 20}", f"valid_from: 2011-01-04, value: {rate}}}")
+        (tmp_path / name / "gb.yaml").write_text(text, "utf-8")
+    done = cbec(
+        "compliance", "diff", "--old", "old", "--new", "new", "--as-of", "2027-02-01", "-o", "-", "--fail-on", "warn"
+    )
+    assert done.returncode == 1, done.stderr  # the pack is past its last check
+    (row,) = pl.read_csv(done.stdout.encode()).to_dicts()
+    assert (row["rule_id"], row["old_value"], row["new_value"]) == ("gb.vat.standard.gb", 20, 22)
+    assert row["reason"] == "20.0 percent before, 22.0 percent now."
+    same = cbec("compliance", "diff", "--old", "old", "--new", "old")
+    assert same.returncode == 2
+    assert "old and new rules are the same" in same.stderr

@@ -10,9 +10,12 @@ from cbec.report import svg
 from cbec.report.format import NOTHING, figure, money, number, of, percent
 from cbec.report.page import Chart, Figure
 from cbec.report.parts import STACK
+from cbec.report.rule_changes import diff
 
 if TYPE_CHECKING:
     from cbec.report.page import Page, View
+
+__all__ = ["diff", "tax", "test"]
 
 _COUNTRIES = 15
 _CURRENCIES = 6

@@ -39,7 +39,7 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
 def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
     """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
     lines outside the tax area and packs past their last check (warn)."""
-    found = [*_undetermined(tax, order_lines), *_reduced(tax), *_stale(packs, order_lines, as_of)]
+    found = [*_undetermined(tax, order_lines), *_reduced(tax), *stale(packs, order_lines["ship_to"], as_of)]
     outside = tax.filter(pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"]))
     for country, lines in outside.group_by("ship_to").len().sort("ship_to").iter_rows():
         message = f"{lines} lines go to special territories of {country}; what these charge themselves is not covered"
@@ -89,9 +89,10 @@ def _reduced(tax: pl.DataFrame) -> list[Finding]:
     ]
 
 
-def _stale(packs: Sequence[Pack], order_lines: pl.DataFrame, as_of: date | None) -> list[Finding]:
-    """Packs past their last check that lines of the file go to."""
-    places = set(order_lines["ship_to"].drop_nulls().unique())
+def stale(packs: Sequence[Pack], ship_to: pl.Series | None, as_of: date | None) -> list[Finding]:
+    """Packs past their last check that lines of the file go to (None: all packs)."""
+    every = {code for pack in packs for code in (*pack.jurisdictions, *pack.treated_as)}
+    places = every if ship_to is None else set(ship_to.drop_nulls().unique())
     return [
         Finding(
             f"stale:{pack.id}",
