@@ -14,7 +14,7 @@ import pytest
 from support.taxed import order_lines
 
 from cbec import compliance, tables
-from cbec.core import check, command, reasons
+from cbec.core import check, reasons
 from cbec.core.packaged import folder
 
 DAY = date(2026, 8, 1)
@@ -162,10 +162,6 @@ def test_a_broken_pack_is_a_usage_fault_that_names_the_key(tmp_path: Path, cbec:
     done = cbec("compliance", "test", "--rules", str(tmp_path))
     assert done.returncode == 2
     assert 'gb.yaml: rule "gb.supply.limit": key "inclusiv" is not known; did you mean "inclusive"?' in done.stderr
-
-
-def test_both_commands_are_declared() -> None:
-    assert set(command.commands_of("compliance")) == {"diff", "tax", "test"}
 
 
 SALES = """order_id,line,sku,qty,date,price,currency,ship_from,ship_to,hs_code

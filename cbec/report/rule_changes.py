@@ -31,7 +31,7 @@ def diff(page: Page, view: View) -> None:
         page.text("No rule says anything else than before.")
         return
     lines = view.table("line_changes", "difference", "currency", "reason_code")
-    page.figures(_tiles(view, changes, lines))
+    page.figures(_tiles(view, changes))
     if view.metric("lines") is None:
         page.text("No order lines were given (--order-lines): the changes stand alone, without lines and money.")
     if lines is not None:
@@ -64,13 +64,11 @@ def diff(page: Page, view: View) -> None:
         page.table(lines, "Lines taxed, collected or decided otherwise", contract="line_changes")
 
 
-def _tiles(view: View, changes: pl.DataFrame, lines: pl.DataFrame | None) -> list[Figure | None]:
+def _tiles(view: View, changes: pl.DataFrame) -> list[Figure | None]:
     of_lines = view.metric("lines")
     hit = view.metric("lines_changed") or 0
     lost = int(view.metric("lines_undetermined_by_change") or 0)
-    moved = (
-        0 if lines is None else lines.filter(pl.col("old_collected_by").ne_missing(pl.col("new_collected_by"))).height
-    )
+    moved = int(view.metric("lines_another_collects") or 0)
     tiles: list[Figure | None] = [
         Figure("Changes", number(changes.height), of(changes["rule_id"].n_unique(), "rule")),
         Figure("Lines changed", number(hit), f"{percent(hit / of_lines)} of {of_lines:,.0f} lines") if of_lines else None,
@@ -137,7 +135,7 @@ def _moves(page: Page, lines: pl.DataFrame) -> None:
     """Lines whose scheme or collector is another."""
     by = ["ship_to", "old_scheme", "new_scheme", "old_collected_by", "new_collected_by", "currency"]
     differs = pl.any_horizontal(pl.col(f"old_{c}").ne_missing(pl.col(f"new_{c}")) for c in ("scheme", "collected_by"))
-    moved = lines.filter(differs, pl.col("reason_code") != "change_undetermined")
+    moved = lines.filter(differs, ~pl.col("reason_code").is_in(["change_undetermined", "change_determined"]))
     if moved.height:
         told = (
             moved.group_by(by)

@@ -162,7 +162,8 @@ def metrics(changes: pl.DataFrame, lines: pl.DataFrame | None) -> dict[str, floa
     hit = lines.filter("changed")
     found |= {"lines": lines.height, "lines_changed": hit.height, "orders_changed": hit["order_id"].n_unique()}
     found |= {"skus_changed": hit["sku"].n_unique(), "lines_undetermined_by_change": _of(hit, "change_undetermined")}
-    found["lines_another_collects"] = _of(hit, "change_collector")
+    decided = hit.filter(pl.col("old_status") == "OK", pl.col("new_status") == "OK")
+    found["lines_another_collects"] = decided.filter(pl.col("old_collected_by") != pl.col("new_collected_by")).height
     both = lines.filter(pl.col("difference").is_not_null())
     sums = both.group_by("currency").agg(pl.col("old_total", "new_total", "difference").sum()).sort("currency")
     for code, was, now, difference in sums.iter_rows():
