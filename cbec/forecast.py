@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Demand(Common):
-    """Settings of `forecast demand` and `forecast backtest`."""
+class Backtest(Common):
+    """Settings of `forecast backtest`, which `forecast demand` has too."""
 
     horizon: int = setting(
         0, "periods ahead; 0 = 168 hours, 90 days, 13 weeks, 6 months, 4 quarters or 2 years", min=0, max=1000
@@ -24,17 +24,32 @@ class Demand(Common):
     by: str = setting("sku,market", "columns of sales that make a series: sku, market, warehouse, channel")
 
 
-@command("forecast", "model_record", "prepared", by=("sku", "market"))
+@dataclass(frozen=True)
+class Demand(Backtest):
+    """Settings of `forecast demand`."""
+
+    levels: str = setting(
+        "", "sums to forecast too, e.g. total,market,category+market: total, columns of `by`, category, brand"
+    )
+    reconcile: str = setting(
+        "auto",
+        "how levels add up: sums of the series, least squares over all levels (MinT), or what was nearer before",
+        choices=("auto", "bottom_up", "mint"),
+    )
+
+
+@command("forecast", "model_record", "prepared", "forecast_levels", "level_record", by=("sku", "market"))
 def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.
 
     Each series gets the method that did best from past origins; quantiles come from its past errors. Products of the same
-    category (and market) share seasons.
+    category (and market) share seasons. With --levels sums of series are forecast too, and all of them add up.
     """
     from cbec.methods.forecast import demand as method
 
     panel = _panel(sales, products, s)
-    answer = method.answer(panel, s.horizon)
+    sums = method.Sums(s.levels, s.reconcile, s.seed, products) if s.levels.strip() else None
+    answer = method.answer(panel, s.horizon, sums)
     return Result(
         tables=answer.tables,
         money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",
@@ -44,7 +59,7 @@ def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     )
 
 
-def _panel(sales: Table, products: Table | None, s: Demand) -> Panel:
+def _panel(sales: Table, products: Table | None, s: Backtest) -> Panel:
     from cbec.methods.forecast import history
 
     as_of = s.as_of if s.as_of is not None else history.latest(sales)
@@ -122,7 +137,7 @@ def replenish(
 
 
 @command("backtest")
-def backtest(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
+def backtest(sales: Table, products: Table | None = None, *, s: Backtest) -> Result:
     """Accuracy of every method from past origins: against the seasonal naive and the seller formula.
 
     The row `cbec` is what `forecast demand` would have said at each origin, quantiles included.

@@ -10,6 +10,7 @@ from cbec.report import svg
 from cbec.report.backtest import backtest
 from cbec.report.clearance import clearance
 from cbec.report.format import NOTHING, figure, number, of, percent, short, units
+from cbec.report.levels import levels
 from cbec.report.page import Chart, Figure
 from cbec.report.series import PERIOD, keys, last_period, name, rows_of, tone
 from cbec.report.stock import replenish
@@ -43,6 +44,7 @@ def demand(page: Page, view: View) -> None:
         page.section("Methods and their record")
         _record_pictures(page, record, names)
         _offenders(page, record, forecast, names)
+    levels(page, view)
     page.section("Rows")
     totals = [
         "h",

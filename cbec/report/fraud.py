@@ -235,5 +235,7 @@ def _verdict(ours: dict[str, Any], best: dict[str, Any]) -> str:
         f"{number(ours['average_precision'], 3)}; the best without a model, {names[str(best['method'])]}, has {number(best['average_precision'], 3)}."
     )
     return said + (
-        " The model was written." if ours["verdict"] == "chosen" else " The model was not written: use the detectors."
+        " It is good enough to score with."
+        if ours["verdict"] == "chosen"
+        else " It is not good enough: the detectors decide."
     )

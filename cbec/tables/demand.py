@@ -85,6 +85,38 @@ forecast = Contract(
     dynamic_key=True,
 )
 
+forecast_levels = Contract(
+    "forecast_levels",
+    "Demand of sums of series as a distribution. Means are the sums of the series' means; quantiles come from joint draws of the series.",
+    (
+        Column("level", "text", "total, or the columns that a node has in common, joined by +"),
+        Column("node", "text", "their values, joined by ' + '"),
+        Column("series", "int", "series under the node", min=1),
+        Column("as_of", "date", "last day known to the forecast"),
+        Column("frequency", "text", "H, D, W, M, Q or Y", one_of=("H", "D", "W", "M", "Q", "Y")),
+        Column("date", "moment", "first day of the period; weeks begin on Monday"),
+        Column("h", "int", "periods ahead", min=1),
+        *_FIGURES,
+        Column("model", "text", "bottom_up: sums of the series; mint: reconciled by least squares", one_of=("bottom_up", "mint")),
+    ),
+    key=("level", "node", "h"),
+    time="as_of",
+)
+
+level_record = Contract(
+    "level_record",
+    "How near each way of forecasting a level was at the past origins.",
+    (
+        Column("level", "text", "series: the series themselves"),
+        Column("method", "text", "own: the level's own forecast, which does not add up", one_of=("bottom_up", "own", "mint")),
+        Column("nodes", "int", "of the level", min=1),
+        Column("wape", "float", "absolute errors over demand", null=True, min=0, digits=4),
+        Column("bias", "float", "errors over demand", null=True, digits=4),
+        Column("rmse", "float", "root mean squared error", min=0, unit="pieces", digits=4),
+    ),
+    key=("level", "method"),
+)
+
 model_record = Contract(
     "model_record",
     "Per series: which method was chosen, on which record, beside the naive methods.",

@@ -78,7 +78,7 @@ def test_the_page_of_training_gives_the_verdict():
     with mock.patch.object(models, "ROUNDS", 20):
         result = train(payments.shop(), s=s)
     text, _ = drawn("train", s, result)
-    assert "The model was written." in text and "detectors and rules" in text
+    assert "It is good enough to score with." in text and "detectors and rules" in text
     refused = result.tables["training_record"].with_columns(pl.lit("refused").alias("verdict"))
     result.tables["training_record"] = refused
-    assert "The model was not written" in drawn("train", s, result)[0]
+    assert "the detectors decide" in drawn("train", s, result)[0]

@@ -67,10 +67,26 @@ class Answer:
     notes: list[str] = field(default_factory=list)
 
 
-def answer(panel: Panel, horizon: int) -> Answer:
-    """Forecast, record and prepared demand of a panel."""
+@dataclass(frozen=True)
+class Sums:
+    """Which sums of series to forecast too (see levels.parse), how they are made to add up, and the seed of the draws."""
+
+    levels: str
+    way: str
+    seed: int
+    products: pl.DataFrame | None
+
+
+def answer(panel: Panel, horizon: int, sums: Sums | None = None) -> Answer:
+    """Forecast, record and prepared demand of a panel; with `sums` the levels above it besides, all of them coherent."""
+    from cbec.methods.forecast import levels
+
     h = horizon or periods.HORIZON[panel.frequency]
     out = outlook(panel, h)
+    above = None
+    if sums is not None:
+        above = levels.coherent(panel, out, levels.parse(sums.levels, panel, sums.products), h, sums.way, sums.seed)
+        out = levels.moved(out, above.point) if above.method == "mint" else out
     alive = ~out.dead[:, None]
     figures = {
         "mean": out.point,
@@ -87,7 +103,11 @@ def answer(panel: Panel, horizon: int) -> Answer:
         "model_record": record,
         "prepared": tables.prepared(panel),
     }
-    return Answer(made, _metrics(panel, out, h), _findings(panel, out, record), _notes(panel, out, h))
+    notes = _notes(panel, out, h)
+    if above is not None:
+        made |= {"forecast_levels": levels.rows(panel, above), "level_record": above.record}
+        notes += above.notes
+    return Answer(made, _metrics(panel, out, h), _findings(panel, out, record), notes)
 
 
 def _judged(out: Outlook) -> Floats:

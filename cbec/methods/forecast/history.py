@@ -165,7 +165,7 @@ def panel(
     stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
     promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
     gap = ~_marks(rows, shape, start) & ~stock_out
-    return _finish(
+    return finish(
         names, chosen, start, as_of, units, returned, stock_out, promo, gap, groups(names, products), dropped, notes
     )
 
@@ -198,7 +198,7 @@ def until(panel: Panel, cut: int) -> Panel:
     """The panel as it stood `cut` periods ago: what came later is gone, classes and flags are those of then."""
     width = panel.units.shape[1] - cut
     units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units[:, :width])
-    return _finish(
+    return finish(
         panel.keys,
         panel.frequency,
         panel.start,
@@ -214,7 +214,7 @@ def until(panel: Panel, cut: int) -> Panel:
     )
 
 
-def _finish(
+def finish(
     names: pl.DataFrame,
     frequency: str,
     start: int,
