@@ -30,7 +30,6 @@ from cbec.methods.compliance.rules import (
     LIMITS,
     LINKS,
     METHODS,
-    NAMED,
     NEEDED,
     OUTCOMES,
     PLACES,
@@ -140,8 +139,7 @@ def parse(text: str, file: str) -> Pack:
         )
     for country in places:
         charged = any(rule.then.get("tax") == "charge" for rule in pack.of("scheme"))
-        general = [r for r in pack.of("rate") if r.country == country and r.category is None and r.levy != NAMED]
-        if charged and not general:
+        if charged and not any(r.country == country and r.category is None for r in pack.of("rate")):
             raise UsageFault(f"{file}: {country} has no rule of kind rate")
     return pack
 
@@ -229,7 +227,7 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
         "definition": DEFINITIONS,
         "per": PER.get(kind, ()),
         "base": ("goods", "value", "customs"),
-        "levy": (*LEVIES, NAMED),
+        "levy": LEVIES,
     }
     for word in said.get("of", ()):
         if word not in ("tax", "duty"):

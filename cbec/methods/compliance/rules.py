@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """What a rule of each kind may say, beside `kind`, `reference` and `note`.
 
-rate: of a country, for all goods or a category, of a levy (vat unless told; named: only for schemes that name it). goods: a class of goods by customs
+rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
 codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
 waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
@@ -74,8 +74,6 @@ SCHEMES = (
 """Registrations and channels that an order line may name."""
 TRANSPORTS = ("post", "courier", "air", "sea", "land")
 LEVIES = ("vat", "consumption", "parcel")
-NAMED = "named"
-"""Levy of a rate that holds only where a scheme names it (`rate` of its outcome)."""
 
 FACTS: dict[str, tuple[str, ...]] = {
     "movement": ("domestic", "intra", "import"),
@@ -134,7 +132,7 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
     },
 }
 LINKS = {"base": "method", "factor": "factor", "waiver": "waiver", "rate": "rate", "allowance": "limit"}
-"""What an outcome names, and the kind of rule that it is. allowance: a limit per consignment, in the pack's currency;
+"""What an outcome names, and the kind of rule that it is. rate: charged instead of that of the place. allowance: a limit per consignment, in the pack's currency;
 so much of its value is left free of duty and tax."""
 METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
 """Ways of computing that the engine knows. Customs value: goods + shipping + insurance (cif), goods alone (fob), a

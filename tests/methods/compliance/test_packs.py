@@ -105,7 +105,7 @@ def test_what_cannot_be_a_rule_is_named_with_file_rule_and_key(old: str, new: st
 
 
 def test_a_scheme_may_name_its_rate_and_leave_a_part_free() -> None:
-    """A rate of the levy `named` holds only there; the part left free is shared by value and bears no duty either."""
+    """The rate holds there whatever the place has; the part left free is shared by value and bears no duty either."""
     from cbec.methods.compliance.book import rulebook
 
     text = TEXT.replace("base: xx.base, ", "base: xx.base, rate: xx.own, allowance: xx.free, ")
@@ -113,7 +113,7 @@ def test_a_scheme_may_name_its_rate_and_leave_a_part_free() -> None:
   xx.own:
     kind: rate
     country: DE
-    levy: named
+    category: own
     unit: percent
     values: [{valid_from: 2021-07-01, value: 50}]
     reference: {title: a set, quote: "50", verified_on: 2026-11-25}
