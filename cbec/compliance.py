@@ -139,3 +139,53 @@ def diff(
         findings=at_risk.findings(table, lines, new, day),
         notes=at_risk.notes(table, lines, s.effective),
     )
+
+
+@dataclass(frozen=True)
+class File(Common):
+    """Settings of `compliance file`."""
+
+    period: str = setting(
+        "", "tax period: a quarter (2026-Q3), month (2026-07), year or whole months (2026-05..2026-07)"
+    )
+    drafts: str = setting("", "folder for the drafts of returns and customs papers; empty = only tables", made=True)
+    seller: str = setting(
+        "", "YAML file with the seller's name, address, country, eori, phone and email, for the papers"
+    )
+    draft_decimal: str = setting("comma", "decimal mark in the CSV for the German office", choices=("comma", "point"))
+    rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
+
+
+@command("returns_due", "filing_control", "filing_lines")
+def file(
+    tax: Table,
+    order_lines: Table,
+    registrations: Table | None = None,
+    purchase_tax: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: File,
+) -> Result:
+    """Drafts of tax returns for a period, which add up to the tax table to the cent.
+
+    tax: as `compliance tax` writes it, with the order lines it came from.
+    """
+    from cbec.core.errors import UsageFault
+    from cbec.methods.compliance import filing, filing_rules, filing_tables, packs, periods
+
+    if not s.period:
+        raise UsageFault("compliance file needs --period", hint="for example 2026-Q3 or 2026-07")
+    asked = periods.parse(s.period)
+    rules = filing_rules.returns()
+    made = filing.file(tax, order_lines, packs.load(s.rules), rules, asked, registrations, purchase_tax, rates)
+    return Result(
+        {
+            "returns_due": filing_tables.due(made, s.language),
+            "filing_control": filing_tables.control(made),
+            "filing_lines": filing_tables.lines(made, s.language),
+        },
+        money=filing_tables.headline(made),
+        metrics=filing_tables.metrics(made),
+        findings=filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
+        notes=filing_tables.notes(made, []),
+    )

@@ -179,7 +179,9 @@ def _rule(rule_id: str, raw: object, file: str, pack_id: str) -> Rule:
             raise UsageFault(f'{where}: key "{key}" is missing')
     said = _said(raw, kind, where)
     _check_words(said, kind, where)
-    return Rule(id=rule_id, kind=kind, reference=_reference(raw.get("reference"), where), note=raw.get("note"), **said)
+    return Rule(
+        id=rule_id, kind=kind, reference=reference_of(raw.get("reference"), where), note=raw.get("note"), **said
+    )
 
 
 def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
@@ -201,7 +203,7 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
         elif key in ("country", "unit", "name", "category", "goods", "measure"):
             said[key] = _code(value, place)
         elif key in ("values", "when"):
-            said[key] = _values(value, where) if key == "values" else _when(value, where)
+            said[key] = dated_values(value, where) if key == "values" else _when(value, where)
         elif key == "then":
             said[key] = _then(value, kind, where)
     return said
@@ -250,7 +252,8 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
             raise UsageFault(f"{where}: region is no regular expression: {error}") from error
 
 
-def _reference(raw: object, where: str) -> Reference:
+def reference_of(raw: object, where: str) -> Reference:
+    """A source from its mapping (title, quote, verified_on, url?); UsageFault where one of them is missing."""
     if not isinstance(raw, dict):
         raise UsageFault(f"{where}: no reference; a rule needs a source (title, quote, verified_on)")
     fields = [f.name for f in dataclasses.fields(Reference)]
@@ -265,7 +268,8 @@ def _reference(raw: object, where: str) -> Reference:
     )
 
 
-def _values(raw: object, where: str) -> tuple[Dated, ...]:
+def dated_values(raw: object, where: str) -> tuple[Dated, ...]:
+    """Values with the day they hold from, in their order; UsageFault where they do not go up."""
     if not isinstance(raw, list):
         raise UsageFault(f"{where}: values is no list")
     found = []
