@@ -112,8 +112,13 @@ def plan(demand: Demand, terms: Terms, held: Stock) -> Plan:
 
 def whole_packs(need: Floats, terms: Terms) -> Floats:
     """The order for a need: nothing, or at least the MOQ, in whole packs."""
-    packs = np.ceil(np.maximum(need, terms.moq) / terms.pack - 1e-9)
-    return np.where(need > 1e-9, packs * terms.pack, 0.0)
+    return in_packs(need, terms.moq, terms.pack)
+
+
+def in_packs(need: Floats | float, moq: Floats | float, pack: Floats | float) -> Floats:
+    """As `whole_packs`. The tolerance of a billionth of a pack keeps decimals exact: 2.1 kg in packs of 0.3 are seven."""
+    packs = np.ceil(np.maximum(need, moq) / pack - 1e-9)
+    return np.where(np.asarray(need) > 1e-9, packs * pack, 0.0)
 
 
 def stock_out_chance(demand: Demand, terms: Terms, held: Stock) -> Floats:

@@ -1,0 +1,1 @@
+"""Textbook models of one item's stock, exact where theory is: the vectors that the batch methods are tested against."""
