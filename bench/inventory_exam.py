@@ -136,9 +136,13 @@ def _levels(
     """The names under which cases ask for a level and what follows from it."""
     fill = 1 - short / per if per else 1.0
     return {
-        **dict.fromkeys(("stock_level", "order_up_to", "base_stock", "order_quantity", "base_stock_level", "quantile"), x),
+        **dict.fromkeys(
+            ("stock_level", "order_up_to", "base_stock", "order_quantity", "base_stock_level", "quantile"), x
+        ),
         **dict.fromkeys(("expected_cost", "cost", "expected_cost_per_period"), cost),
-        **dict.fromkeys(("expected_lost", "expected_short", "expected_shortage", "expected_lost_sales", "mean_unmet"), short),
+        **dict.fromkeys(
+            ("expected_lost", "expected_short", "expected_shortage", "expected_lost_sales", "mean_unmet"), short
+        ),
         **dict.fromkeys(("no_shortage_probability", "cycle_service_level", "cdf_at_level", "service_level"), reached),
         **dict.fromkeys(("stockout_probability", "shortage_probability"), 1 - reached),
         **dict.fromkeys(("expected_left", "expected_leftover", "expected_surplus"), x - mean + short),
@@ -197,7 +201,7 @@ def newsvendor_counted(i: Case) -> Answer:
     return _levels(x, cost, counted.short(pmf, x), mean, under, counted.cdf(pmf, x), over, i, per=mean / _periods(i))
 
 
-def reorder(i: Case) -> Answer:  # noqa: PLR0912 - one branch per question of the family
+def reorder(i: Case) -> Answer:
     """(r, Q): a cost per unit short, a fill rate or service level, or a cost of waiting; normal or counted demand."""
     demand, q = i.get("annual_demand", i.get("demand_rate", 0.0)), i.get("order_quantity")
     mean, sd = _lead_demand(i)
@@ -212,7 +216,9 @@ def reorder(i: Case) -> Answer:  # noqa: PLR0912 - one branch per question of th
     elif "shortage_cost" in i:
         costs = i["fixed_order_cost"], i["holding_cost"], i["shortage_cost"], demand, mean, sd
         if "reorder_point" in i and q:
-            found = normal.ReorderPoint(q, i["reorder_point"], normal.per_unit_short_cost(q, i["reorder_point"], *costs))
+            found = normal.ReorderPoint(
+                q, i["reorder_point"], normal.per_unit_short_cost(q, i["reorder_point"], *costs)
+            )
         else:
             found = normal.per_unit_short(*costs, quantity=q)
     elif "backorder_cost" in i:
@@ -259,7 +265,12 @@ def _reorder_counted(i: Case, demand: float, mean: float) -> Answer:
 
         while served(r) < target - 1e-12:
             r += 1
-        return {"reorder_point": r, "fill_rate": served(r), "cycle_service_level": counted.cdf(pmf, r), "safety_stock": r - mean}
+        return {
+            "reorder_point": r,
+            "fill_rate": served(r),
+            "cycle_service_level": counted.cdf(pmf, r),
+            "safety_stock": r - mean,
+        }
     if "service_level" in i:
         r = counted.quantile(pmf, i["service_level"])
         return {"reorder_point": r, "cycle_service_level": counted.cdf(pmf, r), "safety_stock": r - mean}
@@ -274,7 +285,7 @@ def _reorder_counted(i: Case, demand: float, mean: float) -> Answer:
     return {"order_quantity": found.high - found.low, "reorder_point": found.low, **names}
 
 
-def s_S(i: Case) -> Answer:  # noqa: N802
+def s_S(i: Case) -> Answer:
     one = _pmf(i)
     rate = review.cost_rate(_over(i, 1 + i.get("lead_time", 0.0)), i["holding_cost"], i["backorder_cost"])
     low = next((i[k] for k in ("reorder_level", "reorder_point", "s") if k in i), None)
@@ -387,7 +398,9 @@ def projection(i: Case) -> Answer:
         week = int(i["lead_time"] + i.get("review_period", 0))
         target = i.get("safety_stock", 0.0)
         need = max(target - float(net[week - 1]), 0.0)
-        out["order_quantity"] = float(orders.in_packs(need, i.get("moq", 0.0), i["pack_size"])) if "pack_size" in i else need
+        out["order_quantity"] = (
+            float(orders.in_packs(need, i.get("moq", 0.0), i["pack_size"])) if "pack_size" in i else need
+        )
     return out
 
 
@@ -456,7 +469,11 @@ def clearance(i: Case) -> Answer:
         sold = sum(asked[:weeks]) if isinstance(asked, list) else asked * weeks
         left = flow.left_by_age(held, sold)
         rates = next((i[k] for k in i if "fee" in k or "storage" in k), None)
-        out = {"left_by_band": left.tolist(), "left_total": float(left.sum()), "sold_total": min(sold, float(sum(held)))}
+        out = {
+            "left_by_band": left.tolist(),
+            "left_total": float(left.sum()),
+            "sold_total": min(sold, float(sum(held))),
+        }
         if isinstance(rates, list):
             out["cost"] = float((left * np.asarray(rates)).sum())
         return out
@@ -534,7 +551,9 @@ def main() -> None:
         good = "expected" in case and agrees(answers[case["id"]], case["expected"], case["rel_tol"])
         topics.setdefault(case["topic"], []).append(good)
         if wrong or ("expected" in case and not good):
-            faults.append(f"{case['id']}: {wrong or 'expected ' + str(case['expected']) + ', got ' + str(answers[case['id']])}")
+            faults.append(
+                f"{case['id']}: {wrong or 'expected ' + str(case['expected']) + ', got ' + str(answers[case['id']])}"
+            )
     if chosen.answers:
         chosen.answers.write_text(json.dumps(answers, indent=1), "utf-8")
     out = Table("inventory_exam", f"Inventory exam: {len(cases)} cases")

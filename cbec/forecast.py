@@ -70,8 +70,24 @@ def _panel(sales: Table, products: Table | None, s: Backtest) -> Panel:
 class Replenish(Common):
     """Settings of `forecast replenish`; a policy row's own value goes before the setting."""
 
+    policy: str = setting(
+        "RS", "policy where the table has none", choices=("RS", "sS", "RsS", "sQ", "wagner_whitin", "silver_meal")
+    )
+    target: str = setting(
+        "auto",
+        "what the level must hold where the policy names none; auto: its service level or fill rate",
+        choices=("auto", "service_level", "cost_carry_over", "cost_single_period"),
+    )
     service_level: float = setting(
         0.95, "chance of no stock-out per cycle where the policy has none", min=0.5, max=0.999
+    )
+    ratio_factor: float = setting(
+        1.0, "factor on the critical ratio of cost targets; `forecast backtest` tunes it", min=0.1, max=2
+    )
+    unmet: str = setting(
+        "waits",
+        "what demand does that finds the shelf empty; lost: orders do not make up for it",
+        choices=("waits", "lost"),
     )
     review_days: float = setting(7.0, "days between two orders where the policy has none", min=0.1)
     holding_rate: float = setting(
@@ -80,11 +96,14 @@ class Replenish(Common):
     markup: float = setting(
         0.5, "cost of a unit short as a share of unit cost, where neither policy nor price tells", min=0
     )
+    budget: float = setting(0.0, "value of all orders at unit cost, at most, in the home currency; 0 = no limit", min=0)
+    solver_seconds: float = setting(60.0, "time for the program of budget and containers", min=1)
+    surge_periods: int = setting(3, "last periods above the 95 % quantile that make a surge", min=1, max=50)
     correlation: float = setting(0.0, "correlation of the markets that one warehouse serves", min=0, max=1)
     projection_days: int = setting(90, "days of the table projection (longer where lead time + review is)", min=0)
 
 
-@command("replenishment", "projection")
+@command("replenishment", "projection", "stock_curve", "order_loads")
 def replenish(
     forecast: Table,
     inventory: Table,
@@ -92,47 +111,99 @@ def replenish(
     inbound: Table | None = None,
     coverage: Table | None = None,
     products: Table | None = None,
+    order_calendar: Table | None = None,
+    firm_orders: Table | None = None,
+    containers: Table | None = None,
+    sales: Table | None = None,
     rates: Table | None = None,
     *,
     s: Replenish,
 ) -> Result:
     """Orders per SKU and warehouse from the distribution of demand over lead time and review.
 
-    Periodic review up to a level that holds the service target, in whole packs, with the expected cost beside that of
-    the seller formula's order and of none, and stock by day.
+    By each item's policy, in whole packs, within budget and containers, with the expected cost beside that of the
+    seller formula's order and of none, and stock by day.
     """
     from cbec.methods import protection, unitcost
     from cbec.methods import terms as policy
-    from cbec.methods.forecast import orders, projection
+    from cbec.methods.forecast import (
+        firmlots,
+        limits,
+        lostsales,
+        orderdays,
+        orders,
+        projection,
+        stockcurve,
+        stockfindings,
+        surge,
+        targets,
+    )
     from cbec.methods.forecast import replenish as method
 
     clock = protection.clock(forecast, s.as_of)
     linked = protection.link(forecast, coverage, clock)
+    if firm_orders is not None:
+        forecast = firmlots.complete(forecast, linked.items, firm_orders)
+        linked = protection.link(forecast, coverage, clock)
+    items = linked.items
     terms = policy.choose(
-        linked.items,
+        items,
         policies,
         products,
         service_level=s.service_level,
         review_days=s.review_days,
         holding_rate=s.holding_rate,
+        policy=s.policy,
+        target="" if s.target == "auto" else s.target,
     )
+    terms = orderdays.keep(terms, items, products, order_calendar, clock)
+    held = policy.stock(items, inventory, inbound, clock)
+    prices = unitcost.prices(
+        items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=s.markup
+    )
+    per_day = linked.rate(clock)
+    lot = targets.lots(terms, prices, per_day)
+    cycle = targets.cycle(terms, lot, per_day)
+    terms, uncosted = targets.by_cost(terms, prices, cycle, s.ratio_factor)
     ahead = protection.demand(linked, clock, terms.protection, terms.spread_level, s.correlation)
     protection.check_reach(linked, clock, ahead, terms.needed)
-    held = policy.stock(linked.items, inventory, inbound, clock)
-    plan = orders.plan(ahead, terms, held)
-    prices = unitcost.prices(
-        linked.items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=s.markup
+    plan = orders.plan(ahead, terms, held, lot, cycle)
+    if s.unmet == "lost":
+        plan = lostsales.replan(ahead, terms, held, plan, s.seed)
+    firm = firmlots.plan(items, firm_orders, terms, held, prices, clock)
+    plan, fixed = orders.firm(plan, terms, firm)
+    boxes = limits.boxes(containers, items, products, rates, clock.today, prices.currency)
+    question = limits.Question(items, ahead, terms, held, plan, prices, fixed)
+    limited = limits.hold(question, s.budget, boxes, s.solver_seconds)
+    case = method.Case(
+        clock=clock,
+        linked=linked,
+        demand=ahead,
+        terms=terms,
+        held=held,
+        plan=limits.within(plan, limited),
+        prices=prices,
+        p_stockout=orders.stock_out_chance(ahead, terms, held),
+        wanted=plan.order,
+        limited=limited,
+        firm=firm,
+        surge=surge.find(forecast, sales, linked, clock, s.surge_periods),
+        uncosted=uncosted,
     )
-    case = method.Case(clock, linked, ahead, terms, held, plan, prices, orders.stock_out_chance(ahead, terms, held))
     ways = method.choices(case)
-    projected = projection.project(linked.items, ahead, terms, held, plan.order, clock, s.projection_days)
+    projected = projection.project(items, ahead, terms, held, case.plan.order, clock, s.projection_days)
     rows = method.rows(case, ways, projected)
     return Result(
-        tables={"replenishment": rows, "projection": projected.rows},
+        tables={
+            "replenishment": rows,
+            "projection": projected.rows,
+            "stock_curve": stockcurve.curve(case),
+            "order_loads": limits.loads(limited),
+        },
         money=method.headline(case, ways),
         metrics=method.metrics(case, ways, rows),
-        findings=[Finding(*f) for f in method.findings(case, rows, inventory)],
-        notes=method.notes(case, ways, inventory, forecast["as_of"][0]),
+        findings=[Finding(*f) for f in stockfindings.findings(case, ways, rows, inventory, firm_orders)],
+        notes=method.notes(case, ways, inventory, forecast["as_of"][0], sales is not None),
     )
 
 

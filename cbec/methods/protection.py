@@ -83,6 +83,13 @@ class Linked:
     known: NDArray[np.intp]
     names: pl.DataFrame
 
+    def rate(self, clock: Clock) -> Floats:
+        """Expected units per day and item, over the whole forecast."""
+        last = self.known - 1
+        span = clock.edges[1:][last] - clock.edges[0]
+        per_day = self.share * (self.mean[np.arange(len(self.mean)), last] / span)[self.series]
+        return np.bincount(self.item, weights=per_day, minlength=self.items.height).astype(np.float64)
+
     def seller_rate(self) -> Floats:
         """Units per day and item by the seller formula; NaN where a series has none."""
         rate = self.share * self.seller[self.series]

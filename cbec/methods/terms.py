@@ -42,7 +42,10 @@ KEYS = ("sku", "warehouse", "supplier_id")
 @dataclass(frozen=True)
 class Terms:
     """The policy of each item, n each. service: level of the cycle. fill: NaN = no target. shortage: NaN = not told.
-    storage: per m3 and day."""
+
+    storage: per m3 and day. policy: a word of tables.demand.POLICIES. lot: units, NaN = not told. target: a word of
+    TARGETS. freight: money per unit. wait: days until an order can be placed, which `lead` includes.
+    """
 
     lead: Floats
     lead_sd: Floats
@@ -55,11 +58,23 @@ class Terms:
     shortage: Floats
     order_cost: Floats
     storage: Floats
+    policy: NDArray[np.str_]
+    lot: Floats
+    target: NDArray[np.str_]
+    salvage: Floats
+    freight: Floats
+    duty: Floats
+    wait: Floats
+
+    @property
+    def continuous(self) -> NDArray[np.bool_]:
+        """Whether stock is looked at all the time: an order is placed as soon as the position is at the reorder point."""
+        return np.isin(self.policy, ("sS", "sQ"))
 
     @property
     def protection(self) -> Floats:
-        """Days that an order has to last: until the next one arrives."""
-        return self.lead + self.review
+        """Days that an order has to last: until the next one could arrive."""
+        return self.lead + np.where(self.continuous, 0.0, self.review)
 
     @property
     def needed(self) -> Floats:
@@ -106,11 +121,13 @@ def choose(
     service_level: float,
     review_days: float,
     holding_rate: float,
+    policy: str = "RS",
+    target: str = "",
 ) -> Terms:
     """The most specific row of `policies` for each item: SKU and warehouse > SKU > supplier and warehouse > supplier > warehouse > any.
 
     The row holds as a whole; its empty cells mean the settings, not a less specific row. suppliers: sku, supplier_id.
-    Raises InputRejected naming an item that no row fits.
+    target: where the row has none; empty = its fill rate where it has one alone, else the service level. Raises InputRejected naming an item that no row fits.
     """
     if suppliers is None:
         named = items.with_columns(pl.lit(None, pl.String).alias("supplier_id"))
@@ -130,19 +147,35 @@ def choose(
         return held[name].cast(pl.Float64).fill_null(empty).to_numpy()
 
     fill, service = cells("fill_rate", np.nan), cells("service_level", np.nan)
+    aims = held["target"].fill_null(target).to_numpy().astype("U20")
+    # A fill rate alone is a target of its own; where the row has both and names none, both are held.
+    aims = np.where((aims == "") & ~np.isnan(fill) & np.isnan(service), "fill_rate", aims)
+    unset = np.flatnonzero((aims == "fill_rate") & np.isnan(fill))
+    if unset.size:
+        name = items.row(int(unset[0]), named=True)
+        raise InputRejected(
+            f"policies: the target of SKU {name['sku']} at {name['warehouse']} is a fill rate, but the row has none"
+        )
+    service = np.where(np.isnan(service) & (aims != "fill_rate"), service_level, service)
     return Terms(
         lead=cells("lead_time_days", 0.0),
         lead_sd=cells("lead_time_sd_days", 0.0),
         review=cells("review_days", review_days),
         moq=cells("moq", 0.0),
         pack=cells("pack_size", 1.0),
-        # A fill rate alone is a target of its own; without either the setting holds.
-        service=np.where(np.isnan(service) & np.isnan(fill), service_level, service),
-        fill=fill,
+        service=np.where(np.isin(aims, ("fill_rate",)), np.nan, service),
+        fill=np.where(np.isin(aims, ("", "fill_rate")), fill, np.nan),
         holding_rate=cells("holding_rate", holding_rate),
         shortage=cells("shortage_cost", np.nan),
         order_cost=cells("order_cost", 0.0),
         storage=cells("storage_cost_m3_day", 0.0),
+        policy=held["policy"].fill_null(policy).to_numpy().astype("U20"),
+        lot=cells("lot_size", np.nan),
+        target=np.where(aims == "", "service_level", aims),
+        salvage=cells("salvage_rate", 0.0),
+        freight=cells("freight_per_unit", 0.0),
+        duty=cells("duty_rate", 0.0),
+        wait=np.zeros(items.height),
     )
 
 
@@ -150,7 +183,7 @@ def choose(
 class Stock:
     """What n items have and expect.
 
-    free: on hand less reserved (negative = owed). listed: whether the inventory has a row. item, day, qty: one entry
+    free: on hand less reserved and backorders (negative = owed). listed: whether the inventory has a row. item, day, qty: one entry
     per delivery on its way, `day` counted from today, overdue ones moved to day 1. overdue: one flag per delivery.
     """
 
@@ -180,7 +213,9 @@ class Stock:
 def stock(items: pl.DataFrame, inventory: pl.DataFrame, inbound: pl.DataFrame | None, clock: Clock) -> Stock:
     """Stock of the items, in their order. Items without an inventory row have none."""
     key = ["sku", "warehouse"]
-    held = items.join(inventory.select(*key, "on_hand", "reserved"), on=key, how="left", maintain_order="left")
+    held = items.join(
+        inventory.select(*key, "on_hand", "reserved", "backorders"), on=key, how="left", maintain_order="left"
+    )
     on_hand = held["on_hand"].fill_null(0.0).to_numpy()
     none = np.zeros(0)
     item, day, qty, dropped = none.astype(np.intp), none.astype(np.int64), none, 0
@@ -194,7 +229,7 @@ def stock(items: pl.DataFrame, inventory: pl.DataFrame, inbound: pl.DataFrame | 
         day = clock.offset(coming["arrival_date"]).astype(np.int64)
     return Stock(
         on_hand,
-        on_hand - held["reserved"].fill_null(0.0).to_numpy(),
+        on_hand - held["reserved"].fill_null(0.0).to_numpy() - held["backorders"].fill_null(0.0).to_numpy(),
         held["on_hand"].is_not_null().to_numpy(),
         item,
         np.maximum(day, 1),

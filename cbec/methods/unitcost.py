@@ -46,9 +46,9 @@ def prices(
     home: str | None,
     markup: float,
 ) -> Prices:
-    """Unit costs and shortage costs in the home currency.
+    """Landed unit costs and shortage costs in the home currency.
 
-    Unit cost from products, else from inventory. Shortage: the policy's (in the home currency), else price less unit
+    Unit cost from products, else from inventory, with the policy's duty and freight per unit on top. Shortage: the policy's (in the home currency), else price less unit
     cost, else `markup` x unit cost. home: default the one currency that the tables have. Raises UsageFault where they
     have several and there is no home currency, InputRejected where a rate is missing.
     """
@@ -81,6 +81,7 @@ def prices(
     if home is not None:
         cost = cost * rate_to(money, "cost_currency", "day", rates, home).to_numpy()
         price = price * rate_to(money, "price_currency", "day", rates, home).to_numpy()
+    cost = cost * (1 + terms.duty) + terms.freight
     margin = np.maximum(price - cost, 0.0)
     guessed = np.isnan(terms.shortage) & np.isnan(margin)
     shortage = np.where(np.isnan(terms.shortage), np.where(guessed, markup * cost, margin), terms.shortage)

@@ -8,7 +8,9 @@ from functools import cache
 from cbec.core.contract import Contract, one_meaning
 from cbec.core.errors import UsageFault, did_you_mean
 
-FAMILIES = ("demand", "supply", "transport", "warehouse", "money", "risk", "compliance", "filing", "market", "house")
+FAMILIES = (
+    "demand", "orders", "supply", "transport", "warehouse", "money", "risk", "compliance", "filing", "market", "house",
+)  # fmt: skip
 
 
 @cache

@@ -62,7 +62,9 @@ class Costing:
         days = self._stock_days(np.zeros_like(order), self.terms.lead, np.zeros_like(order))
         days = days + self._stock_days(self.terms.lead, self.terms.review, order)
         holding = self._per_day * days
-        return Outcome(holding + self.prices.shortage * short + self.terms.order_cost * (order > 0), holding, short)
+        # A lot that lasts for several reviews is paid for by each of them.
+        placing = self.terms.order_cost * self.terms.review / self.plan.cycle * (order > 0)
+        return Outcome(holding + self.prices.shortage * short + placing, holding, short)
 
     @property
     def _per_day(self) -> Floats:

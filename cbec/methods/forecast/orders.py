@@ -1,13 +1,15 @@
-"""Periodic review with an order-up-to level, (R, S): how much to buy.
+"""How much to buy: (R, S), (R, s, S), (s, S) and (s, Q) from the distribution of demand.
 
-Every run is a review: up to S is ordered whenever the position is under it. S is the smallest whole number that
-covers the demand of lead time + review with the service level (Silver, Pyke & Peterson, periodic review), or whose
-fill rate reaches the target. The inventory position counts what is on order; without it everything is ordered twice.
+(R, S): every run is a review, and up to S is ordered whenever the position is under it; S is the smallest whole number
+that covers the demand of lead time + review with the service level (Silver, Pyke & Peterson), or whose fill rate
+reaches the target. The others order when the position is at or under the reorder point s, which covers lead time +
+review for (R, s, S) and the lead time alone where stock is looked at all the time: a whole number of lots Q for (s, Q),
+up to S = s + Q for the rest. The position counts what is on order; without it everything is ordered twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +18,11 @@ from cbec.methods import counts
 from cbec.methods.protection import lead_times
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.firmlots import Firm
     from cbec.methods.protection import Demand
     from cbec.methods.terms import Stock, Terms
 
@@ -53,61 +58,115 @@ def interval(demand: Demand, terms: Terms, extra: Floats, target: Floats) -> Int
 
 
 def order_up_to(terms: Terms, lead: Interval, whole: Interval) -> Floats:
-    """S per item: the service level's, the fill rate's, or the higher of the two where a policy has both.
+    """S of (R, S): the service level's, the fill rate's, or the higher of the two where a policy has both.
 
-    lead: over the lead time; whole: over lead time + review. Fill rate of (R, S) with demand that waits:
+    lead: over the lead time; whole: over lead time + review. Fill rate with demand that waits:
     1 - (E[(D(L+R) - S)+] - E[(D(L) - S)+]) / E[D(R)]. A random lead time counts there by its two moments.
     """
-    level = whole.level
+    per_review = np.maximum(whole.mean - lead.mean, 0.0)
+
+    def short(at: Rows, s: Floats) -> Floats:
+        out: Floats = counts.shortage(s, whole.mean[at], whole.var[at]) - counts.shortage(
+            s, lead.mean[at], lead.var[at]
+        )
+        return out
+
+    return _with_fill(terms, whole, per_review, short)
+
+
+def reorder_point(terms: Terms, cover: Interval, lot: Floats) -> Floats:
+    """s of the policies with lots: by service level, or by fill rate 1 - (n(s) - n(s + Q)) / Q, n being the units short.
+
+    cover: over the time that s has to last.
+    """
+
+    def short(at: Rows, s: Floats) -> Floats:
+        mean, var = cover.mean[at], cover.var[at]
+        out: Floats = counts.shortage(s, mean, var) - counts.shortage(s + lot[at], mean, var)
+        return out
+
+    return _with_fill(terms, cover, lot, short)
+
+
+def _with_fill(terms: Terms, of: Interval, per_cycle: Floats, short: Callable[[Rows, Floats], Floats]) -> Floats:
     rows = np.flatnonzero(~np.isnan(terms.fill))
     if not rows.size:
-        return level
-    per_review = np.maximum(whole.mean - lead.mean, 1e-12)
+        return of.level
 
     def served(some: Rows, s: Floats) -> Floats:
         at = rows[some]
-        short = counts.shortage(s, whole.mean[at], whole.var[at]) - counts.shortage(s, lead.mean[at], lead.var[at])
-        out: Floats = 1 - np.maximum(short, 0) / per_review[at]
+        out: Floats = 1 - np.maximum(short(at, s), 0) / np.maximum(per_cycle[at], 1e-12)
         return out
 
-    # With no demand in the review nothing can be short of it.
-    target = np.where(whole.mean[rows] - lead.mean[rows] > 0, terms.fill[rows], 0.0)
-    by_fill = counts.smallest(target, served, whole.mean[rows], whole.var[rows])
-    level = level.copy()
-    level[rows] = np.fmax(level[rows], by_fill)
+    # With no demand in a cycle nothing can be short of it.
+    target = np.where((per_cycle[rows] > 0) & (of.mean[rows] > 0), terms.fill[rows], 0.0)
+    level = of.level.copy()
+    level[rows] = np.fmax(level[rows], counts.smallest(target, served, of.mean[rows], of.var[rows]))
     return level
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is proposed, n each, in units. mean: demand of lead time + review."""
+    """What is proposed, n each, in units.
+
+    lead: demand of the lead time; cover: of the time that the level has to last; whole: of lead time + review, over
+    which costs are counted. cycle: days from this order to the next, the review or as long as a lot lasts.
+    """
 
     lead: Interval
+    cover: Interval
     whole: Interval
     reorder_point: Floats
     order_up_to: Floats
+    safety: Floats
     position: Floats
     order: Floats
+    cycle: Floats
 
 
-def plan(demand: Demand, terms: Terms, held: Stock) -> Plan:
+def plan(demand: Demand, terms: Terms, held: Stock, lot: Floats | None = None, cycle: Floats | None = None) -> Plan:
     """Levels, position and order of every item.
 
-    Reorder point: the level that covers the lead time alone with the same service level (where only a fill rate is
-    asked for, with the one that the order-up-to level has). Deliveries count in the position when they arrive before
-    the next order would.
+    lot, cycle: n, of the policies with lots (see `targets`). Reorder point of (R, S): the level that covers the lead time
+    alone with the same service level (where only a fill rate is asked for, with the one that the order-up-to level has).
+    Deliveries count in the position when they arrive before the next order would.
     """
-    whole = interval(demand, terms, terms.review, terms.service)
+    lot = np.maximum(terms.pack, terms.moq) if lot is None else lot
+    cycle = terms.review if cycle is None else np.maximum(cycle, terms.review)
+    cover = interval(demand, terms, np.where(terms.continuous, 0.0, terms.review), terms.service)
     lead = interval(demand, terms, np.zeros_like(terms.lead), terms.service)
-    up_to = order_up_to(terms, lead, whole)
-    reorder = lead.level
-    alone = np.isnan(terms.service)
+    whole = interval(demand, terms, terms.review, np.full_like(cycle, np.nan)) if terms.continuous.any() else cover
+    by_lot = np.isin(terms.policy, ("sS", "sQ", "RsS"))
+    up_to = order_up_to(terms, lead, cover)
+    point = lead.level
+    alone = np.isnan(terms.service) & ~by_lot
     if alone.any():
-        reached = np.clip(counts.cdf(up_to, whole.mean, whole.var), 0.01, 0.9999)
+        reached = np.clip(counts.cdf(up_to, cover.mean, cover.var), 0.01, 0.9999)
         again = interval(demand, terms, np.zeros_like(terms.lead), np.where(alone, reached, np.nan))
-        reorder = np.where(alone, again.level, reorder)
+        point = np.where(alone, again.level, point)
+    if by_lot.any():
+        point = np.where(by_lot, reorder_point(terms, cover, lot), point)
+        up_to = np.where(by_lot, point + lot, up_to)
     position = held.free + held.coming(terms.protection)
-    return Plan(lead, whole, reorder, up_to, position, whole_packs(up_to - position, terms))
+    due = ~by_lot | (position <= point)
+    need = np.where(due, up_to - position, 0.0)
+    # (s, Q): the fewest lots that lift the position over s.
+    several = (np.floor(np.maximum(point - position, 0.0) / lot + 1e-9) + 1) * lot
+    need = np.where((terms.policy == "sQ") & due, several, need)
+    need = np.where(by_lot & (whole.mean <= 0), -position, need)  # nothing is asked for: only what is owed
+    safety = np.where(by_lot, point, up_to) - cover.mean
+    return Plan(lead, cover, whole, point, up_to, safety, position, whole_packs(need, terms), cycle)
+
+
+def firm(plan: Plan, terms: Terms, lots: Firm) -> tuple[Plan, NDArray[np.bool_]]:
+    """The plan with the lots for firm orders in it, and which items have one. Their level is what the lot fills up to."""
+    at = lots.item
+    order, up_to, point, safety = (a.copy() for a in (plan.order, plan.order_up_to, plan.reorder_point, plan.safety))
+    order[at] = in_packs(lots.lot, terms.moq[at], terms.pack[at])
+    up_to[at], point[at], safety[at] = plan.position[at] + lots.need, plan.position[at], 0.0
+    fixed = np.zeros(len(order), bool)
+    fixed[at] = True
+    return replace(plan, order=order, order_up_to=up_to, reorder_point=point, safety=safety), fixed
 
 
 def whole_packs(need: Floats, terms: Terms) -> Floats:

@@ -14,21 +14,29 @@ from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, Costing, Outcome
 from cbec.methods.forecast.orders import whole_packs
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.firmlots import Firm
+    from cbec.methods.forecast.limits import Limited
     from cbec.methods.forecast.orders import Plan
     from cbec.methods.forecast.projection import Projection
+    from cbec.methods.forecast.surge import Surge
     from cbec.methods.protection import Clock, Demand, Floats, Linked
     from cbec.methods.terms import Stock, Terms
     from cbec.methods.unitcost import Prices
 
-#: finding_id, severity, entity, rule, message, money, currency
-Found = tuple[str, str, str, str, str, float | None, str | None]
-_NAMED = 3
+    Flags = NDArray[np.bool_]
+    Rows = NDArray[np.intp]
+
 _Z90 = 1.6449
 
 
 @dataclass(frozen=True)
 class Case:
-    """Everything computed for the n items."""
+    """Everything computed for the n items.
+
+    wanted: orders before the limits; plan.order: within them. uncosted: a target in money, but a cost is not known.
+    """
 
     clock: Clock
     linked: Linked
@@ -38,16 +46,26 @@ class Case:
     plan: Plan
     prices: Prices
     p_stockout: Floats
+    wanted: Floats
+    limited: Limited
+    firm: Firm
+    surge: Surge
+    uncosted: Flags
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Three ways to order (n units each) and what each is expected to cost. seller: NaN where it has no rate."""
+    """Ways to order (n units each) and what each is expected to cost. seller: NaN where it has no rate.
+
+    uncut: the orders before the limits. Of lots for firm orders: ours beside an order per period that needs one, which
+    stands where the seller formula's would.
+    """
 
     seller: Floats
     ours_cost: Outcome
     seller_cost: Outcome
     none_cost: Outcome
+    uncut_cost: Outcome
     sd: float
 
 
@@ -61,7 +79,16 @@ def choices(case: Case) -> Choices:
     known = ~np.isnan(seller)
     theirs = Outcome(*(np.where(known, a, np.nan) for a in (theirs.cost, theirs.holding, theirs.short)))
     sd = costing.spread(case.plan.order, np.where(known, seller, case.plan.order))
-    return Choices(seller, costing.of(case.plan.order), theirs, costing.of(np.zeros_like(at)), sd)
+    ours, uncut = costing.of(case.plan.order), costing.of(case.wanted)
+    firm = case.firm.item
+    ours, uncut = (_instead(way, firm, case.firm.cost) for way in (ours, uncut))
+    return Choices(seller, ours, _instead(theirs, firm, case.firm.simple), costing.of(np.zeros_like(at)), uncut, sd)
+
+
+def _instead(way: Outcome, at: Rows, cost: Floats) -> Outcome:
+    whole, short = way.cost.copy(), way.short.copy()
+    whole[at], short[at] = cost, 0.0
+    return Outcome(whole, way.holding, short)
 
 
 def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
@@ -69,10 +96,8 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
     clock, terms, plan, held = case.clock, case.terms, case.plan, case.held
     ordered = plan.order > 0
     horizon = case.demand.at(np.minimum(case.demand.reach, case.demand.days[-1]))
-    runner = np.where(ordered & ~(ways.none_cost.cost > ways.seller_cost.cost), "no_order", "seller_formula")
-    runner = np.where(ordered & np.isnan(ways.seller_cost.cost), "no_order", runner)
-    runner_cost = np.where(runner == "no_order", ways.none_cost.cost, ways.seller_cost.cost)
-    need = plan.order_up_to - plan.position
+    runner, runner_cost = _runner_up(case, ways)
+    need = np.maximum(plan.order_up_to - plan.position, 0.0)
     per_day = horizon[0] / case.demand.reach
     with np.errstate(divide="ignore", invalid="ignore"):
         cover = np.where(per_day > 0, np.maximum(plan.position, 0) / per_day, np.nan)
@@ -80,18 +105,22 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
     next_in = _next_arrival(held, len(need))
     figures = {
         "order_qty": plan.order,
+        "wanted_qty": case.wanted,
         "reorder_point": plan.reorder_point,
         "order_up_to": plan.order_up_to,
-        "safety_stock": plan.order_up_to - plan.whole.mean,
+        "safety_stock": plan.safety,
         "position": plan.position,
         "p_stockout": case.p_stockout,
         "cost": ways.ours_cost.cost,
         "runner_up_cost": runner_cost,
-        "_need": np.maximum(need, 0.0),
-        "_mean": plan.whole.mean,
+        "_need": need,
+        "_mean": plan.cover.mean,
         "_days": terms.protection,
         "_lead": terms.lead,
         "_target": 100 * np.fmax(terms.service, np.nan_to_num(terms.fill)),
+        "_cut": case.wanted - plan.order,
+        "_lot": plan.order_up_to - plan.reorder_point,
+        "_later": _at(len(need), case.firm.item, case.firm.later),
         "_moq": terms.moq,
         "_years": np.where(per_day > 0, plan.order / np.maximum(per_day * DAYS_OF_YEAR, 1e-9), np.nan),
         "_cover": cover,
@@ -103,8 +132,9 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
         "_chance": 100 * case.p_stockout,
     }
     day = {
-        "order_date": np.where(ordered, 0.0, np.nan),
+        "order_date": np.where(ordered, terms.wait, np.nan),
         "arrival_date": np.where(ordered, terms.arrival, np.nan),
+        "_later_day": _at(len(need), case.firm.item, case.firm.later_day),
         "stockout_date": projected.empty,
         "_next_in": next_in,
     }
@@ -116,22 +146,60 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
         pl.Series("_empty_first", late),
         pl.Series("_dearer", ordered & (ways.ours_cost.cost > runner_cost + 0.005)),
         pl.Series("_none_ahead", horizon[0] <= 0),
+        pl.Series("_firm", _at(len(need), case.firm.item, np.ones(len(case.firm.item))) == 1),
+        pl.Series("_by_lot", np.isin(terms.policy, ("sS", "sQ", "RsS"))),
     )
     known = pl.col("runner_up_cost").is_not_null()
     return frame.with_columns(_reason_code(), runner_up=pl.when(known).then("runner_up"))
 
 
+def _runner_up(case: Case, ways: Choices) -> tuple[np.ndarray, Floats]:
+    """The cheapest of the other ways, by name and cost: none where its cost is not known."""
+    n, ordered = len(case.wanted), case.plan.order > 0
+    ways_of = [
+        ("no_order", np.where(ordered, ways.none_cost.cost, np.nan)),
+        ("seller_formula", ways.seller_cost.cost),
+        ("uncut_order", np.where(case.wanted != case.plan.order, ways.uncut_cost.cost, np.nan)),
+    ]
+    costs = np.stack([np.where(np.isnan(cost), np.inf, cost) for _, cost in ways_of])
+    costs[0, case.firm.item] = np.inf  # firm orders have to be served
+    best = costs.argmin(0)
+    cost = costs[best, np.arange(n)]
+    names = np.array([name for name, _ in ways_of], dtype="<U16")[best]
+    names[case.firm.item] = "lot_for_lot"
+    return names, np.where(np.isinf(cost), np.nan, cost)
+
+
+def _at(n: int, rows: Rows, values: Floats) -> Floats:
+    out = np.full(n, np.nan)
+    out[rows] = values
+    return out
+
+
 def _reason_code() -> pl.Expr:
     ordered = pl.col("order_qty") > 0
     waits = pl.col("_empty_first")
-    kinds = [(waits, "order_late"), (~waits & (pl.col("_need") < pl.col("_moq")), "order_moq"), (~waits, "order_now")]
+    kinds = [
+        (waits, "order_late"),
+        (pl.col("_by_lot"), "order_lot"),
+        (~waits & (pl.col("_need") < pl.col("_moq")), "order_moq"),
+        (~waits, "order_now"),
+    ]
+    cut, filled = pl.col("_cut") > 1e-9, pl.col("_cut") < -1e-9
     codes = [
+        (pl.col("_firm") & ordered, "order_firm"),
+        (pl.col("_firm") & pl.col("_later").is_not_null(), "firm_later"),
+        (pl.col("_firm"), "firm_enough"),
+        (cut & ordered, "order_cut"),
+        (cut, "order_cut_to_none"),
+        (filled, "order_filled"),
         *((ordered & when & pl.col("_dearer"), code + "_dearer") for when, code in kinds),
         *((ordered & when, code) for when, code in kinds),
         (pl.col("_none_ahead"), "no_demand"),
         (waits & pl.col("_next_in").is_not_null(), "stockout_before_inbound"),
         (pl.col("position") > pl.col("_q95"), "overstock"),
         ((pl.col("order_up_to") <= 0) & (pl.col("position") <= 0), "slow_mover"),
+        (pl.col("_by_lot"), "above_reorder_point"),
     ]
     chain = pl.lit("enough_stock")
     for condition, code in reversed(codes):
@@ -150,82 +218,6 @@ def _date(clock: Clock, name: str, days: Floats) -> pl.Series:
     return (
         offset.to_frame().select((pl.lit(clock.today) + pl.duration(days=name)).cast(pl.Date).alias(name)).to_series()
     )
-
-
-def findings(case: Case, answer: pl.DataFrame, inventory: pl.DataFrame) -> list[Found]:
-    """What a person should act on, most urgent kinds first."""
-    currency = case.prices.currency
-    out: list[Found] = []
-
-    def tell(
-        rule: str, severity: str, which: pl.Series | np.ndarray, sentence: str, money: Floats | None = None
-    ) -> None:
-        some = answer.with_columns(money=None if money is None else pl.Series(money, nan_to_null=True)).filter(which)
-        for row in some.iter_rows(named=True):
-            entity = f"{row['sku']}@{row['warehouse']}"
-            worth = None if row["money"] is None else round(row["money"], 2)
-            text = sentence.format_map(row)
-            out.append(
-                (f"{rule}:{entity}", severity, entity, rule, text, worth, currency if worth is not None else None)
-            )
-
-    terms, held, plan = case.terms, case.held, case.plan
-    here = held.free + held.coming(terms.lead)
-    lost = counts.shortage(here, plan.lead.mean, plan.lead.var) * case.prices.shortage
-    tell(
-        "stockout_before_arrival",
-        "high",
-        answer["_empty_first"],
-        "empty on {stockout_date} at mean demand, and an order of today is on the shelf only {_lead:g} days from now "
-        "(chance of running out by then {_chance:.0f} %)",
-        lost,
-    )
-    tell("negative_stock", "warn", held.on_hand < 0, "stock on hand is negative: it counts as owed to customers")
-    holding = plan.order * case.prices.unit_cost * terms.holding_rate * np.nan_to_num(answer["_years"].to_numpy()) / 2
-    tell(
-        "moq_over_a_year",
-        "warn",
-        answer.select((pl.col("_years") > 1) & (pl.col("_need") < pl.col("_moq"))).to_series().fill_null(False),
-        "the smallest order ({_moq:g}) is {_years:.1f} years of demand; the need is {_need:g}",
-        holding,
-    )
-    overdue = np.bincount(held.item[held.overdue], weights=held.qty[held.overdue], minlength=len(held.free))
-    answer = answer.with_columns(pl.Series("_overdue", overdue))
-    tell(
-        "overdue_inbound",
-        "warn",
-        overdue > 0,
-        f"{{_overdue:g}} units were due by {case.clock.today} and have not arrived; they count as coming",
-        overdue * case.prices.unit_cost,
-    )
-    beyond = held.day > terms.protection[held.item]
-    far = np.bincount(held.item[beyond], weights=held.qty[beyond], minlength=len(held.free))
-    answer = answer.with_columns(pl.Series("_far", far))
-    tell(
-        "late_inbound",
-        "info",
-        far > 0,
-        "{_far:g} units arrive only after lead time + review ({_days:g} days): they do not count in the position",
-    )
-    key = ["sku", "warehouse"]
-    unasked = inventory.join(case.linked.items, on=key, how="anti").filter(pl.col("on_hand") > 0)
-    unlisted = case.linked.items.filter(~held.listed)
-    out += _per_warehouse(
-        "no_forecast", "warn", unasked, "have stock but no forecast, so that nothing is proposed for them"
-    )
-    out += _per_warehouse(
-        "no_stock_row", "info", unlisted, "have a forecast but no row in inventory: taken as no stock"
-    )
-    return out
-
-
-def _per_warehouse(rule: str, severity: str, frame: pl.DataFrame, what: str) -> list[Found]:
-    out: list[Found] = []
-    for (place,), part in frame.sort("warehouse", "sku").group_by("warehouse", maintain_order=True):
-        named = ", ".join(part["sku"].head(_NAMED).to_list()) + (" ..." if part.height > _NAMED else "")
-        text = f"{part.height} SKU{'s' if part.height > 1 else ''} at {place} {what} ({named})"
-        out.append((f"{rule}:{place}", severity, str(place), rule, text, None, None))
-    return out
 
 
 def headline(case: Case, ways: Choices) -> Headline | str:
@@ -252,7 +244,21 @@ def metrics(case: Case, ways: Choices, answer: pl.DataFrame) -> dict[str, float 
     """Figures for summary.json, over all items."""
     value = case.plan.order * case.prices.unit_cost
     known = ~np.isnan(ways.seller_cost.short)
+    solved = case.limited.solved
+    limits: dict[str, float | int | str | None] = {}
+    if solved is not None:
+        limits = {
+            "limits_status": solved.status,
+            "limits_gap": round(solved.gap, 6),
+            "limits_bound": round(solved.bound, 2),
+            "orders_cut": int((case.plan.order < case.wanted - 1e-9).sum()),
+            "orders_filled": int((case.plan.order > case.wanted + 1e-9).sum()),
+            "value_wanted": round(float(np.nansum(case.wanted * case.prices.unit_cost)), 2),
+            "cost_of_limits": round(float(np.nansum(ways.ours_cost.cost - ways.uncut_cost.cost)), 2),
+            "container_cost": round(case.limited.freight, 2),
+        }
     return {
+        **limits,
         "items": answer.height,
         "orders": int((case.plan.order > 0).sum()),
         "units_ordered": float(case.plan.order.sum()),
@@ -267,7 +273,7 @@ def metrics(case: Case, ways: Choices, answer: pl.DataFrame) -> dict[str, float 
     }
 
 
-def notes(case: Case, ways: Choices, inventory: pl.DataFrame, as_of_forecast: object) -> list[str]:
+def notes(case: Case, ways: Choices, inventory: pl.DataFrame, as_of_forecast: object, sales: bool) -> list[str]:
     """Assumptions and doubts, in words."""
     prices, clock = case.prices, case.clock
     out = []
@@ -284,6 +290,19 @@ def notes(case: Case, ways: Choices, inventory: pl.DataFrame, as_of_forecast: ob
         out.append(
             f"shortage cost unknown for {int(prices.guessed.sum())} items (no price, none in policies): taken as a share of the "
             "unit cost (setting markup)"
+        )
+    if sales and not case.surge.periods:
+        out.append(
+            "too few periods of the forecast are over to see a surge: give --as-of a later day and the sales until then"
+        )
+    if case.uncosted.any():
+        out.append(
+            f"{int(case.uncosted.sum())} items have a target in money but no known cost: the service level of the settings holds"
+        )
+    solved = case.limited.solved
+    if solved is not None and solved.status != "optimal":
+        out.append(
+            f"the clock stopped the program of budget and containers: a plan within {solved.gap:.2%} of the best, not the best"
         )
     unknown = int(np.isnan(ways.ours_cost.cost).sum())
     if unknown:

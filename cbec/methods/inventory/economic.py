@@ -7,6 +7,7 @@ Operations Analysis, ch. 4. Demand is constant and known; time is a year, rates 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, inf, sqrt
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,7 @@ def epq(order_cost: float, holding: float, demand: float, production: float, qua
     return Batch(size, size * rest, size / production, order_cost * demand / size + holding * size * rest / 2)
 
 
-def all_units(
-    order_cost: float, rate: float, demand: float, breaks: Sequence[float], prices: Sequence[float]
-) -> Lot:
+def all_units(order_cost: float, rate: float, demand: float, breaks: Sequence[float], prices: Sequence[float]) -> Lot:
     """All-units discount: the price of the range holds for the whole order.
 
     rate: holding per year as a share of the price paid. breaks: least quantity of each price, rising.
@@ -111,9 +110,7 @@ def all_units_cost(
     return Lot(quantity, demand * price + lot_cost(quantity, order_cost, rate * price, demand), price)
 
 
-def incremental(
-    order_cost: float, rate: float, demand: float, breaks: Sequence[float], prices: Sequence[float]
-) -> Lot:
+def incremental(order_cost: float, rate: float, demand: float, breaks: Sequence[float], prices: Sequence[float]) -> Lot:
     """Incremental discount: each price holds only for the units inside its range; unit_price is the average paid."""
     best, paid = Lot(0.0, inf), 0.0
     for i, (low, price) in enumerate(zip(breaks, prices, strict=True)):
@@ -175,11 +172,13 @@ def joint(major: float, minors: Sequence[float], values: Sequence[float], rate: 
             m += 1
     edges = sorted(set(edges))
     best = Joint([1] * len(minor), longest, cost(longest, ones))
-    for middle in [(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)]:
+    for middle in [(a + b) / 2 for a, b in pairwise(edges)]:
         ideal = np.maximum(1, np.ceil(np.sqrt(0.25 + 2 * minor / (value * middle**2)) - 0.5 - 1e-12))
-        choices = [ideal] if ideal.min() == 1 else [np.where(np.arange(len(minor)) == i, 1, ideal) for i in range(len(minor))]
-        for m in choices:
-            found = cost(cycle(m), m)
+        choices = (
+            [ideal] if ideal.min() == 1 else [np.where(np.arange(len(minor)) == i, 1, ideal) for i in range(len(minor))]
+        )
+        for chosen in choices:
+            found = cost(cycle(chosen), chosen)
             if found < best.cost * (1 - 1e-12):
-                best = Joint([int(x) for x in m], cycle(m), found)
+                best = Joint([int(x) for x in chosen], cycle(chosen), found)
     return best

@@ -94,7 +94,13 @@ def point_for_fill(quantity: float, mean: float, sd: float, fill: float) -> floa
 
 
 def per_unit_short(
-    order_cost: float, holding: float, penalty: float, demand: float, mean: float, sd: float, quantity: float | None = None
+    order_cost: float,
+    holding: float,
+    penalty: float,
+    demand: float,
+    mean: float,
+    sd: float,
+    quantity: float | None = None,
 ) -> ReorderPoint:
     """(r, Q) with a cost per unit short, whatever its wait (Hadley & Whitin): Q and r in turn until they stay.
 
@@ -127,13 +133,21 @@ def exact_cost(
     q: float, r: float, order_cost: float, holding: float, backorder: float, demand: float, mean: float, sd: float
 ) -> float:
     """Yearly cost of (r, Q): the position is uniform on r .. r + Q; backorder: money per unit and year of waiting."""
-    area = sd * sd * (second_loss((r - mean) / sd) - second_loss((r + q - mean) / sd))  # of E[(D - y)+] over the position
+    area = (
+        sd * sd * (second_loss((r - mean) / sd) - second_loss((r + q - mean) / sd))
+    )  # of E[(D - y)+] over the position
     stock = (q * q / 2 + q * (r - mean)) + area
     return (order_cost * demand + holding * stock + backorder * area) / q
 
 
 def exact(
-    order_cost: float, holding: float, backorder: float, demand: float, mean: float, sd: float, quantity: float | None = None
+    order_cost: float,
+    holding: float,
+    backorder: float,
+    demand: float,
+    mean: float,
+    sd: float,
+    quantity: float | None = None,
 ) -> ReorderPoint:
     """The cheapest (r, Q) of `exact_cost`; with `quantity`, the cheapest r.
 

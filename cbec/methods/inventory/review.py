@@ -91,7 +91,7 @@ def _lowest(rate: Callable[[int], float], start: int) -> int:
     return y
 
 
-def s_S(pmf: Floats, rate: Callable[[int], float], setup: float) -> Policy:  # noqa: N802 - the policy's name
+def s_S(pmf: Floats, rate: Callable[[int], float], setup: float) -> Policy:
     """The cheapest (s, S) of periodic review: at position <= s order up to S; demand that waits.
 
     pmf: demand of a period. rate: cost of the position after ordering. The search of Zheng & Federgruen: the average
@@ -119,7 +119,7 @@ def s_S(pmf: Floats, rate: Callable[[int], float], setup: float) -> Policy:  # n
     return Policy(s, up_to, best)
 
 
-def s_S_cost(pmf: Floats, rate: Callable[[int], float], setup: float, s: int, up_to: int) -> float:  # noqa: N802
+def s_S_cost(pmf: Floats, rate: Callable[[int], float], setup: float, s: int, up_to: int) -> float:
     """Long-run cost per period of a given (s, S)."""
     m = _Renewal(pmf).upto(up_to - s)
     return float((setup + sum(m[j] * rate(up_to - j) for j in range(up_to - s))) / m[: up_to - s].sum())

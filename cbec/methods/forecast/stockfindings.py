@@ -1,0 +1,167 @@
+"""Findings of `forecast replenish`: what a person should act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cbec.methods import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cbec.methods.forecast.replenish import Case, Choices
+    from cbec.methods.protection import Floats
+
+#: finding_id, severity, entity, rule, message, money, currency
+Found = tuple[str, str, str, str, str, float | None, str | None]
+_NAMED = 3
+
+
+def findings(
+    case: Case, ways: Choices, answer: pl.DataFrame, inventory: pl.DataFrame, firm: pl.DataFrame | None
+) -> list[Found]:
+    """What a person should act on, most urgent kinds first."""
+    currency = case.prices.currency
+    out: list[Found] = []
+
+    def tell(
+        rule: str,
+        severity: str,
+        which: pl.Series | np.ndarray,
+        sentence: str,
+        money: Floats | None = None,
+        more: Mapping[str, Floats] | None = None,
+    ) -> None:
+        figures = [pl.Series(name, value) for name, value in (more or {}).items()]
+        some = answer.with_columns(
+            *figures, money=None if money is None else pl.Series(money, nan_to_null=True)
+        ).filter(which)
+        for row in some.iter_rows(named=True):
+            entity = f"{row['sku']}@{row['warehouse']}"
+            worth = None if row["money"] is None else round(row["money"], 2)
+            text = sentence.format_map(row)
+            out.append(
+                (f"{rule}:{entity}", severity, entity, rule, text, worth, currency if worth is not None else None)
+            )
+
+    terms, held, plan = case.terms, case.held, case.plan
+    here = held.free + held.coming(terms.lead)
+    lost = counts.shortage(here, plan.lead.mean, plan.lead.var) * case.prices.shortage
+    tell(
+        "stockout_before_arrival",
+        "high",
+        answer["_empty_first"],
+        "empty on {stockout_date} at mean demand, and an order of today is on the shelf only {_lead:g} days from now "
+        "(chance of running out by then {_chance:.0f} %)",
+        lost,
+    )
+    _surges(case, answer, tell)
+    out += _limits(case, ways)
+    tell("negative_stock", "warn", held.on_hand < 0, "stock on hand is negative: it counts as owed to customers")
+    holding = plan.order * case.prices.unit_cost * terms.holding_rate * np.nan_to_num(answer["_years"].to_numpy()) / 2
+    tell(
+        "moq_over_a_year",
+        "warn",
+        answer.select((pl.col("_years") > 1) & (pl.col("_need") < pl.col("_moq"))).to_series().fill_null(False),
+        "the smallest order ({_moq:g}) is {_years:.1f} years of demand; the need is {_need:g}",
+        holding,
+    )
+    overdue = np.bincount(held.item[held.overdue], weights=held.qty[held.overdue], minlength=len(held.free))
+    answer = answer.with_columns(pl.Series("_overdue", overdue))
+    tell(
+        "overdue_inbound",
+        "warn",
+        overdue > 0,
+        f"{{_overdue:g}} units were due by {case.clock.today} and have not arrived; they count as coming",
+        overdue * case.prices.unit_cost,
+    )
+    beyond = held.day > terms.protection[held.item]
+    far = np.bincount(held.item[beyond], weights=held.qty[beyond], minlength=len(held.free))
+    answer = answer.with_columns(pl.Series("_far", far))
+    tell(
+        "late_inbound",
+        "info",
+        far > 0,
+        "{_far:g} units arrive only after lead time + review ({_days:g} days): they do not count in the position",
+    )
+    key = ["sku", "warehouse"]
+    if firm is not None:
+        planned = case.linked.items[case.firm.item]
+        out += _per_warehouse(
+            "firm_orders_unplanned",
+            "warn",
+            firm.select(key).unique().join(planned, on=key, how="anti"),
+            "have firm orders that no lots are planned for: set their policy to wagner_whitin or silver_meal, or reserve the stock",
+        )
+    unasked = inventory.join(case.linked.items, on=key, how="anti").filter(pl.col("on_hand") > 0)
+    unlisted = case.linked.items.filter(~held.listed)
+    out += _per_warehouse(
+        "no_forecast", "warn", unasked, "have stock but no forecast, so that nothing is proposed for them"
+    )
+    out += _per_warehouse(
+        "no_stock_row", "info", unlisted, "have a forecast but no row in inventory: taken as no stock"
+    )
+    return out
+
+
+def _surges(case: Case, answer: pl.DataFrame, tell: Callable[..., None]) -> None:
+    """Items whose demand was above its 95 % quantile in each of the last periods."""
+    surge, plan = case.surge, case.plan
+    up = surge.ratio > 1
+    if not up.any():
+        return
+    mean, var = plan.lead.mean * surge.ratio, plan.lead.var * surge.ratio**2
+    here = case.held.free + case.held.coming(case.terms.lead)
+    short = counts.shortage(here, mean, var)
+    more = np.ceil(np.maximum(plan.whole.mean * (surge.ratio - 1), 0.0))
+    unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[case.clock.frequency]
+    tell(
+        "early_order",
+        "high",
+        up,
+        f"demand surges: {{_sold:,.0f}} units in the last {surge.periods} {unit}, each above its 95 % quantile, where "
+        "{_expected:,.0f} were expected; order now and about {_extra:,.0f} more than proposed if it lasts, and forecast anew",
+        short * case.prices.shortage,
+        {"_sold": surge.sold, "_expected": surge.expected, "_extra": more},
+    )
+
+
+def _limits(case: Case, ways: Choices) -> list[Found]:
+    """What the budget and the containers cut, and what that costs."""
+    solved, currency = case.limited.solved, case.prices.currency
+    if solved is None:
+        return []
+    cut = case.plan.order < case.wanted - 1e-9
+    out: list[Found] = []
+    if cut.any():
+        more = ways.ours_cost.cost - ways.uncut_cost.cost
+        worst = np.flatnonzero(cut)[np.argsort(-np.nan_to_num(more[cut]), kind="stable")][:_NAMED]
+        items = case.linked.items
+        named = ", ".join(f"{items['sku'][int(i)]}@{items['warehouse'][int(i)]}" for i in worst)
+        gone = float(np.nansum((case.wanted - case.plan.order)[cut] * case.prices.unit_cost[cut]))
+        money = float(np.nansum(more[cut]))
+        short = float((ways.ours_cost.short - ways.uncut_cost.short)[cut].sum())
+        effect = (
+            f"costs {money:,.2f} more" if money > 0 else f"costs {-money:,.2f} less (the service level has its price)"
+        )
+        text = (
+            f"budget and containers cut {int(cut.sum())} orders by {gone:,.2f} {currency or ''}: over lead time + review that "
+            f"{effect}, and {short:,.0f} more units are short (most: {named})"
+        )
+        out.append(("orders_cut", "warn", "budget", "orders_cut", text, round(money, 2), currency))
+    if solved.status != "optimal":
+        text = f"the clock stopped the program: this plan may cost up to {solved.gap:.2%} more than the best"
+        out.append(("no_optimum", "warn", "budget", "no_optimum", text, None, None))
+    return out
+
+
+def _per_warehouse(rule: str, severity: str, frame: pl.DataFrame, what: str) -> list[Found]:
+    out: list[Found] = []
+    for (place,), part in frame.sort("warehouse", "sku").group_by("warehouse", maintain_order=True):
+        named = ", ".join(part["sku"].head(_NAMED).to_list()) + (" ..." if part.height > _NAMED else "")
+        text = f"{part.height} SKU{'s' if part.height > 1 else ''} at {place} {what} ({named})"
+        out.append((f"{rule}:{place}", severity, str(place), rule, text, None, None))
+    return out
