@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cbec import tables
 from cbec.core.errors import InputRejected
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ class Terms:
     def arrival(self) -> NDArray[np.int64]:
         """Days until an order of today is on the shelf, whole."""
         return np.ceil(self.lead - 1e-9).astype(np.int64)
+
+
+def at_once() -> pl.DataFrame:
+    """A table `policies` for where none is given: no lead time, all else by the settings."""
+    kinds = {"text": pl.String, "float": pl.Float64}
+    schema = {c.name: kinds[c.kind] for c in tables.get("policies").columns}
+    return pl.DataFrame([{"lead_time_days": 0.0}], schema=schema)
 
 
 def holding(named: pl.DataFrame, policies: pl.DataFrame) -> pl.Series:

@@ -75,18 +75,7 @@ def terms(
 ) -> Terms:
     """Terms of the items; without policies no lead time and the setting's rate."""
     if policies is None:
-        policies = pl.DataFrame(
-            {"lead_time_days": [0.0]},
-        ).with_columns(
-            *(pl.lit(None, pl.String).alias(c) for c in policy.KEYS),
-            *(
-                pl.lit(None, pl.Float64).alias(c)
-                for c in (
-                    "lead_time_sd_days", "review_days", "moq", "pack_size", "service_level", "fill_rate", "holding_rate",
-                    "shortage_cost", "order_cost", "storage_cost_m3_day",
-                )
-            ),
-        )  # fmt: skip
+        policies = policy.at_once()
     return policy.choose(items, policies, products, service_level=level, review_days=0.0, holding_rate=holding_rate)
 
 
