@@ -36,9 +36,10 @@ class Demand(Backtest):
         "how levels add up: sums of the series, least squares over all levels (MinT), or what was nearer before",
         choices=("auto", "bottom_up", "mint"),
     )
+    explain: str = setting("", "a series, as SKU@MARKET: how its forecast came about, on the page and as `explained`")
 
 
-@command("forecast", "model_record", "prepared", "forecast_levels", "level_record", by=("sku", "market"))
+@command("forecast", "model_record", "prepared", "forecast_levels", "level_record", "explained", by=("sku", "market"))
 def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.
 
@@ -49,7 +50,7 @@ def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
 
     panel = _panel(sales, products, s)
     sums = method.Sums(s.levels, s.reconcile, s.seed, products) if s.levels.strip() else None
-    answer = method.answer(panel, s.horizon, sums)
+    answer = method.answer(panel, s.horizon, sums, s.explain.strip())
     return Result(
         tables=answer.tables,
         money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",

@@ -9,6 +9,7 @@ import polars as pl
 from cbec.report import svg
 from cbec.report.backtest import backtest
 from cbec.report.clearance import clearance
+from cbec.report.explained import explained
 from cbec.report.format import NOTHING, figure, number, of, percent, short, units
 from cbec.report.levels import levels
 from cbec.report.page import Chart, Figure
@@ -38,6 +39,7 @@ def demand(page: Page, view: View) -> None:
         page.text("No series was forecast.")
         return
     names = keys(forecast)
+    explained(page, view)
     page.section("The largest series")
     _fans(page, view, forecast, names)
     if record is not None:

@@ -103,6 +103,26 @@ forecast_levels = Contract(
     time="as_of",
 )
 
+explained = Contract(
+    "explained",
+    "How the forecast of one series came about: every method from today and from past origins.",
+    (
+        _SKU,
+        _MARKET,
+        optional("warehouse", "text"),
+        optional("channel", "text"),
+        Column("method", "text", "a method; forecast = what is told, or would have been at the origin"),
+        Column("origin", "moment", "last period known to it"),
+        Column("h", "int", "periods ahead", min=1),
+        Column("date", "moment", "first day of the period"),
+        Column("weight", "float", "of the method in the forecast", min=0, max=1, digits=4),
+        Column("forecast", "float", unit="pieces", null=True, digits=4),
+        Column("actual", "float", "what came; empty = not known, or masked", unit="pieces", null=True, digits=4),
+    ),
+    key=("sku", "market", "warehouse", "channel", "method", "origin", "h"),
+    dynamic_key=True,
+)
+
 level_record = Contract(
     "level_record",
     "How near each way of forecasting a level was at the past origins.",

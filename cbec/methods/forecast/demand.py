@@ -77,11 +77,15 @@ class Sums:
     products: pl.DataFrame | None
 
 
-def answer(panel: Panel, horizon: int, sums: Sums | None = None) -> Answer:
-    """Forecast, record and prepared demand of a panel; with `sums` the levels above it besides, all of them coherent."""
-    from cbec.methods.forecast import levels
+def answer(panel: Panel, horizon: int, sums: Sums | None = None, explained: str = "") -> Answer:
+    """Forecast, record and prepared demand of a panel; with `sums` the levels above it besides, all of them coherent.
+
+    explained: a series of which every method's forecasts are told, as SKU@MARKET.
+    """
+    from cbec.methods.forecast import explain, levels
 
     h = horizon or periods.HORIZON[panel.frequency]
+    row = explain.find(panel, explained) if explained else None
     out = outlook(panel, h)
     above = None
     if sums is not None:
@@ -103,6 +107,8 @@ def answer(panel: Panel, horizon: int, sums: Sums | None = None) -> Answer:
         "model_record": record,
         "prepared": tables.prepared(panel),
     }
+    if row is not None:
+        made["explained"] = explain.rows(panel, out, row)
     notes = _notes(panel, out, h)
     if above is not None:
         made |= {"forecast_levels": levels.rows(panel, above), "level_record": above.record}
