@@ -189,3 +189,39 @@ def file(
         findings=filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
         notes=filing_tables.notes(made, []),
     )
+
+
+@dataclass(frozen=True)
+class Watch(Common):
+    """Settings of `compliance watch`."""
+
+    rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
+
+
+@command("registration_watch")
+def watch(
+    order_lines: Table,
+    tax: Table | None = None,
+    registrations: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: Watch,
+) -> Result:
+    """Where sales come near a registration threshold, passed it, and by when to register.
+
+    A threshold that is passed without a registration is a finding of severity high.
+    """
+    from cbec.core.errors import InputRejected
+    from cbec.methods.compliance import filing_rules, packs, watched
+
+    if s.as_of is None:
+        raise InputRejected("order_lines: no line has a date, so that no window can be drawn")
+    loaded, rules = packs.load(s.rules), filing_rules.registrations()
+    table = watched.table(order_lines, loaded, rules, s.as_of, tax, registrations, rates, s.language)
+    return Result(
+        {"registration_watch": table},
+        money="a registration moves money only with the sales after it",
+        metrics=watched.metrics(table),
+        findings=watched.findings(table),
+        notes=watched.notes(order_lines, tax, s.as_of),
+    )

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.cells import Shape
 
-MODULES = {"invoice": "invoice_question", "range": "arms_length"}
+MODULES = {
+    "invoice": "invoice_question",
+    "range": "arms_length",
+    "registration": "registration_question",
+    "return": "return_question",
+}
 """Kind of case -> the module here whose `QUESTION` answers it."""
 
 

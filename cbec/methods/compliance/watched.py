@@ -1,0 +1,221 @@
+"""The turnover of order lines that counts towards each registration threshold, and the table registration_watch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cbec.core import reasons
+from cbec.core.command import Finding
+from cbec.methods.compliance import filing_lines
+from cbec.methods.compliance.filing_rates import conversions, rounded
+from cbec.methods.compliance.watch import Verdict, verdict
+
+if TYPE_CHECKING:
+    from cbec.methods.compliance.filing_lines import Places
+    from cbec.methods.compliance.filing_rules import RegistrationRule
+    from cbec.methods.compliance.rules import Pack
+
+EVERYWHERE = ("OSS", "IOSS", "OSS_NON_UNION")
+MONEY = pl.Decimal(38, 6)
+SCHEMA: dict[str, Any] = {
+    "rule_id": pl.String, "jurisdiction": pl.String, "scheme": pl.String, "seller_country": pl.String, "established": pl.Boolean,
+    "verdict": pl.String, "threshold": MONEY, "currency": pl.String, "window_from": pl.Date, "window_to": pl.Date, "turnover": MONEY,
+    "share": pl.Float64, "ahead": MONEY, "crossed_on": pl.Date, "projected_on": pl.Date, "register_by": pl.Date, "lines": pl.Int64,
+    "number": pl.String, "citation": pl.String, "reason_code": pl.String,
+}  # fmt: skip
+
+
+def table(
+    order_lines: pl.DataFrame,
+    packs: Sequence[Pack],
+    rules: Sequence[RegistrationRule],
+    as_of: date,
+    tax: pl.DataFrame | None = None,
+    registrations: pl.DataFrame | None = None,
+    rates: pl.DataFrame | None = None,
+    language: str = "en",
+) -> pl.DataFrame:
+    """A row for each threshold and country of the seller with sales that count towards it.
+
+    Turnover is the tax base of the table tax, else quantity times price with shipping and insurance as charged. Raises
+    UsageFault and InputRejected where amounts cannot be told in the currency of a threshold.
+    """
+    where = filing_lines.places(packs)
+    lines = _lines(order_lines, tax, where)
+    held = [] if registrations is None else registrations.to_dicts()
+    rows = []
+    for rule in rules:
+        countries = where.countries(rule.place)
+        own = _counting(lines, rule, countries)
+        for seller in sorted({s or "" for s in own["seller_country"].to_list()}):
+            home = where.country.get(seller, seller)
+            established = home in countries
+            if rule.seller != "any" and established != (rule.seller == "established") and seller:
+                continue
+            part = own.filter(pl.col("seller_country").fill_null("") == seller)
+            if rule.from_home:
+                part = part.filter(pl.col("from_country") == home)
+            part = _small(part, rule, rates)
+            if part.is_empty():
+                continue
+            rows.append(_row(rule, seller, established, part, lines, countries, held, as_of, tax is not None, rates))
+    return reasons.render(pl.DataFrame(rows, schema=SCHEMA), language)
+
+
+def _lines(order_lines: pl.DataFrame, tax: pl.DataFrame | None, where: Places) -> pl.DataFrame:
+    """Lines with a date: countries, movement, and `value` (turnover) in their own currency."""
+    lines = order_lines.filter(pl.col("date").is_not_null() & pl.col("ship_to").is_not_null())
+    base = pl.lit(None, MONEY)
+    if tax is not None:
+        known = tax.select("order_id", "line", "tax_base", collector="collected_by")
+        lines, base = lines.join(known, on=["order_id", "line"], how="left", maintain_order="left"), pl.col("tax_base")
+    else:
+        lines = lines.with_columns(pl.lit(None, pl.String).alias("collector"))
+    sign = pl.when(pl.col("qty") < 0).then(-1).otherwise(1)
+    charges = (pl.col("shipping").fill_null(0) + pl.col("insurance").fill_null(0)) * sign
+    told = (pl.col("qty") * pl.col("price") + charges).cast(MONEY)
+    blocks = {country: name for name, members in where.of.items() if len(members) > 1 for country in members}
+    lines = lines.with_columns(
+        pl.col("ship_to").replace(where.country).alias("country"),
+        pl.col("ship_from").replace(where.country).alias("from_country"),
+        pl.coalesce(base, told).alias("value"),
+        (base.is_null() & pl.col("price_includes_tax").fill_null(False)).alias("gross"),
+    )
+    block = pl.col("country").replace_strict(blocks, default=None, return_dtype=pl.String)
+    other = pl.col("from_country").replace_strict(blocks, default=None, return_dtype=pl.String)
+    movement = (
+        pl.when(pl.col("from_country") == pl.col("country"))
+        .then(pl.lit("domestic"))
+        .when((block == other).fill_null(False))
+        .then(pl.lit("intra"))
+        .when(pl.col("from_country").is_not_null())
+        .then(pl.lit("import"))
+    )
+    return lines.with_columns(movement.alias("movement")).drop_nulls("value")
+
+
+def _counting(lines: pl.DataFrame, rule: RegistrationRule, countries: frozenset[str]) -> pl.DataFrame:
+    """The lines of a kind that counts; sales that the marketplace accounts for never do."""
+    counts = pl.col("country").is_in(sorted(countries)) & pl.col("movement").is_in(rule.movement)
+    counts &= ~pl.col("marketplace_collects").fill_null(False)
+    if rule.buyer:
+        counts &= pl.col("buyer_type").fill_null("B2C").is_in(rule.buyer)
+    if rule.collected_by:
+        counts &= pl.col("collector").is_null() | pl.col("collector").is_in(rule.collected_by)
+    return lines.filter(counts.fill_null(False))
+
+
+def _small(part: pl.DataFrame, rule: RegistrationRule, rates: pl.DataFrame | None) -> pl.DataFrame:
+    """Lines whose piece is worth no more than the rule's limit."""
+    if rule.item_limit is None or part.is_empty():
+        return part
+    pairs = part.select("currency", "date").unique().drop_nulls().rows()
+    factors = conversions([(c, rule.currency, d, False) for c, d in pairs], rates)
+    keep = []
+    for price, currency, day in part.select("price", "currency", "date").iter_rows():
+        worth = price * factors[currency, rule.currency, day] if price is not None and currency is not None else None
+        within = worth is not None and (worth <= rule.item_limit if rule.item_inclusive else worth < rule.item_limit)
+        keep.append(within)
+    return part.filter(pl.Series(keep, dtype=pl.Boolean))
+
+
+def _daily(part: pl.DataFrame, currency: str, rates: pl.DataFrame | None) -> dict[date, Decimal]:
+    """Turnover by day in one currency."""
+    sums = part.drop_nulls("currency").group_by("date", "currency").agg(pl.col("value").sum()).sort("date", "currency")
+    factors = conversions([(c, currency, d, False) for d, c, _ in sums.iter_rows()], rates)
+    found: dict[date, Decimal] = {}
+    for day, own, value in sums.iter_rows():
+        found[day] = found.get(day, Decimal(0)) + value * factors[own, currency, day]
+    return found
+
+
+def _row(
+    rule: RegistrationRule,
+    seller: str,
+    established: bool,
+    part: pl.DataFrame,
+    lines: pl.DataFrame,
+    countries: frozenset[str],
+    held: Sequence[dict[str, Any]],
+    as_of: date,
+    taxed: bool,
+    rates: pl.DataFrame | None,
+) -> dict[str, Any]:
+    told = verdict(rule, _daily(part, rule.currency, rates), as_of)
+    word, reason = told.word, f"watch_{told.word}"
+    if rule.worldwide is not None and word == "must_register":
+        everywhere = lines.filter(
+            (pl.col("seller_country").fill_null("") == seller) & (pl.col("date") >= told.window_from)
+        )
+        if sum(_daily(everywhere, rule.currency, rates).values(), Decimal(0)) <= rule.worldwide:
+            word, reason = "below", "watch_worldwide"
+    if rule.collected_by and not taxed:
+        word, reason = "unknown", "watch_needs_tax"
+    elif not seller and rule.seller != "any":
+        word, reason = "unknown", "watch_no_seller"
+    number = _number(rule, countries, held, as_of)
+    if number is not None:
+        word, reason = "registered", "watch_registered"
+    return {
+        "rule_id": rule.id, "jurisdiction": rule.place, "scheme": rule.scheme, "seller_country": seller or None, "established": established,
+        "verdict": word, "threshold": told.threshold, "currency": rule.currency, "window_from": told.window_from, "window_to": as_of,
+        "turnover": rounded(told.turnover, rule.currency), "share": told.share, "ahead": _cents(told, rule),
+        "crossed_on": told.crossed_on, "projected_on": told.projected_on,
+        "register_by": told.register_by if word == "must_register" else None, "lines": part.height, "number": number or None,
+        "citation": rule.citation, "reason_code": reason,
+    }  # fmt: skip
+
+
+def _cents(told: Verdict, rule: RegistrationRule) -> Decimal | None:
+    return None if told.ahead is None else rounded(told.ahead, rule.currency)
+
+
+def _number(
+    rule: RegistrationRule, countries: frozenset[str], held: Sequence[dict[str, Any]], as_of: date
+) -> str | None:
+    """The number of the registration that answers the rule on the day ("" where it has none), None without one."""
+    for row in held:
+        fits = row["scheme"] == rule.scheme and (rule.scheme in EVERYWHERE or row["country"] in countries)
+        starts, ends = row.get("valid_from"), row.get("valid_to")
+        if fits and (starts is None or starts <= as_of) and (ends is None or ends >= as_of):
+            return str(row.get("number") or "")
+    return None
+
+
+def findings(watch: pl.DataFrame) -> list[Finding]:
+    """Registrations that are due (high), expected within a year (warn), or cannot be judged (warn)."""
+    found = []
+    levels = {"must_register": "high", "expected": "warn", "unknown": "warn"}
+    for row in watch.filter(pl.col("verdict").is_in(list(levels))).to_dicts():
+        name = f"register:{row['rule_id']}:{row['seller_country'] or '-'}"
+        found.append(
+            Finding(name, levels[row["verdict"]], row["rule_id"], row["verdict"], row["reason"], float(row["turnover"]), row["currency"])
+        )  # fmt: skip
+    return found
+
+
+def metrics(watch: pl.DataFrame) -> dict[str, float | int | str | None]:
+    """Thresholds by verdict, and the nearest last day to register."""
+    counts = dict(watch.group_by("verdict").len().iter_rows())
+    told: dict[str, float | int | str | None] = {"thresholds": watch.height}
+    told |= {word: counts.get(word, 0) for word in ("must_register", "expected", "below", "registered", "unknown")}
+    first = watch["register_by"].drop_nulls().min()
+    told["register_by"] = str(first) if first is not None else None
+    return told
+
+
+def notes(order_lines: pl.DataFrame, tax: pl.DataFrame | None, as_of: date) -> list[str]:
+    """What was taken for granted."""
+    found = ["thresholds of places without a sourced value are not watched: nothing said of a country is no clearance"]
+    first = order_lines["date"].min()
+    if isinstance(first, date) and (as_of - first).days < 365:
+        found.append(f"the order lines begin on {first}: sales before it are not in any window")
+    gross = order_lines.filter(pl.col("price_includes_tax").fill_null(False)).height
+    if tax is None and gross:
+        found.append(f"{gross} prices include tax and count with it: give --tax, so that turnover is without tax")
+    return found

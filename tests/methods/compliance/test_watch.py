@@ -1,0 +1,174 @@
+"""Registration thresholds: on turnover by day, and in order lines."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.filed import D, registrations
+from support.taxed import book, order_lines, packaged, rates
+
+from cbec.methods.compliance import filing_rules, watched
+from cbec.methods.compliance.tax import compute
+from cbec.methods.compliance.watch import must_register, verdict, window_start
+
+RULES = {rule.id: rule for rule in filing_rules.registrations()}
+GB, EU, AU, NO = (
+    RULES[i]
+    for i in ("gb.registration.established", "eu.registration.distance", "au.registration", "no.registration.voec")
+)
+DAY = date(2026, 9, 30)
+
+
+def test_the_worked_case_of_a_business_not_established_in_the_united_kingdom() -> None:
+    """RG-03: one pound is enough."""
+    assert must_register(RULES["gb.registration.abroad"], D("1.00"), date(2024, 4, 15)) == (D(0), True)
+    assert must_register(RULES["gb.registration.abroad"], D(0), date(2024, 4, 15)) == (D(0), False)
+
+
+@pytest.mark.parametrize(
+    ("day", "amount", "due"),
+    [
+        (date(2024, 3, 31), "85000.01", True),
+        (date(2024, 4, 1), "85000.01", False),
+        (date(2024, 4, 1), "90000.00", False),
+    ],
+)
+def test_the_threshold_of_the_day(day: date, amount: str, due: bool) -> None:
+    assert must_register(GB, D(amount), day)[1] is due
+
+
+def test_windows_are_twelve_calendar_months_or_the_year() -> None:
+    assert window_start(GB, date(2026, 2, 10)) == date(2025, 3, 1)
+    assert window_start(EU, date(2026, 2, 10)) == date(2026, 1, 1)
+
+
+def test_a_month_that_ends_below_the_threshold_does_not_cross_it() -> None:
+    daily = {date(2026, 5, 10): D(95000), date(2026, 5, 28): D(-10000)}
+    assert verdict(GB, daily, DAY).crossed_on is None
+    told = verdict(GB, {date(2026, 5, 10): D(95000)}, DAY)
+    assert (told.crossed_on, told.register_by, told.word) == (date(2026, 5, 10), date(2026, 6, 30), "must_register")
+
+
+def test_within_the_month_it_is_only_expected() -> None:
+    told = verdict(GB, {date(2026, 9, 10): D(95000)}, date(2026, 9, 15))
+    assert (told.word, told.crossed_on, told.projected_on) == ("expected", None, date(2026, 9, 30))
+
+
+def test_sales_of_thirteen_months_ago_are_out_of_the_window() -> None:
+    told = verdict(NO, {date(2025, 8, 31): D(49000), date(2026, 9, 1): D(1000)}, DAY)
+    assert (told.turnover, told.crossed_on) == (D(1000), None)
+    inside = verdict(NO, {date(2025, 10, 1): D(49000), date(2026, 9, 1): D(1000)}, DAY)
+    assert (inside.turnover, inside.crossed_on) == (D(50000), date(2026, 9, 1))  # reached is enough
+
+
+def test_the_preceding_year_counts_the_one_before_it_does_not() -> None:
+    assert verdict(EU, {date(2025, 12, 31): D("10000.01")}, DAY).word == "must_register"
+    assert verdict(EU, {date(2024, 12, 31): D("10000.01")}, DAY).word == "below"
+
+
+def test_the_pace_tells_when() -> None:
+    daily = {DAY - timedelta(days=i): D(500) for i in range(90)}
+    told = verdict(NO, daily, DAY)
+    assert told.turnover == 45000
+    assert (told.word, told.projected_on) == ("expected", DAY + timedelta(days=10))  # 45,000 + 10 x 500
+    slow = verdict(NO, {day: D(1) for day in daily}, DAY)
+    assert (slow.word, slow.projected_on) == ("below", None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.dates(date(2024, 1, 1), DAY), st.integers(1, 40000).map(Decimal), max_size=30))
+def test_without_refunds_a_passed_threshold_is_the_first_day_that_passes(daily: dict[date, Decimal]) -> None:
+    told = verdict(AU, daily, DAY)
+    sums = {d: sum((v for e, v in daily.items() if window_start(AU, d) <= e <= d), D(0)) for d in daily}
+    over = sorted(d for d, s in sums.items() if s >= 75000)
+    assert told.crossed_on == (over[0] if over else None)
+    assert told.register_by == (over[0] + timedelta(days=21) if over else None)
+
+
+UK = {"ship_from": "GB", "ship_to": "GB", "currency": "GBP", "price_includes_tax": False, "date": date(2026, 9, 1)}
+CHINA = {"ship_from": "CN", "seller_country": "CN", "price_includes_tax": False, "date": date(2026, 9, 1)}
+
+
+def _watch(rows: list[dict[str, Any]], taxed: bool = True, **more: Any) -> dict[str, dict[str, Any]]:
+    lines = order_lines(rows)
+    tax = compute(lines, None, more.get("rates"), book()) if taxed else None
+    table = watched.table(lines, packaged(), filing_rules.registrations(), DAY, tax, **more)
+    return {row["rule_id"]: row for row in table.to_dicts()}
+
+
+def test_what_the_marketplace_accounts_for_does_not_count() -> None:
+    rows = [
+        UK | {"order_id": "a", "seller_country": "GB", "price": 100},
+        UK | {"order_id": "b", "seller_country": "CN", "price": 100, "marketplace_collects": True},
+    ]
+    found = _watch(rows)
+    assert found.keys() == {"gb.registration.established"}
+    assert (found["gb.registration.established"]["turnover"], found["gb.registration.established"]["verdict"]) == (
+        D(100),
+        "below",
+    )
+
+
+def test_a_seller_from_abroad_registers_with_the_first_sale_unless_it_has() -> None:
+    rows = [UK | {"seller_country": "CN", "price": 1}]
+    due = _watch(rows)["gb.registration.abroad"]
+    assert (due["verdict"], due["register_by"], due["threshold"]) == ("must_register", date(2026, 10, 1), D(0))
+    held = _watch(rows, registrations=registrations({"scheme": "VAT", "country": "GB", "number": "GB1"}))[
+        "gb.registration.abroad"
+    ]
+    assert (held["verdict"], held["number"], held["register_by"]) == ("registered", "GB1", None)
+
+
+def test_turnover_is_without_tax_and_below_the_limit_of_a_piece() -> None:
+    row = CHINA | {"ship_to": "NO", "currency": "NOK", "scheme": "VOEC"}
+    rows = [
+        row | {"order_id": "a", "price": 2999},
+        row | {"order_id": "b", "price": 3000},
+        row | {"order_id": "c", "price": 125, "price_includes_tax": True},
+    ]
+    assert _watch(rows)["no.registration.voec"]["turnover"] == D(2999) + D(100)
+
+
+def test_distance_sales_are_undetermined_lines_too() -> None:
+    """What no rule decides because the threshold is not known to be passed is what the threshold is about."""
+    row = {
+        "ship_from": "DE",
+        "seller_country": "DE",
+        "ship_to": "FR",
+        "scheme": "NONE",
+        "price": 10001,
+        "date": date(2026, 3, 1),
+        "price_includes_tax": False,
+    }
+    found = _watch([row])["eu.registration.distance"]
+    assert (found["verdict"], found["turnover"], found["share"]) == ("must_register", D(10001), 1.0001)
+    assert "eu.registration.distance" not in _watch([row | {"ship_from": "PL"}])
+
+
+def test_what_cannot_be_judged_is_unknown() -> None:
+    assert (
+        _watch([UK | {"seller_country": "CN", "price": 1}], taxed=False)["gb.registration.abroad"]["verdict"]
+        == "unknown"
+    )
+    assert {r["verdict"] for r in _watch([UK | {"price": 1}]).values()} == {"unknown"}
+
+
+def test_other_currencies_count_at_their_day() -> None:
+    fixing = rates([{"date": date(2026, 9, 1), "base": "NOK", "quote": "USD", "rate": 0.1}])
+    row = CHINA | {"ship_to": "NO", "currency": "USD", "price": 200, "scheme": "VOEC"}
+    assert _watch([row], rates=fixing)["no.registration.voec"]["turnover"] == D(2000)
+
+
+def test_what_a_person_should_act_on() -> None:
+    lines = order_lines([UK | {"seller_country": "CN", "price": 1}])
+    table = watched.table(lines, packaged(), filing_rules.registrations(), DAY, compute(lines, None, None, book()))
+    (found,) = watched.findings(table)
+    assert (found.severity, found.rule, found.currency) == ("high", "must_register", "GBP")
+    assert watched.metrics(table)["register_by"] == "2026-10-01"
+    assert isinstance(table, pl.DataFrame)
