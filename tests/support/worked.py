@@ -329,6 +329,18 @@ def transfer_pricing(case: Case) -> Written:
     yield "", {"kind": "range", "given": told, "expect": {names.get(k, k): v for k, v in case["expected"].items()}}
 
 
+def registration(case: Case) -> Written:
+    given = case["inputs"]
+    told = {"place": case["jurisdiction"], "established": given["established"], "date": case["date"]}
+    told["turnover"] = given["rolling_12m_taxable_turnover"]
+    yield "", {"kind": "registration", "given": told, "expect": case["expected"]}
+
+
+def vat_return(case: Case) -> Written:
+    told = {"return": "gb.return.vat", "period": case["date"], **case["inputs"]}
+    yield "", {"kind": "return", "given": told, "expect": case["expected"]}
+
+
 WRITERS: dict[str, Callable[[Case], Written]] = {
     "EU-01": valuation, "EU-02": valuation, "EU-03": valuation, "EU-04": valuation, "EU-09": parcel, "EU-10": parcel, "EU-11": domestic,
     "UK-03": consignments, "UK-05": landed, "UK-06": landed, "UK-08": landed, "UK-10": specific, "UK-11": landed, "UK-12": landed,
@@ -341,5 +353,6 @@ WRITERS: dict[str, Callable[[Case], Written]] = {
     "SG-01": singapore, "SG-03": singapore, "SG-05": singapore,
     "US-02": postal, "US-04": postal, "US-06": postal, "US-08": de_minimis, "US-09": de_minimis, "US-10": de_minimis,
     "US-12": measures, "TP-02": transfer_pricing, "TP-03": transfer_pricing, "TP-06": transfer_pricing,
+    "RG-03": registration, "RT-02": vat_return,
 }  # fmt: skip
 """How each worked case is written; those of VAT rates by `domestic`."""
