@@ -1,4 +1,4 @@
-"""The reference documents, written from the declarations: docs/reference/commands.md and tables.md.
+"""The reference documents, written from the declarations: docs/reference/commands.md, tables.md and rules.md.
 
 `python -m cbec.reference docs/reference` writes them; a test holds that they are current.
 """
@@ -18,6 +18,7 @@ from cbec.core.config import describe, kinds_of
 
 if TYPE_CHECKING:
     from cbec.core.contract import Contract
+    from cbec.methods.compliance.rules import Pack, Rule
 
 
 def commands() -> str:
@@ -107,15 +108,76 @@ def _table(contract: Contract) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rule_reference() -> str:
+    """Markdown of what the packaged rule packs hold: rates, limits, and what they leave undetermined."""
+    from cbec.methods.compliance import packs
+
+    parts = [
+        "# Rules\n\nWritten from the rule packs (configs/rules) by `python -m cbec.reference`. Every rule stands there with its source.\n"
+    ]
+    parts.extend(_pack(pack) for pack in packs.load())
+    return "\n".join(parts)
+
+
+def _pack(pack: Pack) -> str:
+    sources = len({rule.reference.title for rule in pack.rules.values()})
+    lines = [
+        f"## {pack.title}\n",
+        f"Pack `{pack.id}`: {len(pack.rules)} rules from {sources} sources, checked to {pack.valid_to}.\n",
+    ]
+    rates = [rule for rule in pack.of("rate") if rule.levy == "vat"]
+    if rates:
+        lines += ["| country | general rate, % | since | first held | other rates |", "|---|---|---|---|---|"]
+        lines += [_country(code, rates) for code in pack.jurisdictions]
+    places = pack.of("territory")
+    if places:
+        lines += ["\n| place | country | rate, % | since |", "|---|---|---|---|"]
+        lines += [f"| {p.name} | {p.country} | {_now(p)} |" for p in places]
+    limits = pack.of("limit", "waiver", "amount")
+    if limits:
+        lines += ["\n| limit | per | of | value | since |", "|---|---|---|---|---|"]
+        lines += [_limit(rule) for rule in limits]
+    open_rules = [rule for rule in pack.of("scheme") if rule.then["tax"] == "undetermined"]
+    if open_rules:
+        told = ", ".join(f"`{rule.id}` ({rule.then['reason']})" for rule in open_rules)
+        lines.append(f"\nLeft undetermined by a rule: {told}.")
+    return "\n".join(lines) + "\n"
+
+
+def _country(code: str, rates: list[Rule]) -> str:
+    mine = [rule for rule in rates if rule.country == code]
+    general = next((rule for rule in mine if rule.category is None), None)
+    held = "- | - | -" if general is None else f"{_now(general)} | {general.values[0].valid_from}"
+    others = "; ".join(f"{r.category} {_now(r).replace(' | ', ' since ')}" for r in mine if r.category is not None)
+    return f"| {code} | {held} | {others} |"
+
+
+def _now(rule: Rule) -> str:
+    """The last value and the day it holds from."""
+    return f"{_value(rule)} | {rule.values[-1].valid_from}"
+
+
+def _value(rule: Rule) -> str:
+    value = rule.values[-1].value
+    return "none" if value is None else f"{value.normalize():f}"
+
+
+def _limit(rule: Rule) -> str:
+    sign = "" if rule.kind == "amount" else "up to " if rule.inclusive else "below "
+    of = rule.base or "+".join(rule.of) or "duty"
+    return f"| `{rule.id}` | {rule.per or 'consignment'} | {of} | {sign}{_value(rule)} {rule.unit} | {rule.values[-1].valid_from} |"
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
 def write(folder: Path) -> None:
-    """Write both documents."""
+    """Write the documents."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "commands.md").write_text(commands(), "utf-8")
     (folder / "tables.md").write_text(table_reference(), "utf-8")
+    (folder / "rules.md").write_text(rule_reference(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ def test_the_reference_is_current():
     hint = "write it again: python -m cbec.reference docs/reference"
     assert (DOCS / "reference" / "commands.md").read_text("utf-8") == reference.commands(), hint
     assert (DOCS / "reference" / "tables.md").read_text("utf-8") == reference.table_reference(), hint
+    assert (DOCS / "reference" / "rules.md").read_text("utf-8") == reference.rule_reference(), hint
 
 
 def test_links_between_documents_lead_somewhere():
