@@ -24,7 +24,7 @@ LATER = date(2026, 8, 1)
 FIXINGS = rates(
     [
         {"date": date(year, month, day), "base": "EUR", "quote": quote, "rate": rate, "source": "ECB"}
-        for quote, rate in (("GBP", 0.8543), ("CNY", 7.7215), ("JPY", 163.02))
+        for quote, rate in (("GBP", 0.8543), ("CNY", 7.7215), ("JPY", 163.02), ("NZD", 1.7544))
         for year in range(2021, 2027)
         for month in range(1, 13)
         for day in (1, 10, 20, 28)
@@ -38,7 +38,7 @@ ORDERS = st.lists(
         {
             "date": st.dates(date(2021, 7, 1), date(2026, 12, 31)),
             "ship_from": st.sampled_from(["CN", "DE", "FR", "GB"]),
-            "ship_to": st.sampled_from(["DE", "FR", "SE", "GB"]),
+            "ship_to": st.sampled_from(["DE", "FR", "SE", "GB", "NZ"]),
             "currency": st.sampled_from(["EUR", "GBP", "CNY", "JPY"]),
             "scheme": st.sampled_from([None, "IOSS", "NONE"]),
             "marketplace_collects": st.booleans(),
