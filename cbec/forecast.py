@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from cbec.core.command import Common, Finding, Result, Table, command, setting
@@ -36,10 +37,20 @@ class Demand(Backtest):
         "how levels add up: sums of the series, least squares over all levels (MinT), or what was nearer before",
         choices=("auto", "bottom_up", "mint"),
     )
+    like: str = setting("", "new SKUs and the ones they resemble, as NEW=OLD,NEW2=OLD2; others find their analogues")
     explain: str = setting("", "a series, as SKU@MARKET: how its forecast came about, on the page and as `explained`")
 
 
-@command("forecast", "model_record", "prepared", "forecast_levels", "level_record", "explained", by=("sku", "market"))
+@command(
+    "forecast",
+    "model_record",
+    "prepared",
+    "forecast_levels",
+    "level_record",
+    "explained",
+    "analogues",
+    by=("sku", "market"),
+)
 def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.
 
@@ -47,10 +58,12 @@ def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     category (and market) share seasons. With --levels sums of series are forecast too, and all of them add up.
     """
     from cbec.methods.forecast import demand as method
+    from cbec.methods.forecast import launch
 
-    panel = _panel(sales, products, s)
-    sums = method.Sums(s.levels, s.reconcile, s.seed, products) if s.levels.strip() else None
-    answer = method.answer(panel, s.horizon, sums, s.explain.strip())
+    like = launch.named(s.like)
+    panel = _panel(launch.coming(sales, products, like, _as_of(sales, s), s.by), products, s)
+    sums = method.Sums(s.levels, s.reconcile, s.seed) if s.levels.strip() else None
+    answer = method.answer(panel, s.horizon, products, sums=sums, explained=s.explain.strip(), like=like)
     return Result(
         tables=answer.tables,
         money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",
@@ -63,8 +76,13 @@ def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
 def _panel(sales: Table, products: Table | None, s: Backtest) -> Panel:
     from cbec.methods.forecast import history
 
-    as_of = s.as_of if s.as_of is not None else history.latest(sales)
-    return history.panel(sales, as_of=as_of, frequency=s.frequency, by=s.by, products=products)
+    return history.panel(sales, as_of=_as_of(sales, s), frequency=s.frequency, by=s.by, products=products)
+
+
+def _as_of(sales: Table, s: Common) -> date:
+    from cbec.methods.forecast import history
+
+    return s.as_of if s.as_of is not None else history.latest(sales)
 
 
 @dataclass(frozen=True)
@@ -217,7 +235,7 @@ def backtest(sales: Table, products: Table | None = None, *, s: Backtest) -> Res
     from cbec.methods.forecast import backtest as method
 
     panel = _panel(sales, products, s)
-    table, metrics, notes = method.answer(panel, s.horizon)
+    table, metrics, notes = method.answer(panel, s.horizon, products)
     return Result(
         tables={"backtest": table},
         money="a backtest moves no money; it says how far the forecasts can be trusted",

@@ -123,6 +123,27 @@ explained = Contract(
     dynamic_key=True,
 )
 
+analogues = Contract(
+    "analogues",
+    "Series that are new, and the launches before them that their forecast stands on.",
+    (
+        _SKU,
+        _MARKET,
+        optional("warehouse", "text"),
+        optional("channel", "text"),
+        Column("chosen_by", "text", "named (by hand), or what the analogues have in common with it"),
+        Column("analogues", "text", "series they are, the first 20, sorted, joined by |"),
+        Column("count", "int", "how many", min=1),
+        Column("periods", "int", "known periods of its own since the launch", min=0),
+        Column("own_level", "float", "its own mean, without the catalogue's ups and downs", unit="pieces per period", null=True, digits=4),
+        Column("analogue_level", "float", "mean of the analogues over the same ages", unit="pieces per period", digits=4),
+        Column("level", "float", "between the two, as far as its own sales tell: what is forecast, without ups and downs and the course of the launch", unit="pieces per period", digits=4),
+        Column("starts_in", "int", "periods until it is launched", min=0),
+    ),
+    key=("sku", "market", "warehouse", "channel"),
+    dynamic_key=True,
+)
+
 level_record = Contract(
     "level_record",
     "How near each way of forecasting a level was at the past origins.",

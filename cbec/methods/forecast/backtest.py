@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import NoAnswer
-from cbec.methods.forecast import demand, history, metrics, periods, select
+from cbec.methods.forecast import demand, history, launch, metrics, periods, select
 from cbec.tables.demand import LEVELS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def cuts(width: int, h: int) -> tuple[int, ...]:
     return tuple(c for c in (reach + k * step for k in range(ORIGINS)) if width - c >= least)
 
 
-def replay(panel: Panel, h: int) -> Replay:
+def replay(panel: Panel, h: int, products: pl.DataFrame | None = None) -> Replay:
     """Run every origin. Raises NoAnswer where the history leaves none."""
     count, width = panel.units.shape
     back = cuts(width, h)
@@ -72,7 +72,7 @@ def replay(panel: Panel, h: int) -> Replay:
     parts: list[tuple[dict[str, Floats], Floats, Floats, Floats, Floats, NDArray[np.int64]]] = []
     for cut in sorted(back, reverse=True):
         past = history.until(panel, cut)
-        out = demand.outlook(past, h, every=True)
+        out, *_ = launch.applied(past, demand.outlook(past, h, every=True), products, {}, h)
         after = select.actuals(panel.units, (cut,), h)[1]
         rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))
         label[rows] = np.where(label[rows] == "", past.demand_class[rows], label[rows])
@@ -188,9 +188,11 @@ def _against(ours: dict[str, float], other: dict[str, float], name: str) -> str:
     return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} than the {name} ({other['wape']:.1%})"
 
 
-def answer(panel: Panel, horizon: int) -> tuple[pl.DataFrame, dict[str, float | int | str | None], list[str]]:
+def answer(
+    panel: Panel, horizon: int, products: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, dict[str, float | int | str | None], list[str]]:
     """Table, metrics and notes of `forecast backtest`."""
     h = horizon or periods.HORIZON[panel.frequency]
-    frame = table(replay(panel, h), panel.frequency, h)
+    frame = table(replay(panel, h, products), panel.frequency, h)
     found, notes = summary(frame)
     return frame, {"frequency": panel.frequency, "horizon": h, **found}, notes

@@ -74,22 +74,30 @@ class Sums:
     levels: str
     way: str
     seed: int
-    products: pl.DataFrame | None
 
 
-def answer(panel: Panel, horizon: int, sums: Sums | None = None, explained: str = "") -> Answer:
+def answer(
+    panel: Panel,
+    horizon: int,
+    products: pl.DataFrame | None = None,
+    *,
+    sums: Sums | None = None,
+    explained: str = "",
+    like: dict[str, str] | None = None,
+) -> Answer:
     """Forecast, record and prepared demand of a panel; with `sums` the levels above it besides, all of them coherent.
 
-    explained: a series of which every method's forecasts are told, as SKU@MARKET.
+    explained: a series of which every method's forecasts are told, as SKU@MARKET. like: new SKU -> the SKU it resembles.
     """
-    from cbec.methods.forecast import explain, levels
+    from cbec.methods.forecast import explain, launch, levels
 
     h = horizon or periods.HORIZON[panel.frequency]
     row = explain.find(panel, explained) if explained else None
     out = outlook(panel, h)
+    out, kin, told = launch.applied(panel, out, products, like or {}, h)
     above = None
     if sums is not None:
-        above = levels.coherent(panel, out, levels.parse(sums.levels, panel, sums.products), h, sums.way, sums.seed)
+        above = levels.coherent(panel, out, levels.parse(sums.levels, panel, products), h, sums.way, sums.seed)
         out = levels.moved(out, above.point) if above.method == "mint" else out
     alive = ~out.dead[:, None]
     figures = {
@@ -109,7 +117,9 @@ def answer(panel: Panel, horizon: int, sums: Sums | None = None, explained: str 
     }
     if row is not None:
         made["explained"] = explain.rows(panel, out, row)
-    notes = _notes(panel, out, h)
+    notes = [*_notes(panel, out, h), *told]
+    if kin.height:
+        made["analogues"] = kin
     if above is not None:
         made |= {"forecast_levels": levels.rows(panel, above), "level_record": above.record}
         notes += above.notes

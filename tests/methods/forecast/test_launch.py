@@ -1,0 +1,128 @@
+"""Cold start: analogues, the gamma-Poisson update by hand, what is planned, what is refused."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from cbec import tables
+from cbec.core import conform
+from cbec.core.errors import UsageFault
+from cbec.forecast import Demand, demand
+from cbec.methods.forecast import launch
+
+MONDAY = date(2023, 1, 2)
+WEEKS = 80
+AS_OF = MONDAY + timedelta(weeks=WEEKS - 1, days=6)
+
+
+def launches(levels: list[float], starts: list[int], seed: int = 0, old: int = 4) -> pl.DataFrame:
+    """Weekly sales: `old` series from the beginning, and others launched at `starts` with three weeks of rise."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (MONDAY + timedelta(weeks=w), f"O{i}", "DE", float(rng.poisson(30))) for i in range(old) for w in range(WEEKS)
+    ]
+    for i, (level, start) in enumerate(zip(levels, starts, strict=True)):
+        sizes = rng.poisson([level * min(1.0, (w + 1) / 4) for w in range(WEEKS - start)])
+        rows += [
+            (MONDAY + timedelta(weeks=start + w), f"L{i:02d}", "DE", float(units)) for w, units in enumerate(sizes)
+        ]
+    return pl.DataFrame(
+        rows, schema={"date": pl.Date, "sku": pl.String, "market": pl.String, "units": pl.Float64}, orient="row"
+    )
+
+
+LEVELS, STARTS = [20.0, 24.0, 16.0, 22.0, 18.0, 21.0, 19.0, 23.0, 17.0], [10, 14, 18, 22, 26, 30, 34, 38, 42]
+
+
+def products(new: dict[str, date | None], price: float | None = 10.0) -> pl.DataFrame:
+    skus = [*(f"L{i:02d}" for i in range(12)), *(f"O{i}" for i in range(4)), *new]
+    launched = [None] * 16 + list(new.values())
+    return pl.DataFrame(
+        {"sku": list(dict.fromkeys(skus)), "category": ["toys"] * len(dict.fromkeys(skus)), "price": [price] * len(dict.fromkeys(skus)),
+         "brand": [None] * len(dict.fromkeys(skus)), "launch_date": launched[: len(dict.fromkeys(skus))]},
+        schema_overrides={"launch_date": pl.Date, "brand": pl.String},
+    )  # fmt: skip
+
+
+def test_a_planned_product_is_expected_to_sell_like_the_launches_before_it():
+    day = AS_OF + timedelta(days=1 + 14)  # two weeks ahead
+    result = demand(launches(LEVELS, STARTS), products({"NEW": day}), s=Demand(frequency="W", horizon=12, as_of=AS_OF))
+    rows = result.tables["forecast"].filter(pl.col("sku") == "NEW").sort("h")
+    assert rows["market"].unique().to_list() == ["DE"]
+    assert rows["mean"].to_list()[:2] == [0.0, 0.0]  # not launched yet
+    assert rows["mean"][2] < 0.6 * rows["mean"][9]  # a launch takes weeks
+    assert rows["mean"].to_list()[8:] == pytest.approx([20.0] * 4, rel=0.25)
+    assert (rows["q05"] < rows["mean"]).sum() >= 10 and rows["model"].unique().to_list() == ["analogues"]
+    kin = conform.conform(tables.get("analogues"), result.tables["analogues"])
+    row = kin.row(0, named=True)
+    assert (row["sku"], row["periods"], row["own_level"], row["starts_in"]) == ("NEW", 0, None, 2)
+    assert row["count"] == 9 and row["chosen_by"].startswith("category")
+
+
+def test_its_own_sales_move_the_level_as_far_as_they_tell():
+    def level(own: float) -> float:
+        sales = launches([*LEVELS, own], [*STARTS, WEEKS - 4])
+        made = demand(sales, products({}), s=Demand(frequency="W", horizon=8, as_of=AS_OF)).tables["analogues"]
+        return float(made.filter(pl.col("sku") == "L09")["level"][0])
+
+    low, usual, high = level(2.0), level(20.0), level(60.0)
+    assert low < 0.9 * usual and high > 2 * usual
+    assert usual == pytest.approx(20.0, rel=0.4)
+
+
+def test_the_update_is_that_of_gamma_and_poisson():
+    """Prior mean m and variance v; k units in periods of course s: (m^2/v + k) / (m/v + s)."""
+    value = np.array([[4.0] * 10, [6.0] * 10, [8.0] * 10, [1.0, 1.0, *[np.nan] * 8]])
+    of = launch.Catalogue(value, np.ones(30), np.array([10, 10, 10, 2]), np.ones(4, bool), {}, np.full(4, np.nan), 1.0)
+    made = launch.forecast(of, np.array([3]), 5, np.array([0]), {}, 10)
+    var = (
+        4.0 - np.mean([4, 6, 8]) / 7
+    )  # variance of the levels less what Poisson noise adds over the 7 periods looked at
+    var = max(var, (launch.ALIKE * 6) ** 2)
+    wanted = (36 / var + 2) / (6 / var + 2)
+    assert made.told[0]["level"] == pytest.approx(wanted)
+    assert made.point[0].tolist() == pytest.approx([wanted] * 5, abs=1e-4)
+
+
+def test_a_sku_named_by_hand():
+    s = Demand(frequency="W", horizon=6, as_of=AS_OF, like="NEW=L03")
+    result = demand(launches(LEVELS, STARTS), s=s)
+    kin = result.tables["analogues"].row(0, named=True)
+    assert (kin["chosen_by"], kin["analogues"], kin["count"]) == ("named", "L03@DE", 1)
+    rows = result.tables["forecast"].filter(pl.col("sku") == "NEW")
+    assert rows.height == 6 and rows["mean"].sum() > 0
+
+
+def test_launches_after_as_of_change_nothing():
+    sales = launches(LEVELS, STARTS)
+    day = AS_OF - timedelta(weeks=20)
+    later = sales.with_columns(
+        pl.when(pl.col("date") > day).then(pl.col("units") * 50).otherwise("units").alias("units")
+    )
+    one, two = (
+        demand(x, products({"NEW": day}), s=Demand(frequency="W", horizon=6, as_of=day)) for x in (sales, later)
+    )
+    for name in ("forecast", "analogues"):
+        assert_frame_equal(one.tables[name], two.tables[name], check_exact=True)
+
+
+def test_without_enough_launches_nothing_is_made_up():
+    result = demand(launches([20.0], [10]), products({"NEW": AS_OF}), s=Demand(frequency="W", horizon=6, as_of=AS_OF))
+    assert "analogues" not in result.tables
+    assert result.tables["forecast"].filter(pl.col("sku") == "NEW")["mean"].to_list() == [0.0] * 6
+
+
+def test_words_that_are_no_pair():
+    for like, words in (
+        ("A", "no NEW=OLD"),
+        ("A=B=", "never sold"),
+        ("A=L03,A=L04", "twice"),
+        ("A=L3", 'did you mean "L03"'),
+    ):
+        with pytest.raises(UsageFault, match=words):
+            demand(launches(LEVELS, STARTS), s=Demand(frequency="W", as_of=AS_OF, like=like))
