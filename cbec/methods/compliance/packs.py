@@ -198,6 +198,8 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
             said[key] = tuple(_prefix(code, place) for code in _list(value))
         elif key in ("codes", "exception_to", "words", "of", "not_with", "measures"):
             said[key] = tuple(_code(word, place) for word in _list(value))
+        elif key == "step":
+            said[key] = _number(value, place)
         elif key == "steps":
             said[key] = _steps(value, where)
         elif key in ("country", "unit", "name", "category", "goods", "measure"):

@@ -20,7 +20,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "amount": ("unit", "per", "digits", "values"),
     "bracket": ("unit", "per", "measures", "steps", "valid_from", "valid_to", "recorded_from"),
     "factor": ("unit", "values"),
-    "waiver": ("unit", "of", "inclusive", "values"),
+    "waiver": ("unit", "of", "inclusive", "step", "values"),
     "method": ("method", "unit", "values"),
     "measure": (
         "measure",
@@ -44,7 +44,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
 codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
-waiver: tax (and duty) of a consignment up to which none is levied. measure: a duty beside others (most favoured
+waiver: tax (and duty) of a consignment up to which none is levied, rounded to a step before where that is told. measure: a duty beside others (most favoured
 nation, additional duties of one authority), from the user's tariff or, with values, of its own; row_needed: a tariff
 that has other rows of it is not taken for complete. method: how a value
 is reckoned. scheme, duty, export: conditions and what follows. range: how a country defines the quartiles of an arm's length
@@ -205,6 +205,7 @@ class Rule:
     hint: bool = True
     levy: str = "vat"
     of: tuple[str, ...] = ()
+    step: Decimal | None = None
     measure: str | None = None
     measures: tuple[str, ...] = ()
     not_with: tuple[str, ...] = ()

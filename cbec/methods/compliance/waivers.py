@@ -64,8 +64,11 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
     )
     asked = asked.join(totals, on="group", how="left", maintain_order="left")
     due = pl.when("has_sale").then("sum").otherwise("back")
-    bound = wide(pl.col("bound")) * (CENTS * PER_UNIT // MICRO)
-    strict = [rule.id for rule in rules.values() if not rule.inclusive]
+    # Up to 5.00 in steps of 0.05 is below 5.025 before it is rounded.
+    half = {rule.id: int(rule.step * MICRO / 2) for rule in rules.values() if rule.step and rule.inclusive}
+    more = pl.col("waiver").replace_strict(half, default=0, return_dtype=pl.Int64)
+    bound = wide(pl.col("bound") + more) * (CENTS * PER_UNIT // MICRO)
+    strict = [rule.id for rule in rules.values() if not rule.inclusive or rule.id in half]
     within = pl.when(pl.col("waiver").is_in(strict)).then(due < bound).otherwise(due <= bound)
     freed = asked.select(
         "row", (within & pl.col("complete") & first).fill_null(False).alias("freed"), "waiver", "complete", "bound"
