@@ -156,38 +156,60 @@ class File(Common):
     rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
 
 
-@command("returns_due", "filing_control", "filing_lines")
+@command("returns_due", "filing_control", "filing_lines", "customs_items")
 def file(
     tax: Table,
     order_lines: Table,
+    products: Table | None = None,
+    exports: Table | None = None,
     registrations: Table | None = None,
     purchase_tax: Table | None = None,
     rates: Table | None = None,
     *,
     s: File,
 ) -> Result:
-    """Drafts of tax returns for a period, which add up to the tax table to the cent.
+    """Drafts of tax returns and customs papers for a period; every return adds up to the tax table to the cent.
 
-    tax: as `compliance tax` writes it, with the order lines it came from.
+    tax and exports: as `compliance tax` writes them, with the order lines they came from.
     """
     from cbec.core.errors import UsageFault
-    from cbec.methods.compliance import filing, filing_rules, filing_tables, packs, periods
+    from cbec.methods.compliance import (
+        customs_items,
+        drafts,
+        filing,
+        filing_lines,
+        filing_rules,
+        filing_tables,
+        packs,
+        paper_files,
+        periods,
+    )
 
     if not s.period:
         raise UsageFault("compliance file needs --period", hint="for example 2026-Q3 or 2026-07")
-    asked = periods.parse(s.period)
+    asked, seller, loaded = periods.parse(s.period), drafts.seller(s.seller), packs.load(s.rules)
     rules = filing_rules.returns()
-    made = filing.file(tax, order_lines, packs.load(s.rules), rules, asked, registrations, purchase_tax, rates)
+    made = filing.file(tax, order_lines, loaded, rules, asked, registrations, purchase_tax, rates)
+    due = filing_tables.due(made, s.language)
+    items = customs_items.items(
+        order_lines, tax, asked, filing_lines.places(loaded), products, exports, registrations, rates, s.language
+    )
+    files, more = drafts.of_returns(made, due, registrations, s.draft_decimal)
     return Result(
         {
-            "returns_due": filing_tables.due(made, s.language),
+            "returns_due": due,
             "filing_control": filing_tables.control(made),
             "filing_lines": filing_tables.lines(made, s.language),
+            "customs_items": items,
         },
-        money=filing_tables.headline(made),
-        metrics=filing_tables.metrics(made),
-        findings=filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
-        notes=filing_tables.notes(made, []),
+        money=filing_tables.headline(made, s.home_currency, rates),
+        metrics=filing_tables.metrics(made) | filing_tables.paper_metrics(items),
+        findings=[
+            *filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
+            *filing_tables.paper_findings(items),
+        ],
+        notes=[*filing_tables.notes(made, rules), *more],
+        files=files | paper_files.files(items, seller) if s.drafts else {},
     )
 
 

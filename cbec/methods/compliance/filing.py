@@ -300,5 +300,5 @@ def _named(lines: pl.DataFrame, made: Sequence[Return], rules: Sequence[ReturnRu
         pl.when(_taken()).then(named).alias("return_id"),
         corrected.alias("corrected_period"),
         pl.col("disposition").replace_strict(REASONS).alias("reason_code"),
-        pl.col("reason_code").alias("tax_reason"),
+        pl.col("reason").alias("tax_reason"),
     ).drop("of_rule")

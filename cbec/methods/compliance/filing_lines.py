@@ -29,7 +29,7 @@ LOCAL = "local"
 """Scheme-less returns: what the seller collects where no form is drafted, by country and currency."""
 OF_TAX = (
     "order_id", "line", "status", "ship_to", "intrinsic_value", "customs_value", "tax_rate", "tax_base", "tax", "currency", "scheme",
-    "collected_by", "rule_ids", "flags", "reason_code",
+    "collected_by", "rule_ids", "flags", "reason_code", "reason",
 )  # fmt: skip
 OF_ORDER = (
     "order_id",

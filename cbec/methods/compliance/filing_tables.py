@@ -12,11 +12,13 @@ import polars as pl
 from cbec.core import reasons
 from cbec.core.command import Finding
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL
+from cbec.methods.compliance.filing_rates import conversions
+from cbec.methods.compliance.periods import within
 from cbec.methods.compliance.words import REDUCED
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.filing import Filing
-    from cbec.methods.compliance.returns import Return
+    from cbec.methods.compliance.filing_rules import ReturnRule
 
 MONEY = pl.Decimal(38, 6)
 SCHEMA: dict[str, Any] = {
@@ -60,11 +62,17 @@ def due(filing: Filing, language: str = "en") -> pl.DataFrame:
                     "lines": row.lines,
                     "rule_id": one.rule.id if one.rule else None,
                     "citation": one.rule.citation if one.rule else None,
-                    "reason_code": "return_local" if one.rule is None and row.kind == "line" else row.reason,
+                    "reason_code": _reason(one, row),
                     "_state": one.state or "-",
                 }
             )
     return reasons.render(pl.DataFrame(rows, schema=SCHEMA), language)
+
+
+def _reason(one: Return, row: Row) -> str:
+    if row.reason == "return_line" and one.scheme != "OSS":
+        return "return_country"
+    return "return_local" if one.rule is None and row.kind == "line" else row.reason
 
 
 def lines(filing: Filing, language: str = "en") -> pl.DataFrame:
@@ -76,6 +84,7 @@ def lines(filing: Filing, language: str = "en") -> pl.DataFrame:
         pl.col("collected_by").fill_null("-").alias("_who"),
         pl.col("date").cast(pl.String).fill_null("-").alias("_day"),
         pl.lit(filing.asked.name).alias("_asked"),
+        pl.col("tax_reason").fill_null("-").alias("_why"),
     )
     return reasons.render(told, language)
 
@@ -117,8 +126,11 @@ def metrics(filing: Filing) -> dict[str, float | int | str | None]:
     return told
 
 
-def headline(filing: Filing) -> str:
-    """What is payable, in each currency, and by when the first of it."""
+def headline(filing: Filing, home: str | None = None, rates: pl.DataFrame | None = None) -> str:
+    """What is payable, in each currency (and together in the home currency, if rates are given), and by when first.
+
+    Raises InputRejected where a pair or the end of the period has no rate.
+    """
     per: dict[str, Decimal] = {}
     for one in filing.returns:
         per[one.currency] = per.get(one.currency, Decimal(0)) + one.total("payable")
@@ -127,7 +139,13 @@ def headline(filing: Filing) -> str:
     told = ", ".join(f"{amount:,.2f} {currency}" for currency, amount in sorted(per.items()))
     dated = sorted({(r.due, r.id) for r in filing.returns if r.due is not None and r.total("payable") > 0})
     first = f"; the first return is due on {dated[0][0]} ({dated[0][1]})" if dated else ""
-    return f"payable: {told}{first}"
+    whole = ""
+    if home is not None and rates is not None:
+        end = filing.asked.end
+        factors = conversions([(c, home, end, False) for c, amount in per.items() if amount], rates)
+        total = sum((amount * factors[c, home, end] for c, amount in per.items() if amount), Decimal(0))
+        whole = f" (together {total:,.2f} {home} at the rates of {end})"
+    return f"drafts decide nothing; payable: {told}{whole}{first}"
 
 
 def findings(filing: Filing, order_lines: pl.DataFrame, as_of: date | None, registered: bool) -> list[Finding]:
@@ -218,20 +236,50 @@ def _reduced(filing: Filing) -> list[Finding]:
     ]  # fmt: skip
 
 
-def notes(filing: Filing, asked_rules: Sequence[str]) -> list[str]:
+def paper_metrics(items: pl.DataFrame) -> dict[str, float | int | str | None]:
+    """Consignments by paper, and those that lack something."""
+
+    def count(condition: pl.Expr) -> int:
+        return items.filter(condition)["consignment"].n_unique()
+
+    told: dict[str, float | int | str | None] = {"consignments_abroad": items["consignment"].n_unique()}
+    told |= {f"consignments_{d}": count(pl.col("import_data_set") == d) for d in ("H7", "H1")}
+    told |= {f"consignments_{f}": count(pl.col("postal_form") == f) for f in ("CN22", "CN23")}
+    return told | {"consignments_incomplete": count(pl.col("missing").is_not_null())}
+
+
+def paper_findings(items: pl.DataFrame) -> list[Finding]:
+    """What customs papers ask for and nobody told, by the word."""
+    lacking = (
+        items.filter(pl.col("missing").is_not_null()).with_columns(pl.col("missing").str.split("|")).explode("missing")
+    )
+    counts = lacking.group_by("missing").agg(
+        pl.col("consignment").n_unique(), pl.col("consignment").min().alias("first")
+    )
+    return [
+        Finding(
+            f"paper:{word}", "warn", word, "paper_incomplete",
+            f"{count} consignments lack {word} in their customs papers, e.g. {first}",
+        )
+        for word, count, first in counts.sort("missing").iter_rows()
+    ]  # fmt: skip
+
+
+def notes(filing: Filing, rules: Sequence[ReturnRule]) -> list[str]:
     """What was not filed because it is somebody else's or another period's, and what was taken for granted."""
     counts = dict(filing.lines.group_by("disposition").len().iter_rows())
+    asked = filing.asked
     found = []
     if counts.get("other_party"):
         found.append(
             f"{counts['other_party']} lines of the period are accounted for by others (marketplace, customs, carrier, buyer) or bear no tax"
         )
     if counts.get("other_period"):
-        found.append(
-            f"{counts['other_period']} lines lie outside the periods of the returns within {filing.asked.name}"
-        )
-    if asked_rules:
-        found.append(f"no whole period of {', '.join(asked_rules)} lies within {filing.asked.name}")
+        found.append(f"{counts['other_period']} lines lie outside the periods of the returns within {asked.name}")
+    touched = set(filing.lines["rule"].drop_nulls().to_list())
+    lacking = [rule.title for i, rule in enumerate(rules) if i in touched and not within(asked, rule)]
+    if lacking:
+        found.append(f"no whole period lies within {asked.name} of: {'; '.join(lacking)}")
     if any(one.rule is not None and one.rule.form == "gb" for one in filing.returns):
         found.append(
             "boxes 2, 8 and 9 of the United Kingdom return concern Northern Ireland, which the rules do not cover; sales that a marketplace accounts for are not in box 6"
@@ -240,9 +288,8 @@ def notes(filing: Filing, asked_rules: Sequence[str]) -> list[str]:
         found.append(
             f"returns named {LOCAL} are sums for national returns, whose forms and last days are not held here"
         )
+    if any(one.scheme == "OSS" and one.state is None for one in filing.returns):
+        found.append(
+            "the state of identification of the One Stop Shop is not told (--registrations): every dispatch country stands apart"
+        )
     return found
-
-
-def unstated(one: Return) -> bool:
-    """Whether the state of identification is not told, so that goods dispatched from it cannot be told from others."""
-    return one.scheme == "OSS" and one.state is None

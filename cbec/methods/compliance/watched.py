@@ -148,6 +148,8 @@ def _row(
 ) -> dict[str, Any]:
     told = verdict(rule, _daily(part, rule.currency, rates), as_of)
     word, reason = told.word, f"watch_{told.word}"
+    if word == "must_register" and told.threshold == 0:
+        reason = "watch_first_sale"
     if rule.worldwide is not None and word == "must_register":
         everywhere = lines.filter(
             (pl.col("seller_country").fill_null("") == seller) & (pl.col("date") >= told.window_from)
