@@ -35,6 +35,7 @@ FAMILIES = (
     "supply",
     "settle",
     "warehouse",
+    "registered",
 )
 #: Tables too large for plain text.
 PACKED = ("sales", "transactions", "settlements")

@@ -97,8 +97,10 @@ def test_same_seed_writes_the_same_bytes_and_another_seed_does_not(tmp_path: Pat
     assert [p.name for p in once] == [p.name for p in again] == [p.name for p in other]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(once, again, strict=True))
     same = {a.name for a, c in zip(once, other, strict=True) if a.read_bytes() == c.read_bytes()}
-    # Which warehouse serves which market, who the suppliers are, how a warehouse is built is no matter of chance.
-    assert same == {"coverage.csv", "suppliers.csv", "bins.csv", "transfer_lanes.csv"}
+    # Which warehouse serves which market, who the suppliers are, how a warehouse is built, where the seller is registered
+    # is no matter of chance.
+    fixed = {"coverage.csv", "suppliers.csv", "bins.csv", "transfer_lanes.csv", "registrations.csv", "purchase_tax.csv"}
+    assert same == fixed
     assert {p.name for p in (tmp_path / "a").iterdir()} == {p.name for p in once}  # no temporaries stay
 
 

@@ -24,7 +24,6 @@ registrations = Contract(
         optional("number", "text", "as the authority wrote it", aliases=("税号", "vat_number")),
         optional("valid_from", "date", aliases=("生效日期",)),
         optional("valid_to", "date", "last day", aliases=("失效日期",)),
-        optional("establishment", "bool", "a fixed establishment is there"),
         optional("currency", "currency", "currency of the return, where the state asks for another than usual"),
     ),
     key=("scheme", "country", "valid_from"),

@@ -19,6 +19,7 @@ from cbec.methods.compliance.words import REDUCED
 if TYPE_CHECKING:
     from cbec.methods.compliance.filing import Filing
     from cbec.methods.compliance.filing_rules import ReturnRule
+    from cbec.methods.compliance.returns import Return, Row
 
 MONEY = pl.Decimal(38, 6)
 SCHEMA: dict[str, Any] = {
