@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -84,8 +85,17 @@ def _rests(rule: Rule) -> list[str]:
     return [rule.id, *_limits(rule), *(rule.then[key] for key in (*LINKS, "amount") if key in rule.then)]
 
 
+def _known(pack: Pack, as_of: date | None) -> Pack:
+    """The pack without rates of classes of goods that were not known then: by them a class would seem to have a rate."""
+    unknown = [r.id for r in pack.of("rate") if r.category is not None and not intervals.in_force(r, as_of)]
+    if not unknown:
+        return pack
+    return dataclasses.replace(pack, rules={key: r for key, r in pack.rules.items() if key not in unknown})
+
+
 def rulebook(packs: Sequence[Pack], as_of: date | None = None) -> Rulebook:
     """Compile packs for a day: rules and values recorded after it do not exist then."""
     periods = intervals.periods(packs)
+    packs = [_known(pack, as_of) for pack in packs]
     dated = intervals.table(packs, as_of).drop_nulls("value")
     return Rulebook(tuple(packs), as_of, periods, periods.spread(dated))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.taxed import MONEY, book, packaged, rates, tariff, taxed
 
 from cbec.methods.compliance.book import rulebook
-from cbec.methods.compliance.rules import Dated, Pack
+from cbec.methods.compliance.rules import KINDS, Dated, Pack
 
 D = Decimal
 PER_EURO = {
@@ -34,7 +34,8 @@ SCHEDULE = tariff(
         for measure, duty in (("mfn", "4.2%"), ("s301", "25%"), ("s232", "Free"), ("ieepa", "10%"), ("ieepa_fentanyl", "10%"), ("s122", "10%"))
     )
 )  # fmt: skip
-TO = [(code, pack.currency) for pack in packaged() for code in (*pack.jurisdictions[:3], *pack.jurisdictions[-2:])]
+#: A few countries of each pack.
+TO = [(code, pack.currency) for pack in packaged() for code in pack.jurisdictions[:4]]
 LINE = st.fixed_dictionaries(
     {
         "price": st.one_of(st.decimals(0, 400, places=2), st.decimals(400, 4000, places=2)),
@@ -210,9 +211,15 @@ def test_what_is_recorded_later_never_changes_what_was_known(orders: list[Row], 
                 late = Dated(drawn, date(2024, 7, 1), D(7))
                 values = sorted([*rule.values, late], key=lambda v: (v.valid_from, v.recorded_from))
                 rules[rule.id] = dataclasses.replace(rule, values=tuple(values))
-            else:
+            elif "recorded_from" in KINDS[rule.kind]:
                 more = {"id": f"{rule.id}.later", "recorded_from": date(2024, 7, 1)}
                 rules[f"{rule.id}.later"] = dataclasses.replace(rule, **more, exception_to=("*",) if rule.when else ())
+        for country, goods in {(c, r.goods) for r in pack.of("goods") for c in pack.jurisdictions}:
+            rate = next((r for r in pack.of("rate") if r.country == country and r.category is None), None)
+            if rate is not None and not any((r.country, r.category) == (country, goods) for r in pack.of("rate")):
+                own = {"id": f"{pack.id}.later.{country}.{goods}", "category": goods}
+                values = (Dated(date(2000, 1, 1), date(2024, 7, 1), D(7)),)
+                rules[own["id"]] = dataclasses.replace(rate, **own, values=values)
         return dataclasses.replace(pack, rules=rules)
 
     later = [amended(pack) for pack in packaged()]
