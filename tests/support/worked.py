@@ -341,6 +341,20 @@ def vat_return(case: Case) -> Written:
     yield "", {"kind": "return", "given": told, "expect": case["expected"]}
 
 
+def invoice(case: Case) -> Written:
+    """The taxable amount of one category (BT-116): lines less allowances and plus charges, all of that category."""
+    given = case["inputs"]
+    own = {"category": given["category"], "rate": 0}
+    lines = given.get("bt131_lines") or [given["line_net"]]
+    told = {
+        "lines": [own | {"net": net} for net in lines],
+        "allowances": [own | {"amount": given["allowance"]}] if "allowance" in given else None,
+        "charges": [own | {"amount": amount} for amount in given["charges"]] if "charges" in given else None,
+    }
+    expected = {"taxes": [{"category": given["category"], "taxable": case["expected"]["bt116"]}]}
+    yield "", {"kind": "invoice", "given": told, "expect": expected}
+
+
 WRITERS: dict[str, Callable[[Case], Written]] = {
     "EU-01": valuation, "EU-02": valuation, "EU-03": valuation, "EU-04": valuation, "EU-09": parcel, "EU-10": parcel, "EU-11": domestic,
     "UK-03": consignments, "UK-05": landed, "UK-06": landed, "UK-08": landed, "UK-10": specific, "UK-11": landed, "UK-12": landed,
@@ -352,6 +366,7 @@ WRITERS: dict[str, Callable[[Case], Written]] = {
     "NZ-01": new_zealand_import, "NZ-03": new_zealand_import, "NZ-05": new_zealand_items, "NZ-06": new_zealand_items,
     "SG-01": singapore, "SG-03": singapore, "SG-05": singapore,
     "US-02": postal, "US-04": postal, "US-06": postal, "US-08": de_minimis, "US-09": de_minimis, "US-10": de_minimis,
+    "EI-04": invoice, "EI-05": invoice,
     "US-12": measures, "TP-02": transfer_pricing, "TP-03": transfer_pricing, "TP-06": transfer_pricing,
     "RG-03": registration, "RT-02": vat_return,
 }  # fmt: skip
