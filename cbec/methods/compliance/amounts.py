@@ -49,7 +49,10 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     value = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.when(delivered).then("flat").otherwise(0)
     lines = lines.with_columns(value.alias("value"))
     free = (pl.col("one_rate") == 0).fill_null(False)
-    inside = delivered & (pl.col("duty_kind") == TARIFF) & pl.col("solvable") & ~free
+    dutiable = delivered & (pl.col("duty_kind") == TARIFF) & ~free
+    # Tax on a part of the value only is no share t / (1 + t) of the price.
+    partial = pl.col("gross") & pl.col("narrow_base") & (pl.col("fob") | pl.col("share").is_not_null())
+    inside = pl.col("solvable") & (dutiable | partial)
     asked = lines.filter(inside)
     if asked.height:
         solved = _solved(asked, duties)
@@ -98,7 +101,7 @@ def _valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
 
 
 def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
-    """row -> `solved`: the value within a price that includes duty and tax."""
+    """row -> `solved`: the value within a price that includes tax and, under DDP, duty."""
     plain = pl.col("one_rate").is_not_null() & ~pl.col("fob") & pl.col("share").is_null() & ~pl.col("narrow_base")
     easy, hard = lines.filter(plain), lines.filter(~plain)
     solved = easy.select(
@@ -110,8 +113,10 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     while (low < high).any():
         middle = (low + high + 1) // 2
         tried = duties(_valued(hard.with_columns(middle.alias("value"))))
-        base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + pl.col("tariff_duty").fill_null(0)
-        price = pl.col("value") + pl.col("tariff_duty").fill_null(0) + part(base, pl.col("charged_rate"))
+        owed = pl.col("ddp") & (pl.col("duty_kind") == TARIFF)
+        duty = pl.when(owed).then(pl.col("tariff_duty").fill_null(0)).otherwise(0)
+        base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + duty
+        price = pl.col("value") + duty + part(base, pl.col("charged_rate"))
         fitting = tried.select((price <= pl.col("whole")).alias("f"))["f"]
         frame = pl.DataFrame({"low": low, "high": high, "middle": middle, "f": fitting})
         low = frame.select(pl.when("f").then("middle").otherwise("low").alias("low"))["low"]

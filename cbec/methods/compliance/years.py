@@ -37,13 +37,19 @@ def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFr
 
 
 def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame | None) -> pl.Series:
-    """`spent` of each line's order (`orders` from `by_order`); null where no limit per year asks, or price, currency or
-    date is not told. lines: some whole orders of those."""
+    """`spent` of each line's order (`orders` from `by_order`), of a refund that of its sale; null where no limit per year
+    asks, or price, currency or date is not told. lines: some whole orders of those."""
     none = pl.Series("_year", [None], dtype=pl.Int128).new_from_index(0, lines.height)
     if orders is None:
         return none
     told = _asked(lines, book).select("n", *KEY).join(orders, on=KEY, how="left", maintain_order="left")
-    return none.scatter(told["n"], told["spent"])
+    sold = none.scatter(told["n"], told["spent"])
+    back = lines.with_row_index("n").filter(pl.col("qty") < 0).select("n", "order_id")
+    if back.is_empty():
+        return sold
+    sales = told.group_by("order_id").agg(pl.col("spent").min())
+    refunds = back.join(sales, on="order_id", how="inner", maintain_order="left")
+    return sold.scatter(refunds["n"], refunds["spent"])
 
 
 def _asked(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
