@@ -112,7 +112,7 @@ def _by_pulp(model: Model, seconds: float) -> Any:
     program = pulp.LpProblem("plan", pulp.LpMinimize)
     # Numbered names keep PuLP's order of columns ours.
     x = [
-        pulp.LpVariable(
+        program.add_variable(
             f"x{i:06d}",
             low[i],
             None if np.isinf(high[i]) else high[i],
@@ -129,7 +129,6 @@ def _by_pulp(model: Model, seconds: float) -> Any:
             program += (terms == least if least == most else terms >= least), f"r{i}"
         if np.isfinite(most) and least != most:
             program += terms <= most, f"s{i}"
-    program.addVariables(x)
     program.solve(pulp.HiGHS(msg=False, timeLimit=seconds, gapRel=GAP, threads=1))
     return program.solverModel
 
