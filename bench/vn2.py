@@ -107,8 +107,10 @@ class World:
         return self._start
 
     def best(self, origin: int) -> float:
-        """The level that cost least in the windows before."""
-        return min(LEVELS, key=lambda p: (sum(self.cost(p, origin - b) for b in BEFORE), p))
+        """The level that cost least in the windows before, each counted by its own least cost: a dear window (a peak
+        season) says no more than another."""
+        windows = [{p: self.cost(p, origin - b) for p in LEVELS} for b in BEFORE]
+        return min(LEVELS, key=lambda p: (sum(w[p] / min(w.values()) for w in windows), p))
 
 
 def main() -> None:

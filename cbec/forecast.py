@@ -226,21 +226,58 @@ def replenish(
     )
 
 
-@command("backtest")
-def backtest(sales: Table, products: Table | None = None, *, s: Backtest) -> Result:
+@dataclass(frozen=True)
+class StockBacktest(Backtest):
+    """Settings of `forecast backtest`; those of the stock replay hold where a policy says nothing."""
+
+    service_level: float = setting(
+        0.95, "chance of no stock-out per cycle where the policy has none", min=0.5, max=0.999
+    )
+    unmet: str = setting(
+        "waits",
+        "what demand does that finds the shelf empty; lost: orders do not make up for it",
+        choices=("waits", "lost"),
+    )
+    review_days: float = setting(7.0, "days between two orders where the policy has none", min=0.1)
+    holding_rate: float = setting(
+        0.25, "cost of holding per year as a share of unit cost, where the policy has none", min=0
+    )
+    markup: float = setting(
+        0.5, "cost of a unit short as a share of unit cost, where neither policy nor price tells", min=0
+    )
+
+
+@command("backtest", "stock_record")
+def backtest(
+    sales: Table,
+    products: Table | None = None,
+    policies: Table | None = None,
+    coverage: Table | None = None,
+    rates: Table | None = None,
+    *,
+    s: StockBacktest,
+) -> Result:
     """Accuracy of every method from past origins: against the seasonal naive and the seller formula.
 
-    The row `cbec` is what `forecast demand` would have said at each origin, quantiles included.
+    The row `cbec` is what `forecast demand` would have said at each origin, quantiles included. With --policies the stock
+    is replayed too: what the orders of each method would have cost, and which factor on the critical ratio costs least.
     """
     from cbec.methods.forecast import backtest as method
+    from cbec.methods.forecast import stockreplay
 
     panel = _panel(sales, products, s)
-    table, metrics, notes = method.answer(panel, s.horizon, products)
+    world = None
+    if policies is not None:
+        rules = stockreplay.Rules(
+            s.service_level, s.review_days, s.holding_rate, s.markup, s.unmet == "lost", panel.as_of, s.home_currency
+        )
+        world = stockreplay.world(panel.keys, panel.frequency, policies, coverage, products, rates, rules)
+    record = method.answer(panel, s.horizon, products, world)
     return Result(
-        tables={"backtest": table},
+        tables={"backtest": record.table, "stock_record": record.stock},
         money="a backtest moves no money; it says how far the forecasts can be trusted",
-        metrics=metrics,
-        notes=[*panel.notes, *notes],
+        metrics=record.metrics,
+        notes=[*panel.notes, *record.notes],
     )
 
 

@@ -13,10 +13,14 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import NoAnswer
-from cbec.methods.forecast import demand, history, launch, metrics, periods, select
+from cbec.methods import counts
+from cbec.methods.forecast import demand, history, launch, metrics, periods, select, stockreplay
 from cbec.tables.demand import LEVELS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
     from numpy.typing import NDArray
 
     from cbec.methods.forecast.history import Panel
@@ -40,7 +44,7 @@ BANDS = {
 @dataclass
 class Replay:
     """Series-origins one under the other: forecasts per method (N x h), cbec's quantiles (8 x N x h), what came (N x h),
-    scales of the known part, class at the first origin, number of the series."""
+    scales of the known part, class at the first origin, number of the series; per origin what a stock replay needs."""
 
     forecasts: dict[str, Floats]
     quantiles: Floats
@@ -50,6 +54,7 @@ class Replay:
     label: NDArray[np.str_]
     series: NDArray[np.int64]
     origins: int
+    stock: list[stockreplay.Origin]
 
 
 def cuts(width: int, h: int) -> tuple[int, ...]:
@@ -60,8 +65,8 @@ def cuts(width: int, h: int) -> tuple[int, ...]:
     return tuple(c for c in (reach + k * step for k in range(ORIGINS)) if width - c >= least)
 
 
-def replay(panel: Panel, h: int, products: pl.DataFrame | None = None) -> Replay:
-    """Run every origin. Raises NoAnswer where the history leaves none."""
+def replay(panel: Panel, h: int, products: pl.DataFrame | None = None, *, stock: bool = False) -> Replay:
+    """Run every origin; `stock`: and keep what decision costs need. Raises NoAnswer where the history leaves none."""
     count, width = panel.units.shape
     back = cuts(width, h)
     if not back:
@@ -69,6 +74,7 @@ def replay(panel: Panel, h: int, products: pl.DataFrame | None = None) -> Replay
             f"the history has {width} periods, too few for one past origin", hint="a shorter --horizon or more history"
         )
     label = np.full(count, "", dtype="<U12")
+    kept: list[stockreplay.Origin] = []
     parts: list[tuple[dict[str, Floats], Floats, Floats, Floats, Floats, NDArray[np.int64]]] = []
     for cut in sorted(back, reverse=True):
         past = history.until(panel, cut)
@@ -79,6 +85,11 @@ def replay(panel: Panel, h: int, products: pl.DataFrame | None = None) -> Replay
         made = {name: values[0][rows] for name, values in out.rolled.forecasts.items()}
         made[OURS] = out.point[rows]
         known = past.units[rows]
+        if stock:
+            upper = out.total[[LEVELS.index(p) for p in counts.UPPER]][:, rows]
+            first = periods.starts(past.ahead(1), panel.frequency)[0].astype("datetime64[D]")
+            day: date = (first - np.timedelta64(1, "D")).astype(object)
+            kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper))
         scales = metrics.seasonal_scale(known, panel.season), metrics.squared_scale(known)
         parts.append((made, out.single[:, rows], after[rows], *scales, rows))
     return Replay(
@@ -90,11 +101,12 @@ def replay(panel: Panel, h: int, products: pl.DataFrame | None = None) -> Replay
         label=np.concatenate([label[p[5]] for p in parts]),
         series=np.concatenate([p[5] for p in parts]),
         origins=len(parts),
+        stock=kept,
     )
 
 
-def table(run: Replay, frequency: str, h: int) -> pl.DataFrame:
-    """Table `backtest`: every method, class and horizon band, `all` included."""
+def table(run: Replay, frequency: str, h: int, costs: Mapping[str, Floats] | None = None) -> pl.DataFrame:
+    """Table `backtest`: every method, class and horizon band, `all` included. costs: decision costs per method (N)."""
     reach = int((~np.isnan(run.actual)).any(0).sum())
     edges = [e for e in BANDS[frequency] if e < reach] + [reach]
     bands = {(f"{a + 1}" if a + 1 == b else f"{a + 1}-{b}"): (a, b) for a, b in zip([0, *edges], edges, strict=False)}
@@ -106,7 +118,11 @@ def table(run: Replay, frequency: str, h: int) -> pl.DataFrame:
             actual = run.actual[here, a:b]
             base = metrics.wape(actual, run.forecasts[select.NAIVE][here, a:b])
             for name, forecast in run.forecasts.items():
-                rows.append(_row(run, name, label, band, here, actual, forecast[here, a:b], base, slice(a, b)))
+                row = _row(run, name, label, band, here, actual, forecast[here, a:b], base, slice(a, b))
+                if costs is not None and band == "all":
+                    known = costs[name][here & ~np.isnan(costs[name])]
+                    row["decision_cost"] = float(known.mean()) if known.size else None
+                rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -139,6 +155,7 @@ def _row(
         "coverage_90": None if q is None else metrics.coverage(actual, q[LEVELS.index(0.05)], q[LEVELS.index(0.95)]),
         "coverage_95": None if q is None else metrics.coverage(actual, None, q[LEVELS.index(0.95)]),
         "value_added": added,
+        "decision_cost": None,
         "verdict": _verdict(name, added),
     }
 
@@ -188,11 +205,73 @@ def _against(ours: dict[str, float], other: dict[str, float], name: str) -> str:
     return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} than the {name} ({other['wape']:.1%})"
 
 
+@dataclass(frozen=True)
+class Record:
+    """What `forecast backtest` answers. stock: table `stock_record`, without rows where no policies were given."""
+
+    table: pl.DataFrame
+    stock: pl.DataFrame
+    metrics: dict[str, float | int | str | None]
+    notes: list[str]
+
+
 def answer(
-    panel: Panel, horizon: int, products: pl.DataFrame | None = None
-) -> tuple[pl.DataFrame, dict[str, float | int | str | None], list[str]]:
-    """Table, metrics and notes of `forecast backtest`."""
+    panel: Panel, horizon: int, products: pl.DataFrame | None = None, world: stockreplay.World | None = None
+) -> Record:
+    """Table, metrics and notes of `forecast backtest`; with a world of stock, decision costs and the tuned factor too."""
     h = horizon or periods.HORIZON[panel.frequency]
-    frame = table(replay(panel, h, products), panel.frequency, h)
-    found, notes = summary(frame)
-    return frame, {"frequency": panel.frequency, "horizon": h, **found}, notes
+    run = replay(panel, h, products, stock=world is not None)
+    costs, more, notes = None, stockreplay.nothing(), []
+    told: dict[str, float | int | str | None] = {}
+    if world is not None:
+        reach = run.actual.shape[1]
+        if not stockreplay.reachable(world, reach).any():
+            longest = int((world.lead(run.series) + world.review(run.series)).min())
+            notes.append(
+                f"no decision cost: lead time and review take {longest} periods at least, the horizon has {reach}"
+            )
+        else:
+            parts = [stockreplay.by_method(world, origin) for origin in run.stock]
+            costs = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+            more, factor = stockreplay.record(world, run.stock)
+            told, words = _money(costs, world, factor, more)
+            notes += words
+    frame = table(run, panel.frequency, h, costs)
+    found, said = summary(frame)
+    return Record(frame, more, {"frequency": panel.frequency, "horizon": h, **found, **told}, [*said, *notes])
+
+
+def _money(
+    costs: Mapping[str, Floats], world: stockreplay.World, factor: float | None, record: pl.DataFrame
+) -> tuple[dict[str, float | int | str | None], list[str]]:
+    """Decision costs over all series and origins, and what the factor does, in figures and words."""
+    total = {name: float(np.nansum(cost)) for name, cost in costs.items()}
+    if factor is None:
+        return {}, ["no decision cost: no unit cost is known (give --products with unit_cost)"]
+    ours, naive, seller = (total[n] for n in (OURS, select.NAIVE, "seller_formula"))
+    currency = world.prices.currency or ""
+    best = min(total, key=lambda n: (total[n], n))
+    whole = record.filter(pl.col("origin") == "all")
+    cost = dict(whole.select("ratio_factor", "cost").rows())
+    tuned = float(record.filter(pl.col("origin") != "all", pl.col("verdict").str.starts_with("chosen"))["cost"].sum())
+    told: dict[str, float | int | str | None] = {
+        "decision_cost": round(ours, 2),
+        "decision_cost_naive": round(naive, 2),
+        "decision_cost_seller_formula": round(seller, 2),
+        "ratio_factor": factor,
+        "cost_at_ratio_factor_1": round(cost[1.0], 2),
+        "cost_at_tuned_factors": round(tuned, 2),
+    }
+    replayed = (
+        f"stock replay at the policies' targets: cbec's orders cost {ours:,.2f} {currency}, the seasonal naive's {naive:,.2f}, the "
+        f"seller formula's {seller:,.2f}" + (f"; {best}'s cost least, {total[best]:,.2f}" if best != OURS else "")
+    )
+    advice = (
+        f"critical ratio x {factor:g} costs least in the replay ({cost[factor]:,.2f}; x 1: {cost[1.0]:,.2f}; factors chosen on earlier "
+        f"origins only: {tuned:,.2f}): give `forecast replenish --target cost_carry_over --ratio-factor {factor:g}`"
+    )
+    notes = [replayed, advice]
+    lost = int((~stockreplay.costed(world)).sum())
+    if lost:
+        notes.append(f"{lost} series have no known cost: they are in no decision cost")
+    return told, notes

@@ -46,7 +46,8 @@ def test_too_little_history_has_no_answer():
 
 
 def test_rows_for_every_method_class_and_band(demand_of_shops):
-    frame, found, _ = backtest.answer(panel_of(demand_of_shops), 14)
+    made = backtest.answer(panel_of(demand_of_shops), 14)
+    frame, found = made.table, made.metrics
     whole = frame.filter(demand_class="all", horizon="all")
     assert {"cbec", "seasonal_naive", "naive", "seller_formula", "theta", "pooled_level"} <= set(whole["model"])
     assert set(frame["horizon"]) == {"1", "2-7", "8-14", "all"}
@@ -89,7 +90,8 @@ def test_nothing_after_an_origin_enters_it(demand_of_shops):
 def test_losers_are_named():
     rng = np.random.default_rng(0)
     y = np.tile([2.0, 9.0, 4.0, 30.0, 1.0, 8.0, 5.0], (8, 16)) * (1 + 0.02 * rng.standard_normal((8, 112)))
-    _, found, notes = backtest.answer(panel_of(np.maximum(y, 0)), 7)
+    made = backtest.answer(panel_of(np.maximum(y, 0)), 7)
+    found, notes = made.metrics, made.notes
     assert any(
         "lose to the seasonal naive" in n and "naive" in n and "window_mean" not in n.split(":")[0] for n in notes
     )
@@ -99,6 +101,7 @@ def test_losers_are_named():
 def test_nothing_sold_after_the_origins_is_no_verdict():
     y = np.zeros((2, 80))
     y[:, 0] = 3
-    frame, found, _ = backtest.answer(panel_of(y), 7)
+    made = backtest.answer(panel_of(y), 7)
+    frame, found = made.table, made.metrics
     assert found["verdict"].endswith("no verdict")
     assert frame["wape"].is_null().all()

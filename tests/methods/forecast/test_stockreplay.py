@@ -1,0 +1,93 @@
+"""The replay of the stock: a walk by hand, mass balance, no knowledge of the future."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+from support import stockroom as room
+
+from cbec.methods.forecast import stockreplay as replay
+
+KEYS = pl.DataFrame({"sku": ["A"], "market": ["DE"]})
+
+
+def world(lost=True, **policy):
+    products = room.table("products", [{"sku": "A", "unit_cost": 36.5, "price": 41.5, "currency": "EUR"}])
+    rules = replay.Rules(0.9, 1.0, 0.1, 0.5, lost, room.AS_OF, None)
+    return replay.world(KEYS, "D", room.policy({"lead_time_days": 2.0} | policy), None, products, None, rules)
+
+
+def origin(after, forecast=None, known=None):
+    after = np.array([after], dtype=float)
+    h = after.shape[1]
+    mean = np.full((1, h), 4.0) if forecast is None else np.array([forecast], dtype=float)
+    upper = np.stack([np.ceil(np.cumsum(mean, 1) + k * np.sqrt(np.cumsum(mean, 1))) for k in (1.28, 1.64, 2.33)])
+    known = np.full((1, 30), 4.0) if known is None else known
+    return replay.Origin(date(2026, 1, 31), np.array([0]), known, after, {"cbec": mean, "naive": mean}, "cbec", upper)
+
+
+def test_a_walk_by_hand():
+    # Textbook level without spread: 3 days x 4. Start 4 on hand, 4 due on day 2; orders arrive two days later.
+    played = replay.play(
+        world(), origin([4, 4, 6, 2, 4]), replay._textbook(np.arange(4.0, 21, 4)[None], np.zeros(1), np.zeros(1))
+    )
+    assert played.left[0].tolist()[2:] == [0, 2, 2] and np.isnan(played.left[0, :2]).all()
+    assert played.short[0].tolist()[2:] == [2, 0, 0]
+
+
+def test_units_balance_and_waiting_demand_is_served_later():
+    for lost in (True, False):
+        box = origin([4, 9, 9, 0, 0, 1, 4, 4])
+        played = replay.play(world(lost), box, replay._distribution(world(lost), box, np.array([0.9])))
+        assert (played.left[0, 2:] >= 0).all() and (played.short[0, 2:] >= 0).all()
+    costs = replay.by_method(world(), origin([4] * 8))
+    assert set(costs) == {"cbec", "naive"} and (costs["cbec"] >= 0).all()
+
+
+def test_unknown_periods_cost_nothing():
+    played = replay.play(
+        world(), origin([4, 4, np.nan, 4]), replay._textbook(np.arange(4.0, 17, 4)[None], np.zeros(1), np.zeros(1))
+    )
+    assert np.isnan(played.left[0, 2]) and played.left[0, 3] == 0
+
+
+def test_the_factor_of_an_origin_knows_only_what_came_before():
+    box = world()
+    calm, rush = origin([4] * 10), origin([4] * 10, known=np.full((1, 34), 4.0))
+    rush = replace(rush, day=date(2026, 2, 4))
+    first, best = replay.record(box, [calm, rush])
+    wild = replace(calm, after=np.array([[4.0] * 4 + [40.0] * 6]))  # after the second origin: unknown there
+    second, _ = replay.record(box, [wild, rush])
+
+    def chosen(frame):
+        return frame.filter(pl.col("origin") == "2026-02-04", pl.col("verdict").str.starts_with("chosen"))[
+            "ratio_factor"
+        ].to_list()
+
+    assert chosen(first) == chosen(second) and len(chosen(first)) == 1
+    assert best in replay.FACTORS
+    assert first.filter(origin="2026-01-31", verdict="chosen")["ratio_factor"].to_list() == [
+        1.0
+    ]  # nothing is known yet
+
+
+def test_no_cost_no_record():
+    rules = replay.Rules(0.9, 1.0, 0.1, 0.5, True, room.AS_OF, None)
+    blank = replay.world(KEYS, "D", room.policy(), None, None, None, rules)
+    frame, best = replay.record(blank, [origin([4] * 8)])
+    assert best is None and frame.is_empty()
+    assert np.isnan(replay.by_method(blank, origin([4] * 8))["cbec"]).all()
+
+
+def test_higher_levels_leave_fewer_short():
+    rng = np.random.default_rng(3)
+    box = origin(rng.poisson(4, 60).tolist())
+    short = [
+        np.nansum(replay.play(world(), box, replay._distribution(world(), box, np.array([p]))).short)
+        for p in (0.5, 0.8, 0.99)
+    ]
+    assert short == sorted(short, reverse=True)
+    assert short[0] > short[2]
