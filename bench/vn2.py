@@ -7,6 +7,10 @@ least in the windows before, none of whose weeks is later than the decision. The
 taken from the folder that --simulator names, where vn2_sim.py lies. `--part dev` plays three earlier windows.
 
     python bench/vn2.py [--part test|dev] [--simulator FOLDER]
+    python bench/vn2.py --write-orders orders.csv [--data FOLDER] [--level P]
+
+The second writes the orders of a round: FOLDER holds the history until today, the stock and what is on its way
+(history, initial_state and master as the contest published them); the level is chosen on windows of that history.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -32,7 +37,7 @@ ORIGINS = {"test": (105, 118, 131, 141, 149), "dev": (81, 89, 97)}
 #: Levels tried, and windows before on which they are judged.
 LEVELS = (0.5, 0.6, 0.65, 0.7, 0.74, 0.78, 0.82, 0.86, 0.9)
 BEFORE = (8, 14, 20, 26, 32)
-LEAD, DRAWS = 3, 400
+LEAD, DRAWS = 3, 1000
 PEERS = (
     ("no orders", 11338.5),
     ("the contest's rule (four weeks of the seasonal mean)", 6024.4),
@@ -41,13 +46,37 @@ PEERS = (
 )
 
 
+def load(folder: Path) -> tuple[Any, ...]:
+    """Items, units per item and week (NaN = out of stock), weeks, stock, and what arrives in the next two weeks."""
+    key = ["Store", "Product"]
+    state = pl.read_parquet(folder / "initial_state.parquet").sort(key)
+    long = pl.read_parquet(folder / "history.parquet").select(
+        *key, "week_start", units=pl.when("in_stock").then(pl.col("sales").cast(pl.Float64))
+    )
+    dates = long["week_start"].unique().sort()
+    grid = state.select(key).join(dates.to_frame(), how="cross").join(long, on=[*key, "week_start"], how="left")
+    units = grid.sort(*key, "week_start")["units"].to_numpy().reshape(state.height, len(dates))
+    names = ("End Inventory", "In Transit W+1", "In Transit W+2")
+    stock = [state[name].cast(pl.Float64).to_numpy() for name in names]
+    return state.select(key), units, dates.to_numpy().astype("datetime64[D]"), stock[0], stock[1:]
+
+
+@dataclass
+class Now:
+    """What a policy sees."""
+
+    on_hand: Any
+    transit: Any
+    week: int = 0
+
+
 class World:
     """The history as sales rows, and its forecasts by the number of weeks known."""
 
-    def __init__(self, simulator: Any) -> None:
-        self.items, self.y, self.dates, _, _ = simulator.load()
-        self.replay = simulator.replay
-        master = pl.read_parquet(data_folder("forecast/vn2") / "master.parquet")
+    def __init__(self, folder: Path, replay: Any) -> None:
+        self.items, self.y, self.dates, *self.state = load(folder)
+        self.replay = replay
+        master = pl.read_parquet(folder / "master.parquet")
         self.products = master.select(
             sku=pl.col("Product").cast(pl.String), category=pl.col("ProductGroup").cast(pl.String)
         ).unique("sku", keep="first", maintain_order=True)
@@ -100,11 +129,8 @@ class World:
 
     @cache  # noqa: B019
     def cost(self, level: float, origin: int) -> float:
-        data = (self.items, self.y, self.dates, *self.start())
+        data = (self.items, self.y, self.dates, *self.state)
         return float(self.replay(self.policy(level, origin), origin, data).cost)
-
-    def start(self) -> tuple[Any, Any]:
-        return self._start
 
     def best(self, origin: int) -> float:
         """The level that cost least in the windows before, each counted by its own least cost: a dear window (a peak
@@ -113,19 +139,36 @@ class World:
         return min(LEVELS, key=lambda p: (sum(w[p] / min(w.values()) for w in windows), p))
 
 
+def write_orders(world: World, level: float, path: Path) -> None:
+    """The orders of the round that begins after the last week of the history."""
+    order = world.policy(level, world.y.shape[1])(Now(*world.state))
+    frame = world.items.with_columns(order_qty=pl.Series(order.astype(int)), level=pl.lit(level))
+    frame.write_csv(path)
+    print(f"{int(order.sum())} units in {int((order > 0).sum())} of {len(order)} orders at level {level:g} -> {path}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--part", choices=tuple(ORIGINS), default="test")
     options.add_argument("--simulator", type=Path, default=data_folder("forecast").parents[1] / "peers" / "forecast")
+    options.add_argument("--write-orders", type=Path, help="write the orders of this round here (CSV)")
+    options.add_argument("--data", type=Path, help="folder of history, initial_state and master")
+    options.add_argument("--level", type=float, help="of the orders; default: chosen on windows of the history")
     chosen = options.parse_args()
+    folder = chosen.data or data_folder("forecast/vn2")
+    if chosen.write_orders and chosen.level:
+        write_orders(World(folder, None), chosen.level, chosen.write_orders)
+        return
     if not (chosen.simulator / "vn2_sim.py").exists():
         sys.exit(f"no vn2_sim.py in {chosen.simulator}: name its folder with --simulator")
     sys.path.insert(0, str(chosen.simulator))
     os.environ.setdefault("CBEC_SHARED_DATA", str(data_folder("forecast").parent))
     import vn2_sim
 
-    world = World(vn2_sim)
-    world._start = vn2_sim.load()[3:]
+    world = World(folder, vn2_sim.replay)
+    if chosen.write_orders:
+        write_orders(world, world.best(world.y.shape[1]), chosen.write_orders)
+        return
     out = Table(f"vn2_{chosen.part}", f"VN2, {chosen.part}: cost of 8 weeks, orders of weeks 0..5")
     costs, rule = [], []
     for origin in ORIGINS[chosen.part]:
