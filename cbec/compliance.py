@@ -164,19 +164,22 @@ def file(
     exports: Table | None = None,
     registrations: Table | None = None,
     purchase_tax: Table | None = None,
+    returns_due: Table | None = None,
     rates: Table | None = None,
     *,
     s: File,
 ) -> Result:
     """Drafts of tax returns and customs papers for a period; every return adds up to the tax table to the cent.
 
-    tax and exports: as `compliance tax` writes them, with the order lines they came from.
+    tax and exports: as `compliance tax` writes them, with the order lines they came from. returns_due: earlier drafts as
+    they were filed; what the tax table says otherwise of their periods today is a finding.
     """
     from cbec.core.errors import UsageFault
     from cbec.methods.compliance import (
         customs_items,
         drafts,
         filing,
+        filing_earlier,
         filing_lines,
         filing_rules,
         filing_tables,
@@ -195,6 +198,7 @@ def file(
         order_lines, tax, asked, filing_lines.places(loaded), products, exports, registrations, rates, s.language
     )
     files, more = drafts.of_returns(made, due, registrations, s.draft_decimal)
+    earlier = [] if returns_due is None else filing_earlier.differences(made, returns_due, rules, rates)
     return Result(
         {
             "returns_due": due,
@@ -206,6 +210,7 @@ def file(
         metrics=filing_tables.metrics(made) | filing_tables.paper_metrics(items),
         findings=[
             *filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
+            *earlier,
             *filing_tables.paper_findings(items),
         ],
         notes=[*filing_tables.notes(made, rules), *more],

@@ -293,12 +293,12 @@ def _named(lines: pl.DataFrame, made: Sequence[Return], rules: Sequence[ReturnRu
     local = pl.format(f"{LOCAL}.{{}}.{{}} {asked.name}", "country", "currency")
     named = pl.when(pl.col("rule") == -1).then(local).otherwise("of_rule")
     sizes = {i: rule.months for i, rule in enumerate(rules)}
-    corrected = pl.struct("rule", "p0").map_elements(
-        lambda r: None if r["p0"] is None else Period(r["p0"], sizes.get(r["rule"], 1)).name, return_dtype=pl.String
-    )
+    earlier = lines.select("rule", "p0").drop_nulls().unique().sort("rule", "p0")
+    names = [Period(p0, sizes.get(rule, 1)).name for rule, p0 in earlier.iter_rows()]
+    earlier = earlier.with_columns(pl.Series("corrected_period", names, dtype=pl.String))
+    lines = lines.join(earlier, on=["rule", "p0"], how="left", maintain_order="left")
     return lines.with_columns(
         pl.when(_taken()).then(named).alias("return_id"),
-        corrected.alias("corrected_period"),
         pl.col("disposition").replace_strict(REASONS).alias("reason_code"),
         pl.col("reason").alias("tax_reason"),
     ).drop("of_rule")

@@ -137,24 +137,20 @@ def disposed(lines: pl.DataFrame, rules: Sequence[ReturnRule], where: Places, as
     mine = (pl.col("status") == "OK") & (pl.col("collected_by") == SELLER)
     lines = lines.with_columns(pl.when(mine).then(pl.col("rule").fill_null(-1)).alias("rule"))
     first, sold = pl.lit(None, pl.Int32), pl.lit(None, pl.Int32)
-    inside, late = pl.lit(False), pl.lit(False)
+    inside = pl.lit(False)
     for index, rule in enumerate(rules):
         own = pl.col("rule") == index
-        p1, p0 = (_first_month(day, rule, asked) for day in ("date", "sold"))
-        by_period = rule.corrections == "by_period"
+        p1, p0 = (first_month(day, rule, asked) for day in ("date", "sold"))
         first = pl.when(own).then(p1).otherwise(first)
-        sold = pl.when(own).then(p0 if by_period else p1).otherwise(sold)
+        sold = pl.when(own).then(p0 if rule.corrections == "by_period" else p1).otherwise(sold)
         windows = [p.first for p in periods.within(asked, rule)]
         inside |= own & p1.is_in(windows)
-        if by_period:
-            late |= own & p1.is_in(windows) & p0.is_in(_too_late(lines, rule, asked))
     local = pl.col("rule") == -1
     at = _month("date")
     within = (at >= asked.first) & (at < asked.first + asked.months)
     first = pl.when(local).then(pl.lit(asked.first, pl.Int32)).otherwise(first)
-    lines = lines.with_columns(
-        first.alias("p1"), sold.alias("p0"), (inside | (local & within)).alias("_in"), late.alias("_late")
-    )
+    lines = lines.with_columns(first.alias("p1"), sold.alias("p0"), (inside | (local & within)).alias("_in"))
+    lines = lines.join(_late(lines, rules), on=["rule", "p1", "p0"], how="left", maintain_order="left")
     # Lines that no return takes belong to the period asked for by their day.
     open_inside = pl.when(pl.col("rule").is_null()).then(within).otherwise("_in")
     earlier = (pl.col("p0") < pl.col("p1")).fill_null(False)
@@ -169,7 +165,7 @@ def disposed(lines: pl.DataFrame, rules: Sequence[ReturnRule], where: Places, as
         .then(pl.lit("other_party"))
         .when(~pl.col("has_sale") & pl.col("p0").is_not_null() & pl.col("rule").is_in(_by_period(rules)))
         .then(pl.lit("no_sale"))
-        .when(earlier & pl.col("_late"))
+        .when(earlier & pl.col("_late").fill_null(False))
         .then(pl.lit("too_late"))
         .when(earlier)
         .then(pl.lit(CORRECTION))
@@ -188,24 +184,22 @@ def _month(day: str) -> pl.Expr:
     return pl.col(day).dt.year().cast(pl.Int32) * 12 + pl.col(day).dt.month().cast(pl.Int32) - 1
 
 
-def _first_month(day: str, rule: ReturnRule, asked: Period) -> pl.Expr:
+def first_month(day: str, rule: ReturnRule, asked: Period) -> pl.Expr:
     """First month of the rule's period that a day falls into (as `periods.containing`)."""
     anchor = 0 if rule.calendar else asked.first
     return ((_month(day) - anchor) // rule.months * rule.months + anchor).cast(pl.Int32)
 
 
-def _too_late(lines: pl.DataFrame, rule: ReturnRule, asked: Period) -> list[int]:
-    """First months of sold periods that a return of the asked period can no longer correct."""
-    now = periods.due_date(asked.end, rule.due)
-    sold = lines.filter(pl.col("back")).select(_first_month("sold", rule, asked).alias("m"))["m"].unique().drop_nulls()
-    found = []
-    for month in sold.to_list():
-        earlier = Period(month, rule.months)
-        due = periods.due_date(earlier.end, rule.due)
-        gone = now is not None and due is not None and now > _years_on(due, rule.correction_years)
-        if gone or earlier.start < rule.valid_from:
-            found.append(month)
-    return found
+def _late(lines: pl.DataFrame, rules: Sequence[ReturnRule]) -> pl.DataFrame:
+    """rule, p1, p0 -> `_late`: whether the return of p1 is too late to correct p0, or the scheme did not exist then."""
+    pairs = lines.filter((pl.col("p0") < pl.col("p1")) & (pl.col("rule") >= 0)).select("rule", "p1", "p0").unique()
+    late = []
+    for index, p1, p0 in pairs.iter_rows():
+        rule = rules[index]
+        now, then = (periods.due_date(Period(first, rule.months).end, rule.due) for first in (p1, p0))
+        gone = now is not None and then is not None and now > _years_on(then, rule.correction_years)
+        late.append(gone or Period(p0, rule.months).start < rule.valid_from)
+    return pairs.with_columns(pl.Series("_late", late, dtype=pl.Boolean))
 
 
 def _years_on(day: date, years: int) -> date:

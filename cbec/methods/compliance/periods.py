@@ -68,16 +68,17 @@ def parse(text: str) -> Period:
 
 
 def within(asked: Period, rule: ReturnRule) -> list[Period]:
-    """The whole periods of a return that lie within the one asked for, in order.
+    """The whole periods of a return that lie within the one asked for, in order; none before the return existed.
 
     Periods of the calendar year begin at multiples of their length from January; others run from the first month asked
     for, if that is a whole number of them.
     """
-    size = rule.months
-    if not rule.calendar:
-        return [Period(asked.first + i, size) for i in range(0, asked.months, size)] if asked.months % size == 0 else []
-    first = -(-asked.first // size) * size
-    return [Period(m, size) for m in range(first, asked.first + asked.months - size + 1, size)]
+    size, end = rule.months, asked.first + asked.months
+    if not rule.calendar and asked.months % size:
+        return []
+    first = -(-asked.first // size) * size if rule.calendar else asked.first
+    found = [Period(month, size) for month in range(first, end - size + 1, size)]
+    return [period for period in found if period.end >= rule.valid_from]
 
 
 def containing(day: date, rule: ReturnRule, asked: Period) -> Period:

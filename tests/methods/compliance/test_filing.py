@@ -16,7 +16,7 @@ from support.taxed import order_lines, packaged, rates
 from cbec import tables
 from cbec.core import check
 from cbec.core.errors import InputRejected, UsageFault
-from cbec.methods.compliance import filing, filing_lines, filing_rules, filing_tables, periods
+from cbec.methods.compliance import filing, filing_earlier, filing_lines, filing_rules, filing_tables, periods
 
 DAY = date(2026, 7, 10)
 CHINA = {"ship_from": "CN", "date": DAY, "seller_country": "CN", "price_includes_tax": False, "scheme": "IOSS"}
@@ -99,6 +99,27 @@ def test_corrections_end_three_years_after_the_last_day_of_the_return() -> None:
     # 2023-Q2 was due on 2023-07-31; the return of 2026-Q2 is due on 2026-07-31, the next one three months later.
     assert dispositions(filed([sale, back | {"date": date(2026, 6, 1)}], "2026-Q2"))[1] == "correction"
     assert dispositions(filed([sale, back | {"date": date(2026, 8, 1)}], "2026-Q3"))[1] == "too_late"
+    # Asked for together, each return keeps its own day.
+    both = [sale, back | {"date": date(2026, 6, 1)}, back | {"line": "3", "date": date(2026, 8, 1)}]
+    assert dispositions(filed(both, "2026-Q2"))[1:] == ["correction", "other_period"]
+    assert dispositions(filed(both, "2026"))[1:] == ["correction", "too_late"]
+
+
+def test_what_an_earlier_return_lacks_is_told_until_it_is_corrected() -> None:
+    sale = HOME | {"order_id": "a", "line": "1", "ship_to": "FR", "price": 100, "date": date(2026, 5, 5)}
+    late = sale | {"order_id": "late", "ship_to": "IT", "date": date(2026, 6, 30)}
+    back = sale | {"line": "2", "qty": -1, "date": date(2026, 8, 1)}
+    rules = filing_rules.returns()
+    then = filing_tables.due(filed([sale], "2026-Q2"))
+    assert filing_earlier.differences(filed([sale, back]), then, rules, None) == []
+    (found,) = filing_earlier.differences(filed([sale, back, late]), then, rules, None)
+    assert (found.finding_id, found.severity, found.money) == ("earlier:eu.return.oss:2026-Q2:IT", "high", 22.0)
+    # What a return between them corrected is not told again.
+    between = pl.concat([then, filing_tables.due(filed([sale, back], "2026-Q3"))])
+    now = filed(
+        [sale, back, HOME | {"order_id": "b", "ship_to": "FR", "price": 1, "date": date(2026, 10, 1)}], "2026-Q4"
+    )
+    assert filing_earlier.differences(now, between, rules, None) == []
 
 
 def test_nothing_sold_is_a_nil_return_where_a_registration_holds() -> None:

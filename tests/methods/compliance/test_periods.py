@@ -45,6 +45,7 @@ def test_what_is_no_period_is_refused(typed: str) -> None:
         ("2026-05..2026-07", "gb.return.vat", ["2026-05..2026-07"]),
         ("2026-05..2026-08", "gb.return.vat", []),
         ("2026-Q3", "no.return.mva", ["2026-07..2026-08"]),
+        ("2021", "eu.return.oss", ["2021-Q3", "2021-Q4"]),  # the scheme began in July
         ("2026", "gb.return.vat", ["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4"]),
     ],
 )
