@@ -189,11 +189,17 @@ def _number(
     return None
 
 
+NEAR = 0.8
+"""Share of a threshold from which a person is told, whatever the pace."""
+
+
 def findings(watch: pl.DataFrame) -> list[Finding]:
-    """Registrations that are due (high), expected within a year (warn), or cannot be judged (warn)."""
+    """Registrations that are due (high), expected within a year, near (four fifths used) or not to be judged (warn)."""
     found = []
-    levels = {"must_register": "high", "expected": "warn", "unknown": "warn"}
-    for row in watch.filter(pl.col("verdict").is_in(list(levels))).to_dicts():
+    levels = {"must_register": "high", "expected": "warn", "unknown": "warn", "near": "warn"}
+    near = (pl.col("verdict") == "below") & (pl.col("share") >= NEAR).fill_null(False)
+    told = watch.with_columns(pl.when(near).then(pl.lit("near")).otherwise("verdict").alias("verdict"))
+    for row in told.filter(pl.col("verdict").is_in(list(levels))).to_dicts():
         name = f"register:{row['rule_id']}:{row['seller_country'] or '-'}"
         found.append(
             Finding(name, levels[row["verdict"]], row["rule_id"], row["verdict"], row["reason"], float(row["turnover"]), row["currency"])

@@ -172,3 +172,12 @@ def test_what_a_person_should_act_on() -> None:
     assert (found.severity, found.rule, found.currency) == ("high", "must_register", "GBP")
     assert watched.metrics(table)["register_by"] == "2026-10-01"
     assert isinstance(table, pl.DataFrame)
+
+
+def test_four_fifths_of_a_threshold_are_told_whatever_the_pace() -> None:
+    row = CHINA | {"ship_to": "NO", "currency": "NOK", "scheme": "VOEC", "date": date(2025, 11, 1)}
+    for pieces, rules in ((39, []), (40, ["near"])):
+        lines = order_lines([row | {"order_id": str(i), "price": 1000} for i in range(pieces)])
+        table = watched.table(lines, packaged(), filing_rules.registrations(), DAY, compute(lines, None, None, book()))
+        assert table["verdict"].to_list() == ["below"]
+        assert [f.rule for f in watched.findings(table)] == rules
