@@ -51,6 +51,8 @@ def tax(page: Page, view: View) -> None:
     if known.height:
         page.section("Who collects what")
         _collectors(page, known, currencies)
+        page.section("Effective rate")
+        _effective(page, known)
         page.section("By scheme")
         formats: Any = dict.fromkeys(_AMOUNTS, "money") | {"effective": "percent"}
         page.table(
@@ -58,16 +60,7 @@ def tax(page: Page, view: View) -> None:
             labels={"effective": "duty + tax / value", "other_charges": "other", "ship_to": "country", "collected_by": "collected by"},
             note="Value: the customs value, or what the tax is due on where there is none.",
         )  # fmt: skip
-    page.section("Lines without an answer", "No rule, or not enough known of the line: neither taxed nor called free.")
-    if unknown.height:
-        reasons = unknown.group_by("reason_code").len().sort(["len", "reason_code"], descending=[True, False])
-        page.table(reasons, "Why", labels={"len": "lines", "reason_code": "reason"})
-    page.table(
-        unknown,
-        "" if not unknown.height else "The lines",
-        columns=["order_id", "line", "ship_to", "reason_code", "reason"],
-        contract="tax",
-    )
+    _to_look_at(page, known, unknown)
     page.section("Rows")
     columns = [
         "order_id", "line", "ship_to", "currency", "customs_value", "duty_rate", "duty", "tax_rate", "tax_base", "tax", "other_charges", "total",
@@ -85,10 +78,76 @@ def tax(page: Page, view: View) -> None:
         _used(page, known, column, title)
 
 
+def _to_look_at(page: Page, known: pl.DataFrame, unknown: pl.DataFrame) -> None:
+    """Lines without an answer, and lines whose answer a person should check, with why."""
+    page.section("Lines a person must look at")
+    flags = pl.col("flags") if "flags" in known.columns else pl.lit(None, pl.String).alias("flags")
+    marked = known.with_columns(flags).filter(pl.col("flags").fill_null("") != "")
+    if not unknown.height and not marked.height:
+        page.text("None: every line has an answer, and none is marked for checking.")
+        return
+    if unknown.height:
+        why = unknown.group_by("reason_code", "ship_to").agg(pl.len().alias("lines"), _told(unknown))
+        page.table(
+            why.sort(["lines", "reason_code", "ship_to"], descending=[True, False, False], nulls_last=True),
+            "Without an answer: neither taxed nor called free",
+            columns=["reason_code", "ship_to", "lines", "reason"],
+            labels={"reason_code": "what", "ship_to": "country", "reason": "e.g."},
+        )
+    if marked.height:
+        by = ["flags", "ship_to", "currency"]
+        told = marked.group_by(by).agg(pl.len().alias("lines"), pl.col("value", "tax").sum(), _told(marked))
+        page.table(
+            told.sort(["lines", *by], descending=[True, False, False, False], nulls_last=True),
+            "Taxed, but to be checked",
+            columns=["flags", "ship_to", "lines", "value", "tax", "currency", "reason"],
+            formats={"value": "money", "tax": "money"},
+            labels={"flags": "what", "ship_to": "country", "reason": "e.g."},
+            note="What each mark means stands in the column flags of the table tax (cbec schema tax).",
+        )
+    rows = pl.concat([unknown, marked], how="diagonal_relaxed")
+    page.table(
+        rows,
+        "The lines",
+        columns=["order_id", "line", "ship_to", "status", "flags", "reason_code", "reason"],
+        contract="tax",
+    )
+
+
+def _told(lines: pl.DataFrame) -> pl.Expr:
+    """The reason of one of the lines, the same whatever their order."""
+    return pl.col("reason").min() if "reason" in lines.columns else pl.lit(None, pl.String).alias("reason")
+
+
+def _effective(page: Page, known: pl.DataFrame) -> None:
+    """Duty and tax as shares of the value, by country; of a country with several currencies that of most lines."""
+    amounts = [c for c in ("value", "duty", "tax") if c in known.columns]
+    if len(amounts) < 3:
+        return
+    sums = known.group_by("ship_to", "currency").agg(pl.len().alias("lines"), pl.col(amounts).sum().cast(pl.Float64))
+    most = sums.filter(pl.col("value") > 0).sort(["lines", "currency"], descending=[True, False])
+    shown = most.unique("ship_to", keep="first", maintain_order=True).head(2 * _COUNTRIES)
+    shares = shown.with_columns(pl.col("duty", "tax") / pl.col("value")).sort(
+        [pl.col("duty") + pl.col("tax"), "ship_to"], descending=[True, False]
+    )
+    if shares.is_empty():
+        return
+    drawn = svg.bars(
+        "Duty and tax as shares of the value", [c or NOTHING for c in shares["ship_to"].to_list()],
+        {"tax": shares["tax"].to_list(), "duty": shares["duty"].to_list()}, write=percent, tones=["blue", "ochre"], hatched=[0, 1],
+    )  # fmt: skip
+    page.chart(
+        drawn,
+        "Duty and tax as shares of the value, by country",
+        "Of lines with an answer; refunds count against their sales.",
+    )
+
+
 def _tiles(
     lines: pl.DataFrame, known: pl.DataFrame, unknown: pl.DataFrame, currencies: list[str]
 ) -> list[Figure | None]:
     share = unknown.height / lines.height
+    marked = known.filter(pl.col("flags").fill_null("") != "").height if "flags" in known.columns else 0
     tiles: list[Figure | None] = [
         Figure(
             "Order lines", number(lines.height), f"{known['ship_to'].n_unique() if known.height else 0:,} countries"
@@ -99,6 +158,7 @@ def _tiles(
             f"{percent(share)} of the lines",
             "bad" if unknown.height else "good",
         ),
+        Figure("To be checked", number(marked), "taxed, and marked") if marked else None,
     ]
     for currency in currencies[:4]:
         part = known.filter(pl.col("currency") == currency)
@@ -118,7 +178,9 @@ def _collectors(page: Page, known: pl.DataFrame, currencies: list[str]) -> None:
     drawn = known.filter(pl.col("total").fill_null(0) != 0)
     told = sorted({str(c or _UNTOLD) for c in drawn["collected_by"].to_list()}, key=lambda c: (c not in _COLLECTORS, c))
     order = [c for c in _COLLECTORS if c in told] + [c for c in told if c not in _COLLECTORS]
-    chosen = currencies[:_CURRENCIES]
+    chosen = [c for c in currencies if _sum(known.filter(pl.col("currency") == c), "total")][
+        :_CURRENCIES
+    ] or currencies[:1]
     small = len(chosen) > 1
     charts = [_collected(known.filter(pl.col("currency") == c), c, order, 340 if small else 720) for c in chosen]
     few = f" Drawn: {len(chosen)} of {len(currencies)} currencies." if len(currencies) > len(chosen) else ""

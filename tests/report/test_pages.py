@@ -194,8 +194,18 @@ def test_taxes_in_several_currencies_are_never_added() -> None:
 
 def test_lines_without_an_answer_stand_apart_with_their_reason() -> None:
     _, words = drawn(samples.tax())
-    part = words.split("## Lines without an answer")[1].split("\n## ")[0]
+    part = words.split("## Lines a person must look at")[1].split("\n## ")[0]
     assert "no\\_hs\\_code" in part and "The duty rate needs an HS code" in part
+    assert "to be checked" not in part
+
+
+def test_lines_taxed_but_marked_are_to_be_looked_at() -> None:
+    told, tables = samples.tax()
+    first = (pl.col("status") == "OK").cum_sum() == 1
+    frame = tables["tax"].with_columns(flags=pl.when(first & (pl.col("status") == "OK")).then(pl.lit("reduced_rate")))
+    _, words = drawn((told, {"tax": frame}))
+    part = words.split("Taxed, but to be checked")[1].split("\n## ")[0]
+    assert "reduced\\_rate" in part
 
 
 def test_a_command_without_pages_of_its_own_shows_its_tables() -> None:
