@@ -109,18 +109,32 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     )
     if hard.is_empty():
         return solved
-    low, high = hard["whole"] * 0, hard["whole"]
-    while (low < high).any():
-        middle = (low + high + 1) // 2
-        tried = duties(_valued(hard.with_columns(middle.alias("value"))))
+    whole = hard["whole"]
+
+    def price(value: pl.Series) -> pl.Series:
+        tried = duties(_valued(hard.with_columns(value.alias("value"))))
         owed = pl.col("ddp") & (pl.col("duty_kind") == TARIFF)
         duty = pl.when(owed).then(pl.col("tariff_duty").fill_null(0)).otherwise(0)
         base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + duty
-        price = pl.col("value") + duty + part(base, pl.col("charged_rate"))
-        fitting = tried.select((price <= pl.col("whole")).alias("f"))["f"]
-        frame = pl.DataFrame({"low": low, "high": high, "middle": middle, "f": fitting})
-        low = frame.select(pl.when("f").then("middle").otherwise("low").alias("low"))["low"]
-        high = frame.select(pl.when("f").then("high").otherwise(pl.col("middle") - 1).alias("high"))["high"]
+        return tried.select((pl.col("value") + duty + part(base, pl.col("charged_rate"))).alias("price"))["price"]
+
+    def halved(low: pl.Series, high: pl.Series, at: pl.Series) -> tuple[pl.Series, pl.Series]:
+        ends = pl.DataFrame({"low": low, "high": high, "at": at, "fits": price(at) <= whole})
+        below = pl.when("fits").then("high").otherwise(pl.max_horizontal("low", pl.col("at") - 1))
+        told = ends.select(pl.when("fits").then("at").otherwise("low").alias("low"), below.alias("high"))
+        return told["low"], told["high"]
+
+    low, high = whole * 0, whole
+    # Prices rise nearly along a line, which tells where to look first.
+    free, most = price(low), price(high)
+    slope = pl.DataFrame({"whole": whole, "free": free, "most": most}).cast(pl.Float64)
+    guess = pl.col("whole") * (pl.col("whole") - pl.col("free")) / pl.max_horizontal(pl.col("most") - pl.col("free"), 1)
+    near = slope.select(guess.clip(0, pl.col("whole")).floor().cast(pl.Int64).alias("near"))["near"]
+    for step in (-2, 3):
+        at = pl.DataFrame({"low": low, "high": high, "at": near + step})
+        low, high = halved(low, high, at.select(pl.col("at").clip(pl.col("low"), pl.col("high")))["at"])
+    while (low < high).any():
+        low, high = halved(low, high, (low + high + 1) // 2)
     return pl.concat([solved, hard.select("row", low.alias("solved"))])
 
 

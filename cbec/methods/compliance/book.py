@@ -11,6 +11,7 @@ from functools import cached_property
 import polars as pl
 
 from cbec.methods.compliance import intervals
+from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, Pack, Rule
 
 TEXT = pl.String
@@ -37,6 +38,11 @@ class Rulebook:
         return rows.select(
             pl.col("jurisdiction").alias("country"), "category", "period", rate="micro", rate_rule="rule_id"
         )
+
+    @cached_property
+    def owned(self) -> list[tuple[str | None, str | None]]:
+        """Pack and country of every place that a pack knows, sorted; first no pack."""
+        return [(None, None), *sorted(set(owners(self.packs).select("pack", "country").iter_rows()))]
 
     @cached_property
     def limits(self) -> pl.DataFrame:

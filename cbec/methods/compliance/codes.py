@@ -6,7 +6,7 @@ line one mixed-radix key, and each distinct key a number under which its facts a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,61 @@ class Register:
             self._count += fresh.height
         numbers = frame.join(self._large, on="key", how="left", maintain_order="left")["number"]
         return numbers, fresh["key"]
+
+
+class Pairs:
+    """Numbers for pairs of codes (below 2^30) of which nobody knows how many there will be.
+
+    `first` and `second`: the codes of each pair, by its number.
+    """
+
+    WIDTH = 512
+    """Pairs whose second code is below this have small keys, which are looked up fastest."""
+    FAR, SHIFT = 2**61, 2**30
+
+    def __init__(self) -> None:
+        self._register = Register()
+        self.first, self.second = (pl.Series(name, [], dtype=pl.Int64) for name in ("first", "second"))
+
+    def number(self, first: pl.Series, second: pl.Series) -> pl.Series:
+        """The number of each pair."""
+        keys = first * self.WIDTH + second
+        if len(second) and int(str(second.max())) >= self.WIDTH:
+            far = self.FAR + first * self.SHIFT + second
+            keys = pl.select(pl.when(pl.lit(second) < self.WIDTH).then(keys).otherwise(far).alias("key"))["key"]
+        numbers, fresh = self._register.number(keys)
+        if len(fresh):
+            near = [divmod(key, self.WIDTH) if key < self.FAR else divmod(key - self.FAR, self.SHIFT) for key in fresh]
+            self.first = pl.concat([self.first, pl.Series("first", [a for a, _ in near], dtype=pl.Int64)], rechunk=True)
+            self.second = pl.concat([self.second, pl.Series("second", [b for _, b in near], dtype=pl.Int64)], rechunk=True)
+        return numbers
+
+
+class Classes:
+    """Combinations of codes, told apart only as far as what they mean differs; `table` has a row for each meaning.
+
+    A file may hold very many combinations of words, of which rules tell few apart.
+    """
+
+    def __init__(self, sizes: dict[str, int], meaning: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """meaning: from rows of codes (columns: `sizes`) to what rules see of them, row by row."""
+        self._combinations, self._meaning = Combinations(sizes), meaning
+        self._of = pl.Series("class", [], dtype=pl.Int64)
+        self._known: dict[tuple[object, ...], int] = {}
+        self.table = pl.DataFrame()
+
+    def number(self, codes: pl.DataFrame) -> pl.Series:
+        """The row of `table` that each row of codes means."""
+        numbers, fresh = self._combinations.number(codes)
+        if fresh.height:
+            meant = self._meaning(fresh)
+            before = len(self._known)
+            of = [self._known.setdefault(row, len(self._known)) for row in meant.iter_rows()]
+            self._of = pl.concat([self._of, pl.Series("class", of, dtype=pl.Int64)], rechunk=True)
+            first = {n: i for i, n in reversed(list(enumerate(of))) if n >= before}
+            told = meant[[first[n] for n in sorted(first)]]
+            self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
+        return self._of.gather(numbers)
 
 
 class Combinations:

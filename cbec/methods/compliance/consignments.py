@@ -7,6 +7,8 @@ currency of the limit. A refund belongs to the consignment of the sale it revers
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from cbec.methods.compliance.chain import ABOVE, CIRCULAR, NO_SALE, UNKNOWN, WITHIN
@@ -14,11 +16,26 @@ from cbec.methods.compliance.exact import PERCENT, before_tax, fits, half_up, mo
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
+if TYPE_CHECKING:
+    from cbec.methods.compliance.book import Rulebook
+
+STATES = 6
+"""States of a consignment against one limit: those of `chain`, and none."""
+NO_STATE = STATES - 1
+VALUED = (
+    "cell", "group", "sign", "fx", "fx_other", "digits", "pieces", "telling", "year", "share",
+    "low_goods", "high_goods", "low_value", "high_value",
+)  # fmt: skip
 ARTICLE = -1
 """Stands for the subheading of a consignment's only article, whatever that is."""
 CENTS = 100
 SCALED = CENTS * PER_UNIT // MICRO
 """Minor units times an exchange rate over this are millionths of the rule's currency."""
+
+
+def stateless(slots: int) -> int:
+    """The states of a line whose consignment is held against no limit, as one integer of base `STATES`."""
+    return sum(NO_STATE * STATES**slot for slot in range(slots))
 
 
 def grouped(imports: pl.DataFrame) -> pl.DataFrame:
@@ -65,63 +82,96 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def states(imports: pl.DataFrame, cells: pl.DataFrame, slots: int) -> pl.DataFrame:
-    """`row` and `state0` ..: the state (`chain`) of each line's consignment against each limit of its pack.
+def states(imports: pl.DataFrame, cells: pl.DataFrame, book: Rulebook) -> pl.Series:
+    """The states (`chain`) of each line's consignment against the limits of its pack, as one integer (of base `STATES`).
 
     imports: from `grouped` and `values`, with `cell`, `sign`, `fx` (to the pack's currency) and `fx_other` (to that of
     its other limits), `digits`, `pieces`, `telling` (the scheme tells that the sale was within), `year` (value of the
     buyer's year in millionths of the pack's currency). cells: from `decisions`. Above the limit by the low value and
     within it by the high one is a price that contradicts itself.
     """
-    here = cells[imports["cell"].unique().to_list()]
-    kinds = [
-        here.filter(pl.col(f"bound{slot}").is_not_null())
-        .select(f"base{slot}", f"own{slot}", f"per{slot}")
-        .unique()
-        .rows()
-        for slot in range(slots)
-    ]
+    number = {pack.id: n for n, pack in enumerate(book.packs)}
+    pack_of = cells["pack"].replace_strict(number, default=None, return_dtype=pl.Int64).gather(imports["cell"])
+    code = pl.Series("state", [stateless(book.slots)], dtype=pl.Int64).new_from_index(0, imports.height)
+    for n in pack_of.unique().drop_nulls().sort().to_list():
+        limits = book.limits.filter(pl.col("pack") == book.packs[n].id).sort("slot")
+        rows = (pack_of == n).arg_true()
+        if limits.height and len(rows):
+            mine = imports if len(rows) == imports.height else imports.select(VALUED)[rows]
+            code = code.scatter(rows, _against(mine, cells, limits) + stateless(book.slots))
+    return code
+
+
+def _against(imports: pl.DataFrame, cells: pl.DataFrame, limits: pl.DataFrame) -> pl.Series:
+    """The states against the limits of one pack, less the code of no state at all."""
+    here = cells[imports["cell"].unique().sort().to_list()]
+    edges = {slot: here.select(_edge(slot).max()).item() for slot in limits["slot"]}
     simple = imports["low_goods"].equals(imports["high_goods"]) and imports["low_value"].equals(imports["high_value"])
-    totals = {
-        (base, own): _totals(imports, base, own, simple)
-        for base, own in sorted({(base, own) for rows in kinds for base, own, per in rows if per == "consignment"})
-    }
-    told: list[pl.Series] = []
-    for slot in range(slots):
+    per_consignment = limits.filter((pl.col("per") == "consignment"))
+    bases = per_consignment.select("base", "own").unique(maintain_order=True).rows()
+    highest = max((edges[slot] or 0 for slot in per_consignment["slot"]), default=0)
+    totals = {(base, own): _totals(imports, base, own, simple, highest) for base, own in bases}
+    code = pl.lit(0, pl.Int64)
+    known: dict[tuple[object, ...], pl.Expr] = {}
+    for slot, per, base, own, inclusive in limits.select("slot", "per", "base", "own", "inclusive").iter_rows():
+        if edges[slot] is None:
+            continue
         # Limits of several rules are often one: the same bound of the same value.
-        twin = next(
-            (i for i in range(slot) if kinds[i] == kinds[slot] and _edges(cells, i).equals(_edges(cells, slot))), slot
-        )
-        state = (
-            told[twin]
-            if twin < slot
-            else imports.select(_against(imports, totals, cells, slot, kinds[slot], simple).alias("state"))["state"]
-        )
-        told.append(state.alias(f"state{slot}"))
-    return imports.select("row").hstack(told)
+        same = (per, base, own, inclusive, tuple(here[f"bound{slot}"].to_list()))
+        if same not in known:
+            edge = cells.select(_edge(slot).alias("edge"))["edge"]
+            if edge.max() < 2**63:  # type: ignore[operator]
+                edge = edge.cast(pl.Int64)
+            at = pl.lit(edge).gather(pl.col("cell"))
+            if per == "consignment":
+                state = _state(totals[base, own], at, simple)
+            elif per == "item":
+                state = _state_of_items(imports, at, base, own)
+            else:
+                within = wide(pl.col("year")) * SCALED < wide(at)
+                state = _told(within, None, pl.col("year").is_null(), None)
+            known[same] = pl.when(at.is_not_null()).then(state - NO_STATE).otherwise(0)
+        code += known[same] * STATES**slot
+    return imports.select(code.alias("state"))["state"]
 
 
-def _edges(cells: pl.DataFrame, slot: int) -> pl.Series:
-    """What twice a value is held against: half_up(value, SCALED) <= bound, without a division, is
-    2 value < SCALED (2 bound + 1); strictly within: (2 bound - 1)."""
-    half = pl.when(f"inclusive{slot}").then(1).otherwise(-1)
-    return cells.select(((wide(pl.col(f"bound{slot}")) * 2 + half) * SCALED).alias("edge"))["edge"]
+def _edge(slot: int) -> pl.Expr:
+    """What a value is held against: half_up(value, SCALED) <= bound, without a division, is
+    value < SCALED bound + SCALED / 2; strictly within: less SCALED / 2."""
+    half = pl.when(f"inclusive{slot}").then(SCALED // 2).otherwise(-SCALED // 2)
+    return wide(pl.col(f"bound{slot}")) * SCALED + half
 
 
-def _worth(imports: pl.DataFrame, which: str, base: str, own: bool) -> pl.Series:
-    """Value of each line in minor units times the rate to the limit's currency (Int128)."""
+def _worth(imports: pl.DataFrame, which: str, base: str, own: bool, highest: int | None) -> pl.Series:
+    """Value of each line in minor units times the rate to the limit's currency: Int128, or Int64 where no sum of them
+    can become too large; what is above `highest` by itself need not be more than that."""
     amount = pl.col(f"{which}_{'value' if base == 'value' else 'goods'}")
     if base == "customs":
         amount = part(amount, pl.col("share").fill_null(PERCENT))
     scale = 1 if imports["digits"].min() == 2 else pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
-    return imports.select((wide(amount) * pl.col("fx" if own else "fx_other") * scale).alias(which))[which]
+    fx = imports.select((pl.col("fx" if own else "fx_other") * scale).alias("fx"))["fx"]
+    values = imports.select(amount.alias("amount"))["amount"]
+    size, rate = 1 + int(str(imports["group"].rle().struct.field("len").max())), most(fx)
+    if highest is None or size * (highest + rate + 2) >= 2**62:
+        return pl.select((wide(pl.lit(values)) * pl.lit(fx)).alias(which))[which]
+    slim = pl.lit(fx.cast(pl.Int64))
+    held = pl.lit(values)
+    if most(values) * rate * size >= 2**62:
+        enough = highest // pl.max_horizontal(slim, 1) + 2
+        held = pl.when(held > enough).then(enough).otherwise(held)  # an unknown amount stays unknown
+    return pl.select((held * slim).alias(which))[which]
 
 
-def _totals(imports: pl.DataFrame, base: str, own: bool, simple: bool) -> dict[str, pl.Series]:
-    """`low`, `high`, `gap` and `has_sale` of each line's consignment: of its sales, or of refunds where it has none."""
+def _totals(imports: pl.DataFrame, base: str, own: bool, simple: bool, highest: int) -> dict[str, pl.Series]:
+    """`low`, `high`, `gap` and `orphan` of each line's consignment: of its sales, or of refunds where it has none.
+
+    gap: the value of a line is not known; orphan: refunds without a sale, of which nothing tells that it was within.
+    Either is left out where there is none.
+    """
     group = imports["group"]
     starts = (group != group.shift(1)).fill_null(True).arg_true()
     ends = pl.concat([starts[1:].cast(pl.Int64) - 1, pl.Series([len(group) - 1], dtype=pl.Int64)])
+    place = group if int(str(group[-1])) == len(starts) - 1 and group[0] == 0 else group.rle_id().cast(pl.Int64)
 
     def summed(column: pl.Series) -> pl.Series:
         running = column.cum_sum()
@@ -130,83 +180,44 @@ def _totals(imports: pl.DataFrame, base: str, own: bool, simple: bool) -> dict[s
     sale = imports["sign"] > 0
     whole = bool(sale.all())
     has_sale = None if whole else summed(sale.cast(pl.Int64)) > 0
+    counted = sale if has_sale is None else sale | ~has_sale.gather(place)
     found: dict[str, pl.Series] = {}
     for which in ("low",) if simple else ("low", "high"):
-        worth = _worth(imports, which, base, own)
-        gaps = worth.is_null()
-        known = worth.fill_null(0)
-        if has_sale is None:
-            found[which] = summed(known).gather(group)
-            found["gap"] = (summed(gaps.cast(pl.Int64)) > 0).gather(group)
-            continue
-        split = pl.DataFrame({"known": known, "gaps": gaps, "sale": sale})
-        sums = {}
-        for name, mine in (("sale", pl.col("sale")), ("back", ~pl.col("sale"))):
-            part_of = split.select(
-                pl.when(mine).then("known").otherwise(wide(0)).alias("k"),
-                (mine & pl.col("gaps")).cast(pl.Int64).alias("g"),
-            )
-            sums[name] = summed(part_of["k"]), summed(part_of["g"]) > 0
-        frame = pl.DataFrame(
-            {"has": has_sale, "s": sums["sale"][0], "b": sums["back"][0], "sg": sums["sale"][1], "bg": sums["back"][1]}
-        ).select(
-            pl.when("has").then("s").otherwise("b").alias("sum"), pl.when("has").then("sg").otherwise("bg").alias("gap")
-        )
-        found[which], found["gap"] = frame["sum"].gather(group), frame["gap"].gather(group)
-    found.setdefault("high", found["low"])
-    found["has_sale"] = sale if has_sale is None else has_sale.gather(group)
+        worth = _worth(imports, which, base, own, highest)
+        if worth.null_count():
+            gaps = worth.is_null() & counted
+            found["gap"] = (summed(gaps.cast(pl.Int64)) > 0).gather(place)
+            worth = worth.fill_null(0)
+        if not whole:
+            worth = pl.select(pl.when(counted).then(worth).otherwise(pl.lit(0, worth.dtype)).alias("worth"))["worth"]
+        found[which] = summed(worth).gather(place)
+    if has_sale is not None and not has_sale.all():
+        orphan = (~has_sale).gather(place) & ~imports["telling"]
+        found["orphan"] = orphan
     return found
 
 
-def _against(
-    imports: pl.DataFrame,
-    totals: dict[tuple[str, bool], dict[str, pl.Series]],
-    cells: pl.DataFrame,
-    slot: int,
-    kinds: list[tuple[str, bool, str]],
-    simple: bool,
-) -> pl.Expr:
-    """The state against one limit; null where the line's pack has none then."""
-
-    def held(column: str) -> pl.Expr:
-        return pl.lit(cells[f"{column}{slot}"]).gather(pl.col("cell"))
-
-    edge = pl.lit(_edges(cells, slot)).gather(pl.col("cell"))
-    state: pl.Expr = pl.lit(None, pl.Int8)
-    for base, own, per in sorted(kinds):
-        if per == "consignment":
-            low, high, gap, has_sale = (pl.lit(totals[base, own][c]) for c in ("low", "high", "gap", "has_sale"))
-            orphan = ~has_sale & ~pl.col("telling")
-            found = _state(low * 2 < edge, None if simple else high * 2 < edge, gap, orphan)
-        elif per == "item":
-            # The price of one piece, compared without dividing by the quantity (in millionths).
-            pieces = wide(pl.max_horizontal("pieces", pl.lit(1, pl.Int64)))
-            worths = [pl.lit(_worth(imports, which, base, own)) for which in ("low", "high")]
-            low, high = (worth * 2 * MICRO < edge * pieces for worth in worths)
-            found = _state(low, high, worths[0].is_null(), pl.lit(False))
-        else:
-            within = wide(pl.col("year")) * SCALED * 2 < edge
-            found = _state(within, None, pl.col("year").is_null(), pl.lit(False))
-        if len(kinds) == 1:
-            state = found
-        else:
-            mine = (held("per") == per) & (held("base") == base) & (held("own") == own)
-            state = pl.when(mine.fill_null(False)).then(found).otherwise(state)
-    return pl.when(edge.is_not_null()).then(state).cast(pl.Int8)
+def _state(total: dict[str, pl.Series], edge: pl.Expr, simple: bool) -> pl.Expr:
+    high = None if simple else pl.lit(total["high"]) < edge
+    return _told(pl.lit(total["low"]) < edge, high, *(pl.lit(total[c]) if c in total else None for c in ("gap", "orphan")))
 
 
-def _state(low: pl.Expr, high: pl.Expr | None, gap: pl.Expr, orphan: pl.Expr) -> pl.Expr:
-    above = pl.lit(ABOVE, pl.Int8)
-    beyond = above if high is None else pl.when(high).then(pl.lit(CIRCULAR, pl.Int8)).otherwise(above)
-    return (
-        pl.when(gap)
-        .then(pl.lit(UNKNOWN, pl.Int8))
-        .when(low & orphan)
-        .then(pl.lit(NO_SALE, pl.Int8))
-        .when(low)
-        .then(pl.lit(WITHIN, pl.Int8))
-        .otherwise(beyond)
-    )
+def _state_of_items(imports: pl.DataFrame, edge: pl.Expr, base: str, own: bool) -> pl.Expr:
+    """The price of one piece, compared without dividing by the quantity (in millionths)."""
+    pieces = wide(pl.max_horizontal("pieces", pl.lit(1, pl.Int64)))
+    worths = [pl.lit(_worth(imports, which, base, own, None)) for which in ("low", "high")]
+    low, high = (worth * MICRO < wide(edge) * pieces for worth in worths)
+    return _told(low, high, worths[0].is_null(), None)
+
+
+def _told(low: pl.Expr, high: pl.Expr | None, gap: pl.Expr | None, orphan: pl.Expr | None) -> pl.Expr:
+    def state(number: int) -> pl.Expr:
+        return pl.lit(number, pl.Int64)
+
+    beyond = state(ABOVE) if high is None else pl.when(high).then(state(CIRCULAR)).otherwise(state(ABOVE))
+    within = state(WITHIN) if orphan is None else pl.when(orphan).then(state(NO_SALE)).otherwise(state(WITHIN))
+    found = pl.when(low).then(within).otherwise(beyond)
+    return found if gap is None else pl.when(gap).then(state(UNKNOWN)).otherwise(found)
 
 
 def lone_article(imports: pl.DataFrame) -> pl.DataFrame:

@@ -11,25 +11,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.core.codes import MEANT
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.amounts import BRACKET, FLAT, NONE, TARIFF
-from cbec.methods.compliance.codes import Register
+from cbec.methods.compliance.codes import Pairs, Register
+from cbec.methods.compliance.consignments import NO_STATE, STATES
 from cbec.methods.compliance.exact import PERCENT
-from cbec.methods.compliance.facts import MALFORMED
+from cbec.methods.compliance.intervals import cuts_of
 from cbec.methods.compliance.rules import LEVIES
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.facts import Facts
-
-TELLING = ("IOSS", "UK_VAT")
-"""Registrations that are used only within the limit: a refund under one of them tells what its sale was."""
-STATES = 6
-"""States of a consignment against one limit: those of `chain`, and none."""
-NO_STATE = STATES - 1
-COMMON, RARE = 64, 2**40
-"""So many combinations of states get small keys, which are looked up fastest; others follow from RARE on."""
 
 
 class Decisions:
@@ -38,14 +30,16 @@ class Decisions:
     def __init__(self, facts: Facts, book: Rulebook) -> None:
         self._facts, self._book = facts, book
         self._periods = len(book.periods.starts) + 1
-        self._states = STATES**book.slots
-        self._cells, self._cases, self._stands = Register(), Register(), Register()
+        self._same = Calendars(book)
+        self._cells, self._cases, self._stands = Register(), Pairs(), Register()
         self._codes: list[int] = []
         self.cells, self.cases = pl.DataFrame(), pl.DataFrame()
 
     def cell(self, fact: pl.Series, period: pl.Series) -> pl.Series:
         """The cell of each line: facts and period (null: the line has no date)."""
-        numbers, fresh = self._cells.number(fact * self._periods + period.fill_null(self._periods - 1))
+        owned = self._facts.table["owned"].gather(fact)
+        period = self._same.of(owned, period.fill_null(self._periods - 1))
+        numbers, fresh = self._cells.number(fact * self._periods + period)
         if len(fresh):
             told = self._facts.table[(fresh // self._periods).to_list()].with_columns(
                 (fresh % self._periods).cast(pl.Int32).alias("period")
@@ -55,19 +49,14 @@ class Decisions:
         return numbers
 
     def case(self, cell: pl.Series, state: pl.Series) -> pl.Series:
-        """The case of each line: its cell and the states of its consignment (from `state_code`)."""
+        """The case of each line: its cell and the states of its consignment (from `consignments.states`)."""
         # Few of all combinations of states occur; numbered by themselves they keep the keys small.
         stands, new = self._stands.number(state)
         self._codes += new.to_list()
-        keys = cell * COMMON + stands
-        if len(self._codes) > COMMON:
-            rare = pl.select(pl.when(stands < COMMON).then(keys).otherwise(RARE + cell * 2**17 + stands).alias("k"))
-            keys = rare["k"]
-        numbers, fresh = self._cases.number(keys)
-        if len(fresh):
-            pairs = [divmod(k, COMMON) if k < RARE else divmod(k - RARE, 2**17) for k in fresh.to_list()]
-            cells = pl.Series([cell for cell, _ in pairs], dtype=pl.Int64)
-            codes = pl.Series([self._codes[stand] for _, stand in pairs], dtype=pl.Int64)
+        numbers = self._cases.number(cell, stands)
+        if len(self._cases.first) > self.cases.height:
+            cells, stand = (codes[self.cases.height :] for codes in (self._cases.first, self._cases.second))
+            codes = pl.Series(self._codes, dtype=pl.Int64).gather(stand)
             states = [((codes // STATES**i) % STATES).cast(pl.Int8).alias(f"state{i}") for i in range(self._book.slots)]
             rows = self.cells[cells.to_list()].with_columns(cells.alias("cell"), *states)
             rows = rows.with_columns(
@@ -77,17 +66,26 @@ class Decisions:
             self.cases = pl.concat([self.cases, told], rechunk=True) if self.cases.width else told
         return numbers
 
-    def state_code(self, states: pl.DataFrame) -> pl.Series:
-        """States `state0` .. (null: none) as one integer."""
-        code = pl.lit(0, pl.Int64)
-        for slot in range(self._book.slots):
-            code += pl.col(f"state{slot}").cast(pl.Int64).fill_null(NO_STATE) * STATES**slot
-        return states.select(code.alias("state"))["state"] if states.height else pl.Series("state", [], dtype=pl.Int64)
 
-    @property
-    def stateless(self) -> int:
-        """The code of a line whose consignment is held against no limit."""
-        return sum(NO_STATE * STATES**slot for slot in range(self._book.slots))
+class Calendars:
+    """Periods in which nothing changes for a country: of several that follow each other the first stands for all."""
+
+    def __init__(self, book: Rulebook) -> None:
+        starts = book.periods.starts
+        self._periods = len(starts) + 1
+        firsts: list[int] = []
+        for pack, country in book.owned:
+            cuts = {starts[0]} if pack is None else cuts_of([p for p in book.packs if p.id == pack], country)
+            at = 0
+            for n, day in enumerate(starts):
+                at = n if day in cuts else at
+                firsts.append(at)
+            firsts.append(self._periods - 1)
+        self._firsts = pl.Series("period", firsts, dtype=pl.Int64)
+
+    def of(self, owned: pl.Series, period: pl.Series) -> pl.Series:
+        """The period that stands for each. owned: place in `Rulebook.owned`; period: the last one is that of no date."""
+        return self._firsts.gather(owned * self._periods + period)
 
 
 def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
@@ -128,7 +126,6 @@ def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         # A price that includes tax includes what the usual way of selling charges.
         pl.when(pl.col("pack").is_in(composite)).then(folded).otherwise("vat").fill_null(0).alias("net_rate"),
         (pl.col("movement") == "import").fill_null(False).alias("imported"),
-        pl.col("scheme").is_in(list(TELLING)).alias("telling"),
     )
 
 
@@ -186,10 +183,12 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     `scheme_rule`, `duty_rule` and their outcomes; `problem`: the reason code where they leave it open; `rate`,
     `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory` for the sentences of reasons.
     """
-    cases = cases.with_columns(_number(book), *_words())
+    cases = cases.with_columns(
+        pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
+    )
     parts = []
     for pack in book.packs:
-        asked = pl.col("issue").is_null() & pl.col("currency").is_not_null()
+        asked = pl.col("issue").is_null() & pl.col("priced_in_money")
         rows = cases.filter((pl.col("pack") == pack.id) & asked)
         own = {r.id: f"state{i}" for i, r in enumerate(pack.of("limit"))}
         rows = rows.with_columns(pl.col(slot).alias(rule) for rule, slot in own.items())
@@ -198,32 +197,6 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         parts.append(rows.select("case", "scheme_rule", "scheme_open", "duty_rule", "duty_open"))
     decided = cases.join(pl.concat(parts), on="case", how="left", maintain_order="left")
     return _told(decided, book).drop("case")
-
-
-def _number(book: Rulebook) -> pl.Expr:
-    """The fact `buyer_tax_id`, from the two letters a tax number begins with. A malformed number proves nothing."""
-    inside = pl.lit(False)
-    prefix = pl.col("prefix").replace(MEANT)
-    for pack in book.packs:
-        inside |= (pl.col("pack") == pack.id) & prefix.is_in([*pack.jurisdictions, ""])
-    return (
-        pl.when(prefix.is_null() | (prefix == MALFORMED))
-        .then(pl.lit("missing"))
-        .when((pl.col("movement") != "domestic") & (prefix == pl.col("country_from")))
-        .then(pl.lit("origin"))
-        .when(inside)
-        .then(pl.lit("inside"))
-        .otherwise(pl.lit("outside"))
-        .alias("buyer_tax_id")
-    )
-
-
-def _words() -> list[pl.Expr]:
-    def yes(column: str, name: str) -> pl.Expr:
-        return pl.when(pl.col(column)).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(name)
-
-    buyer = pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
-    return [buyer, yes("marketplace", "marketplace"), yes("gift", "gift"), yes("statement", "buyer_statement")]
 
 
 def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
@@ -294,7 +267,7 @@ def _problem() -> pl.Expr:
     return (
         pl.when(pl.col("issue").is_not_null())
         .then("issue")
-        .when(pl.col("currency").is_null())
+        .when(~pl.col("priced_in_money"))
         .then(pl.lit("tax_no_currency"))
         .when(pl.col("scheme_open").is_not_null())
         .then(blocked("scheme"))

@@ -1,7 +1,8 @@
 """What rules ask of order lines, worked out once per distinct combination of words.
 
-A line's facts are where it comes from and goes to, who sells what to whom, how, and in which currency. Millions of
-lines have a few hundred combinations of them; each becomes a row of a small table, and a line its number.
+A line's facts are where it comes from and goes to, who sells what to whom, and how. Millions of lines have thousands
+of combinations of words, and rules tell few of them apart: words that no rule of the destination's pack names count as
+one. What remains becomes a row of a small table, and a line its number.
 """
 
 from __future__ import annotations
@@ -11,102 +12,237 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance.codes import Combinations, Words
-from cbec.methods.compliance.exact import minor_digits
+from cbec.core.codes import MEANT
+from cbec.methods.compliance.codes import Classes, Pairs, Words
 from cbec.methods.compliance.goods import Goods
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
 from cbec.methods.compliance.tax_numbers import malformed
 
 if TYPE_CHECKING:
+    from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.rules import Pack
 
-COUNTRIES = ("ship_from", "ship_to", "seller_country")
-FLAGS = ("business", "marketplace", "gift", "gross", "ddp", "statement")
 UNKNOWN, OTHER = "unknown", "other"
 MALFORMED = "-"
 """Stands for the prefix of a tax number that cannot be one."""
+TELLING = ("IOSS", "UK_VAT")
+"""Registrations that are used only within the limit: a refund under one of them tells what its sale was."""
+MISSING, INSIDE, ORIGIN, OUTSIDE = "missing", "inside", "origin", "outside"
+PLAIN = {
+    "ship_from": OTHER, "seller": UNKNOWN, "buyer_tax_id": MISSING, "scheme": UNKNOWN, "transport": UNKNOWN, "origin": OTHER,
+    "marketplace": "no", "gift": "no", "buyer_statement": "no",
+}  # fmt: skip
+"""What a fact counts as where no rule of the pack names it."""
+BUYERS = [MISSING, INSIDE, ORIGIN, OUTSIDE, MALFORMED]
+PLACE = {
+    "pack": pl.String, "country": pl.String, "number": pl.Int64, "owned": pl.Int64, "ship_from": pl.String, "ship_to": pl.String, "movement": pl.String,
+    "seller": pl.String, "territory": pl.String, "area": pl.String, "territory_name": pl.String,
+}  # fmt: skip
+YES_NO = {"marketplace": "marketplace_collects", "gift": "gift", "buyer_statement": "buyer_statement"}
+FLAGS = ("business", *YES_NO)
 
 
 class Facts:
-    """The combinations of facts of one file, numbered as they are met; `table` has a row for each."""
+    """The facts of one file, numbered as they are met; `table` has a row for each."""
 
-    def __init__(self, lines: pl.DataFrame, products: pl.DataFrame | None, packs: Sequence[Pack], gross: bool) -> None:
-        self._packs, self._gross = packs, gross
-        own = {name: Words(lines[name]) for name in (*COUNTRIES, "currency")}
+    def __init__(self, lines: pl.DataFrame, products: pl.DataFrame | None, book: Rulebook) -> None:
+        packs = book.packs
+        self._packs = {pack.id: pack for pack in packs}
+        self._asked = {pack.id: _asked(pack) for pack in packs}
+        words = {name: Words(lines[name]) for name in ("ship_from", "ship_to", "seller_country")}
+        for name, known in (("scheme", SCHEMES), ("transport", TRANSPORTS)):
+            words[name] = Words(known=known if lines[name].null_count() < lines.height else ())
         letters = ["", MALFORMED, *(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))]
-        for name, column, known in (
-            ("scheme", "scheme", SCHEMES),
-            ("transport", "transport", TRANSPORTS),
-            ("prefix", "buyer_tax_id", letters),
-        ):
-            own[name] = Words(known=known if lines[column].null_count() < lines.height else ())
-        self._words = own
+        words["prefix"] = Words(known=letters)
+        words["origin"] = Words(lines["origin"], *([] if products is None else [products["origin"]]))
+        self._words = words
         self._malformed = _malformed(lines)
-        named = {code for p in packs for r in p.rules.values() for code in r.when.get("origin", ()) if code != UNKNOWN}
-        self._origins = Words(known=sorted(named | {OTHER}))
-        self._named = sorted(named)
+        named = {word for asked in self._asked.values() for word in asked.get("origin", ())} - {UNKNOWN}
+        self._origins = [*sorted(named), OTHER, UNKNOWN]
+        told = [word if word in named else OTHER for word in words["origin"].words]
+        self._of_origin = pl.Series("origin", [self._origins.index(word) for word in (*told, UNKNOWN)], dtype=pl.Int64)
         self._regions = Regions(lines["ship_to_region"], packs)
         self.goods = Goods(lines, products, packs)
-        sizes = {name: words.size for name, words in own.items()}
-        sizes |= {"origin": self._origins.size, "region": self._regions.size}
-        sizes |= {"category": self.goods.categories, "hs": self.goods.codes} | dict.fromkeys(FLAGS, 2)
-        self._combinations = Combinations(sizes)
+        self._owned = book.owned
+
+        def sizes(*names: str) -> dict[str, int]:
+            return {name: words[name].size for name in names}
+
+        way = ("ship_from", "ship_to")
+        self._places = Classes(sizes(*way, "seller_country") | {"region": self._regions.size}, self._place)
+        self._numbers = Classes(sizes(*way, "prefix"), self._number)
+        kind = {"owned": len(self._owned), "category": self.goods.categories, "hs": self.goods.codes}
+        self._kinds = Classes(kind, self._kind)
+        conduct = {"pack": len(packs) + 1} | sizes("scheme", "transport") | {"origin": len(self._origins)}
+        self._conducts = Classes(conduct | dict.fromkeys(FLAGS, 2), self._conduct)
+        self._dealings, self._sales, self._pairs = Pairs(), Pairs(), Pairs()
         self.table = pl.DataFrame()
 
-    def number(self, lines: pl.DataFrame, hs: pl.Series) -> pl.Series:
-        """The number of each line's facts (its row in `table`). lines: rows of order_lines, products joined; hs: from
-        `goods.words`."""
-        codes = [words.codes(lines[name]) for name, words in self._words.items() if name != "prefix"]
-        codes += [self._words["prefix"].codes(self._prefix(lines))]
-        codes += [
-            self._origin(lines["origin"]),
-            self._regions.code(lines["ship_to_region"]),
-            *self.goods.code(lines["category"], hs),
-        ]
+    @property
+    def origin(self) -> Words:
+        """The countries that goods were made in."""
+        return self._words["origin"]
+
+    def route(self, lines: pl.DataFrame) -> pl.Series:
+        """A number for each pair of countries that goods go between."""
+        ways = self._words["ship_from"].codes(lines["ship_from"]) * self._words["ship_to"].size
+        return (ways + self._words["ship_to"].codes(lines["ship_to"])).alias("route")
+
+    def number(self, lines: pl.DataFrame, route: pl.Series, hs: pl.Series, origin: pl.Series) -> pl.Series:
+        """The number of each line's facts (its row in `table`).
+
+        lines: rows of order_lines, products joined; route: from `route`; hs: from `goods.words`; origin: codes of `origin`.
+        """
+        size = self._words["ship_to"].size
+        ways = {"ship_from": route // size, "ship_to": route % size}
+        codes = {name: self._words[name].codes(lines[name]) for name in ("seller_country", "scheme", "transport")}
+        region = self._regions.code(lines["ship_to_region"])
+        place = self._places.number(pl.DataFrame(ways | {"seller_country": codes["seller_country"], "region": region}))
+        owned, pack = (self._places.table[name].gather(place) for name in ("owned", "number"))
+        category = self.goods.code(lines["category"], hs)
+        kind = self._kinds.number(pl.DataFrame([owned.alias("owned"), *category]))
         flags = lines.select(
-            (pl.col("buyer_type") == "B2B").fill_null(False).alias("business"),
-            pl.col("marketplace_collects").fill_null(False).alias("marketplace"),
-            pl.col("gift").fill_null(False),
-            pl.col("price_includes_tax").fill_null(self._gross).alias("gross"),
-            (pl.col("incoterm") == "DDP").fill_null(False).alias("ddp"),
-            pl.col("buyer_statement").fill_null(False).alias("statement"),
+            (pl.col("buyer_type") == "B2B").fill_null(False).cast(pl.Int64).alias("business"),
+            *(pl.col(column).fill_null(False).cast(pl.Int64).alias(flag) for flag, column in YES_NO.items()),
         )
-        frame = pl.DataFrame(codes).hstack(flags.cast(pl.Int64))
-        numbers, fresh = self._combinations.number(frame)
-        if fresh.height:
-            described = self._described(fresh)
-            self.table = pl.concat([self.table, described], rechunk=True) if self.table.width else described
+        told = {"pack": pack, "scheme": codes["scheme"], "transport": codes["transport"]}
+        told |= {"origin": self._of_origin.gather(origin)}
+        conduct = self._conducts.number(pl.DataFrame(told).hstack(flags))
+        sale = self._sales.number(self._dealings.number(place, conduct), kind)
+        buyer = self._buyer(lines, ways)
+        numbers = self._pairs.number(sale, buyer * 2 + lines["currency"].is_null().cast(pl.Int64))
+        if len(self._pairs.first) > self.table.height:
+            self._extend()
         return numbers
 
-    def _prefix(self, lines: pl.DataFrame) -> pl.Series:
+    def _extend(self) -> None:
+        """Rows of `table` for the facts that were met since."""
+        sale, rest = (pairs[self.table.height :] for pairs in (self._pairs.first, self._pairs.second))
+        dealing, kind = self._sales.first.gather(sale), self._sales.second.gather(sale)
+        place, conduct = self._dealings.first.gather(dealing), self._dealings.second.gather(dealing)
+        parts = [self._places.table[place], self._conducts.table[conduct], self._kinds.table[kind]]
+        number = pl.Series("buyer_tax_id", BUYERS, dtype=pl.String).gather(rest // 2)
+        told = pl.concat(parts, how="horizontal").with_columns(
+            number.replace(MALFORMED, MISSING), (number == MALFORMED).alias("malformed"), (rest % 2 == 0).alias("priced_in_money")
+        )
+        self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
+
+    def _buyer(self, lines: pl.DataFrame, ways: dict[str, pl.Series]) -> pl.Series:
+        """Whose prefix the buyer's number bears, as a position in `BUYERS`."""
+        found = pl.Series("buyer", [0], dtype=pl.Int64).new_from_index(0, lines.height)
+        rows = lines["buyer_tax_id"].is_not_null().arg_true()
+        if not len(rows):
+            return found
+        prefix = self._words["prefix"].codes(self._prefix(lines.select("buyer_tax_id", "ship_to")[rows]))
+        codes = {name: way.gather(rows) for name, way in ways.items()} | {"prefix": prefix}
+        number = self._numbers.number(pl.DataFrame(codes))
+        place = self._numbers.table.select(
+            pl.col("buyer").replace_strict(BUYERS, range(len(BUYERS)), return_dtype=pl.Int64)
+        )
+        return found.scatter(rows, place["buyer"].gather(number))
+
+    def _prefix(self, numbers: pl.DataFrame) -> pl.Series:
         """Two letters that the buyer's tax number begins with; MALFORMED where it cannot be a tax number."""
-        prefix = _prefix(lines["buyer_tax_id"]).alias("prefix")
+        prefix = _prefix(numbers["buyer_tax_id"]).alias("prefix")
         if not self._malformed.height:
             return prefix
-        numbers = lines.select("buyer_tax_id", "ship_to", pl.int_range(pl.len()).alias("row"))
-        rows = numbers.join(self._malformed, on=["buyer_tax_id", "ship_to"], how="semi", nulls_equal=True)["row"]
+        rows = numbers.with_row_index("row").join(
+            self._malformed, on=["buyer_tax_id", "ship_to"], how="semi", nulls_equal=True
+        )["row"]
         return prefix.scatter(rows, MALFORMED) if len(rows) else prefix
 
-    def _origin(self, origin: pl.Series) -> pl.Series:
-        if not self._named or origin.null_count() == len(origin):
-            return self._origins.codes(pl.Series("origin", [None], dtype=pl.String).new_from_index(0, len(origin)))
-        named = pl.when(pl.col("origin").is_in(self._named)).then("origin").otherwise(pl.lit(OTHER))
-        told = pl.when(pl.col("origin").is_not_null()).then(named).alias("origin")
-        return self._origins.codes(origin.alias("origin").to_frame().select(told)["origin"])
+    def _plain(self, pack: str | None, fact: str, word: str) -> str:
+        """The word, or what it counts as where no rule of the pack names it."""
+        named = self._asked[pack].get(fact, ()) if pack is not None else ()
+        return word if named and (word in named or word == UNKNOWN or PLAIN[fact] in named) else PLAIN[fact]
 
-    def _described(self, fresh: pl.DataFrame) -> pl.DataFrame:
-        told = fresh.with_columns(
-            (fresh["ship_from"] * self._words["ship_to"].size + fresh["ship_to"]).alias("route"),
-            *(words.told(fresh[name]).alias(name) for name, words in self._words.items()),
-            self._origins.told(fresh["origin"]).alias("origin"),
-            *(pl.col(flag) == 1 for flag in FLAGS),
+    def _place(self, fresh: pl.DataFrame) -> pl.DataFrame:
+        told = fresh.select(
+            *(self._words[name].told(fresh[name]).alias(name) for name in ("ship_from", "ship_to", "seller_country")),
+            "region",
         )
-        told = told.with_columns(self._regions.territory(told))
-        told = _placed(told, self._packs)
-        return self.goods.classified(told).with_columns(
-            minor_digits().alias("digits"), pl.col("scheme").fill_null(UNKNOWN), pl.col("transport").fill_null(UNKNOWN),
-            pl.col("origin").fill_null(UNKNOWN),
-        )  # fmt: skip
+        told = _placed(told.with_columns(self._regions.territory(told)), list(self._packs.values()))
+        owned = {pair: n for n, pair in enumerate(self._owned)}
+        numbers = {pack: n for n, pack in enumerate([None, *self._packs])}
+        rows = [
+            (
+                place["pack"],
+                place["country"],
+                numbers[place["pack"]],
+                owned[place["pack"], place["country"]],
+                None if place["ship_from"] is None else self._plain(place["pack"], "ship_from", place["ship_from"]),
+                place["ship_to"],
+                place["movement"],
+                self._plain(place["pack"], "seller", place["seller"]),
+                place["territory"],
+                place["area"],
+                place["territory_name"],
+            )
+            for place in told.iter_rows(named=True)
+        ]
+        return pl.DataFrame(rows, schema=PLACE, orient="row")
+
+    def _number(self, fresh: pl.DataFrame) -> pl.DataFrame:
+        """Whose prefix a tax number bears: of a country of the pack, of the country the goods come from, of another."""
+        none = pl.lit(None, pl.String)
+        told = fresh.select(
+            *(self._words[name].told(fresh[name]).alias(name) for name in ("ship_from", "ship_to", "prefix")),
+            none.alias("seller_country"),
+            none.alias("territory"),
+        )
+        placed = _placed(told, list(self._packs.values()))
+        found = []
+        for prefix, pack, movement, origin in placed.select("prefix", "pack", "movement", "country_from").iter_rows():
+            meant = MEANT.get(prefix, prefix)
+            if prefix == MALFORMED:
+                found.append(MALFORMED)
+                continue
+            if prefix is None:
+                word = MISSING
+            elif movement not in (None, "domestic") and meant == origin:
+                word = ORIGIN
+            elif pack is not None and meant in ("", *self._packs[pack].jurisdictions):
+                word = INSIDE
+            else:
+                word = OUTSIDE
+            found.append(self._plain(pack, "buyer_tax_id", word))
+        return pl.DataFrame({"buyer": found}, schema={"buyer": pl.String})
+
+    def _kind(self, fresh: pl.DataFrame) -> pl.DataFrame:
+        held = [self._owned[n] for n in fresh["owned"].to_list()]
+        places = {"pack": [pack for pack, _ in held], "country": [country for _, country in held]}
+        facts = pl.DataFrame(places, schema={"pack": pl.String, "country": pl.String})
+        return self.goods.classified(facts.hstack(fresh.select("category", "hs"))).select(
+            "category", "goods_rule", "goods", "hinted"
+        )
+
+    def _conduct(self, fresh: pl.DataFrame) -> pl.DataFrame:
+        told = fresh.select(
+            "pack",
+            *(self._words[name].told(fresh[name]).alias(name) for name in ("scheme", "transport")),
+            pl.Series("origin", self._origins, dtype=pl.String).gather(fresh["origin"]),
+            pl.col("business") == 1,
+            *(pl.when(pl.col(flag) == 1).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(flag) for flag in YES_NO),
+        )
+        facts = ("transport", "origin", *YES_NO)
+        packs = [None, *self._packs]
+        rows = []
+        for line in told.iter_rows(named=True):
+            pack, scheme = packs[line["pack"]], line["scheme"] or UNKNOWN
+            plain = [self._plain(pack, fact, line[fact] or UNKNOWN) for fact in facts]
+            telling = scheme in TELLING
+            rows.append((line["business"], self._plain(pack, "scheme", scheme), telling, *plain))
+        schema = {"business": pl.Boolean, "scheme": pl.String, "telling": pl.Boolean} | dict.fromkeys(facts, pl.String)
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _asked(pack: Pack) -> dict[str, frozenset[str]]:
+    """The words that conditions of a pack name, by fact."""
+    named: dict[str, set[str]] = {}
+    for rule in pack.rules.values():
+        for fact, words in rule.when.items():
+            named.setdefault(fact, set()).update(words)
+    return {fact: frozenset(words) for fact, words in named.items()}
 
 
 def _prefix(number: pl.Series) -> pl.Series:

@@ -76,6 +76,11 @@ class Goods:
         spoken = tuple(r.id for r in rules if r.words and re.search(_pattern(r.words), plain))
         return (next((name for name in (word, plain) if name in rated), ""), spoken)
 
+    @property
+    def hs_words(self) -> pl.Series:
+        """The distinct customs codes of the file, in the order of their numbers."""
+        return self._hs.words
+
     def words(self, hs_code: pl.Series) -> pl.Series:
         """The number of each customs code among those of the file."""
         return self._hs.codes(hs_code)

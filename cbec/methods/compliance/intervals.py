@@ -121,14 +121,21 @@ class Periods:
         return intervals.join(self.frame(), how="cross").filter(inside).drop("starts")
 
 
-def periods(packs: Sequence[Pack]) -> Periods:
-    """Boundaries of all rules of all packs, whenever they were recorded (so that a period means the same to every
-    `as_of`), and the days after the last that the packs were checked for."""
+def cuts_of(packs: Sequence[Pack], country: str | None = None) -> set[date]:
+    """Days on which something changes: of all rules, whenever they were recorded (so that a period means the same to
+    every `as_of`), and the days after the last that the packs were checked for. country: only what may concern it."""
     cuts = {date.min, *(pack.valid_to + timedelta(days=1) for pack in packs)}
     for rule in (rule for pack in packs for rule in pack.rules.values()):
+        if country is not None and rule.country not in (None, country):
+            continue
         cuts.update(value.valid_from for value in rule.values)
         if rule.valid_from is not None:
             cuts.add(rule.valid_from)
         if rule.valid_to is not None:
             cuts.add(rule.valid_to + timedelta(days=1))
-    return Periods(tuple(sorted(cuts)))
+    return cuts
+
+
+def periods(packs: Sequence[Pack]) -> Periods:
+    """The time line cut wherever anything changes in any pack."""
+    return Periods(tuple(sorted(cuts_of(packs))))

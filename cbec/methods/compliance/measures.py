@@ -45,6 +45,9 @@ class Applied:
     def prepared(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`."""
         held = {name: pl.lit(self._table[name]).gather(pl.col("resolution")) for name in ("one", "refused", "bracket")}
+        expressed = [any(p.expression is not None for p in r.parts) for r in self._tariff.resolutions]
+        asked = pl.lit(pl.Series(expressed, dtype=pl.Boolean)).gather(pl.col("resolution")).fill_null(False)
+        self._lines = self._lines.filter(frame.select(asked.alias("asked"))["asked"])
         plain = pl.col("resolution").is_null() | (held["one"] == FROM_LINE)
         one = pl.when(plain).then("duty_rate").otherwise(held["one"])
         return frame.with_columns(
@@ -117,7 +120,7 @@ class Applied:
             )
             told = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate)
             columns.append(frame.select(part(base, told).alias(f"duty{i}"))[f"duty{i}"])
-            if self._table[f"expression{i}"].null_count() == self._table.height:
+            if self._table[f"expression{i}"].null_count() == self._table.height or self._lines.is_empty():
                 continue
             asked = frame.select(
                 "row", "digits", base.alias("value"), expression.cast(pl.UInt32).alias("expression"), "duty_kind"
@@ -134,7 +137,7 @@ class Applied:
         return pl.DataFrame(columns) if columns else pl.zeros(frame.height, pl.Int64, eager=True).to_frame("duty0")
 
     def _held(self) -> pl.DataFrame:
-        """Quantities of all lines: row, unit, micro."""
+        """Quantities of lines with expressions: row, unit, micro."""
         if self._quantities is None:
             lines = self._lines
             piece = wide(pl.col("pieces"))

@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from cbec.methods.compliance import chain
-from cbec.methods.compliance.codes import Combinations, Words
+from cbec.methods.compliance.codes import Combinations, Pairs
 from cbec.methods.compliance.duty_text import DOLLARS, Expression, NoRate, parse
 from cbec.methods.compliance.facts import UNKNOWN
 from cbec.methods.compliance.goods import Prefixes
@@ -26,6 +26,7 @@ from cbec.methods.compliance.lines import digits_of
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
+    from cbec.methods.compliance.facts import Facts
     from cbec.methods.compliance.rules import Pack, Rule
 
 MFN = "mfn"
@@ -53,6 +54,7 @@ class Schedule:
         self.by_code: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             self.by_code[row.code].append(row)
+        self.lengths = sorted({len(code) for code in self.by_code}, reverse=True)
         self._days: dict[date, tuple[bool, bool]] = {}
 
     def on(self, day: date) -> tuple[bool, bool]:
@@ -98,42 +100,41 @@ class Measure:
     open: bool = False  # it depends on the origin of the goods, which is not told
 
 
+class Place(NamedTuple):
+    """What decides about duties there: the pack, the names it has in the tariff, and the measures that hold."""
+
+    pack: str | None
+    names: tuple[str, ...]
+    measures: tuple[Measure, ...]
+
+
 class Tariff:
     """The duties of one run, resolved as they are met. `expressions` are those of all resolutions so far."""
 
-    def __init__(
-        self, table: pl.DataFrame | None, lines: pl.DataFrame, products: pl.DataFrame | None, book: Rulebook
-    ) -> None:
+    def __init__(self, table: pl.DataFrame | None, facts: Facts, book: Rulebook) -> None:
         self._book = book
         self._rows = _rows(table)
-        cuts = {d for held in self._rows.values() for r in held.rows for d in (r.start, _after(r.end))}
-        self._cuts = sorted(cuts)
-        frames = [lines] if products is None else [lines, products]
-        self._hs = Words(*(frame["hs_code"] for frame in frames if "hs_code" in frame.columns))
-        self._origin = Words(*(frame["origin"] for frame in frames if "origin" in frame.columns))
-        digits = self._hs.words.to_frame().select(digits_of(pl.col("word")))["word"]
-        prefixes = Prefixes(digits, [r.code for held in self._rows.values() for r in held.rows])
+        rows = [row for held in self._rows.values() for row in held.rows]
+        self._cuts = sorted({d for r in rows for d in (r.start, _after(r.end))})
+        words = facts.goods.hs_words
+        digits = words.to_frame().select(digits_of(pl.col("word")))["word"]
+        prefixes = Prefixes(digits, [r.code for r in rows])
         self._prefixes = prefixes.prefixes
         # A line without a customs code is not one whose code is in no row.
         none = pl.Series("p", [len(self._prefixes)], dtype=pl.Int64)
         blank = pl.when(digits == "").then(none[0]).otherwise(prefixes.of.cast(pl.Int64)).alias("p")
         self._of_hs = pl.concat([pl.select(blank)["p"] if len(digits) else none.clear(), none])
-        sizes = {
-            "cell": 2**26,
-            "period": len(self._cuts) + 1,
-            "told": 2,
-            "code": len(self._prefixes) + 1,
-            "origin": self._origin.size,
-        }
-        self._combinations = Combinations(sizes)
-        self._measures: list[tuple[Measure, ...]] = []
+        # Origins that no row names are as good as none.
+        self._origins = [None, *sorted({r.origin for r in rows if r.origin is not None})]
+        told = [self._origins.index(o) if o in self._origins else 0 for o in facts.origin.words]
+        self._of_origin = pl.Series("origin", [*told, 0], dtype=pl.Int64)
+        sizes = {"period": len(self._cuts) + 1, "told": 2, "code": len(self._prefixes) + 1, "origin": len(self._origins)}
+        self._combinations, self._pairs = Combinations(sizes), Pairs()
+        self._goods: list[tuple[int, int, int, int]] = []
+        self._places: dict[Place, int] = {}
+        self._of_cell = pl.Series("place", [], dtype=pl.Int64)
         self._numbers: dict[Expression, int] = {}
         self.resolutions: list[Resolution] = []
-
-    @property
-    def needed(self) -> bool:
-        """Whether anything but the rate on the line itself can matter."""
-        return bool(self._rows) or any(pack.of("measure") for pack in self._book.packs)
 
     def covers(self, cells: pl.DataFrame) -> pl.Series:
         """Whether anything but the rate on the line itself can matter to lines of each cell."""
@@ -148,48 +149,46 @@ class Tariff:
         return list(self._numbers)
 
     def number(self, lines: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
-        """The resolution of each line. lines: `cell`, `day`, `duty_rate`, `hs_code`, `origin`. cells: from `decisions`."""
-        if cells.height > len(self._measures):
-            self._measures += measures(cells[len(self._measures) :], self._book)
+        """The resolution of each line. lines: `cell`, `day`, `duty_rate`, `hs`, `origin` (codes). cells: from `decisions`."""
+        fresh = cells[len(self._of_cell) :]
+        if fresh.height:
+            held = measures(fresh, self._book)
+            found = [
+                self._places.setdefault(Place(pack, self._named(pack, country), mine), len(self._places))
+                for (pack, country), mine in zip(fresh.select("pack", "country").iter_rows(), held, strict=True)
+            ]
+            self._of_cell = pl.concat([self._of_cell, pl.Series("place", found, dtype=pl.Int64)], rechunk=True)
         days = lines["day"].unique().drop_nulls()
         periods = pl.Series([bisect_right(self._cuts, d) for d in days.to_list()], dtype=pl.Int64)
-        period = lines.select(
-            pl.col("day").replace_strict(days, periods, default=0, return_dtype=pl.Int64).alias("period")
+        codes = lines.select(
+            pl.col("day").replace_strict(days, periods, default=0, return_dtype=pl.Int64).alias("period"),
+            pl.col("duty_rate").is_not_null().cast(pl.Int64).alias("told"),
+            pl.lit(self._of_hs).gather(pl.col("hs")).alias("code"),
+            pl.lit(self._of_origin).gather(pl.col("origin")).alias("origin"),
         )
-        codes = pl.DataFrame(
-            [
-                lines["cell"],
-                period["period"],
-                lines["duty_rate"].is_not_null().cast(pl.Int64).alias("told"),
-                self._of_hs.gather(self._hs.codes(lines["hs_code"])).alias("code"),
-                self._origin.codes(lines["origin"]).alias("origin"),
-            ]
-        )
-        numbers, fresh = self._combinations.number(codes)
-        places = cells.select("pack", "country").rows()
-        words = [*self._origin.words.to_list(), None]
-        for cell, at, told, code, origin in fresh.iter_rows():
-            pack, country = places[cell]
+        goods, met = self._combinations.number(codes)
+        self._goods.extend(met.rows())
+        numbers = self._pairs.number(goods, self._of_cell.gather(lines["cell"]))
+        places = list(self._places)
+        pairs = (pairs[len(self.resolutions) :].to_list() for pairs in (self._pairs.first, self._pairs.second))
+        for of, place in zip(*pairs, strict=True):
+            at, told, code, origin = self._goods[of]
             day = self._cuts[at - 1] if at else date.min
             prefix = self._prefixes[code] if code < len(self._prefixes) else None
-            found = self._resolve(pack, country, self._measures[cell], prefix, words[origin], day, bool(told))
-            self.resolutions.append(found)
+            self.resolutions.append(self._resolve(places[place], prefix, self._origins[origin], day, bool(told)))
         return numbers
 
-    def _resolve(
-        self,
-        pack_id: str,
-        country: str,
-        held: Sequence[Measure],
-        code: str | None,
-        origin: str | None,
-        day: date,
-        told: bool,
-    ) -> Resolution:
-        pack = next(p for p in self._book.packs if p.id == pack_id)
+    def _named(self, pack: str | None, country: str | None) -> tuple[str, ...]:
+        """The names under which the tariff has rows for a country."""
+        names = {name for name, _ in self._rows}
+        return tuple(n for n in dict.fromkeys((country, pack and pack.upper())) if n in names)
+
+    def _resolve(self, place: Place, code: str | None, origin: str | None, day: date, told: bool) -> Resolution:
+        pack = next(p for p in self._book.packs if p.id == place.pack)
+        held = place.measures
 
         def look(measure: str) -> tuple[Row | None, bool, bool]:
-            return self._look(pack, country, measure, code, origin, day)
+            return self._look(place.names, measure, code, origin, day)
 
         bracket = self._bracket(pack, held, look)
         parts: dict[str, Part] = {}
@@ -242,25 +241,23 @@ class Tariff:
         return total
 
     def _look(
-        self, pack: Pack, country: str, measure: str, code: str | None, origin: str | None, day: date
+        self, names: Sequence[str], measure: str, code: str | None, origin: str | None, day: date
     ) -> tuple[Row | None, bool, bool]:
         """The row of the longest matching code (of two, the one that names the origin, then the later one); whether
         the tariff has any row of the measure on that day, and any with a code."""
-        places = [
-            (name, measure) for name in dict.fromkeys((country, pack.id.upper())) if (name, measure) in self._rows
-        ]
         best: Row | None = None
-        for length in range(len(code or ""), -1, -1):
+        held = [self._rows[name, measure] for name in names if (name, measure) in self._rows]
+        for length in sorted({n for schedule in held for n in schedule.lengths if n <= len(code or "")}, reverse=True):
             fits = [
                 row
-                for place in places
-                for row in self._rows[place].by_code.get((code or "")[:length], ())
+                for schedule in held
+                for row in schedule.by_code.get((code or "")[:length], ())
                 if row.start <= day <= row.end and row.origin in (None, origin)
             ]
             if fits:
                 best = max(fits, key=lambda r: (r.origin is not None, r.start))
                 break
-        there = [self._rows[place].on(day) for place in places]
+        there = [schedule.on(day) for schedule in held]
         return best, any(told for told, _ in there), any(coded for _, coded in there)
 
     def _read(self, row: Row, measure: Measure, pack: Pack) -> Part | Resolution:

@@ -16,7 +16,7 @@ from cbec.methods.compliance.codes import runs
 from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.exact import decimal, part, percent
 from cbec.methods.compliance.facts import Facts
-from cbec.methods.compliance.fixings import Fixings
+from cbec.methods.compliance.fixings import Fixings, Money
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
 from cbec.methods.compliance.measures import Applied
 from cbec.methods.compliance.tariff import Tariff
@@ -91,13 +91,14 @@ class _Run:
         language: str,
     ) -> None:
         self._book, self._products = book, products
-        self._facts = Facts(lines, products, book.packs, gross)
+        self._gross = gross
+        self._facts = Facts(lines, products, book)
         self._decisions = Decisions(self._facts, book)
         self._fixings = Fixings(rates)
-        self._tariff = Tariff(tariff, lines, products, book)
+        self._money = Money(lines["currency"], self._fixings, book)
+        self._tariff = Tariff(tariff, self._facts, book)
         self._words = Words(self._decisions, self._tariff, book, language)
         self._days = book.periods.lookup(lines["date"])
-        self._pairs: list[tuple[int | None, int | None]] = []
 
     def part(self, lines: pl.DataFrame, starts: pl.Series) -> pl.DataFrame:
         """The answer for some whole orders."""
@@ -106,10 +107,25 @@ class _Run:
         lines = lines.with_columns(run).with_row_index("row")
         day = with_sale_date(lines).alias("day")
         hs = self._facts.goods.words(lines["hs_code"])
-        cell = self._decisions.cell(self._facts.number(lines, hs), self._days.of(day)).alias("cell")
-        frame = amounts(lines).with_columns(lines["row"], lines["run"], cell, day, hs=hs)
+        origin = self._facts.origin.codes(lines["origin"])
+        route = self._facts.route(lines)
+        fact = self._facts.number(lines, route, hs, origin)
+        cell = self._decisions.cell(fact, self._days.of(day)).alias("cell")
+        frame = amounts(lines).with_columns(
+            lines["row"],
+            lines["run"],
+            cell,
+            day,
+            route,
+            self._money.codes(lines["currency"]).alias("money"),
+            lines["price_includes_tax"].fill_null(self._gross).alias("gross"),
+            (lines["incoterm"] == "DDP").fill_null(False).alias("ddp"),
+            hs=hs,
+            origin=origin,
+        )
         frame = frame.with_columns(
-            _gathered(self._decisions.cells, "cell", "gross", "ddp", "digits", "net_rate", "imported", "issue")
+            self._money.digits(frame["money"]),
+            *_gathered(self._decisions.cells, "cell", "net_rate", "imported", "issue"),
         )
         asked = (pl.col("imported") & pl.col("issue").is_null()).alias("asked")
         rows = frame.select(asked)["asked"].arg_true()
@@ -133,8 +149,7 @@ class _Run:
                 pl.lit(None, pl.String).alias("refused"),
                 pl.lit(None, pl.Int64).alias("bracket"),
             ), None
-        sought = frame.select("cell", "day", "duty_rate")[rows]
-        sought = sought.with_columns(lines["hs_code"][rows], lines["origin"][rows])
+        sought = frame.select("cell", "day", "duty_rate", "hs", "origin")[rows]
         number = self._tariff.number(sought, self._decisions.cells)
         frame = frame.with_columns(_scattered("resolution", frame.height, rows, number))
         told = lines.select("row", "net_weight_kg", "quantities", "currency", "piece_kg")
@@ -145,12 +160,12 @@ class _Run:
         """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
         cells = self._decisions.cells
         imports = frame[rows].with_columns(
-            _gathered(cells, "cell", "amount", "currency", "business", "route", "telling", "share")
+            _gathered(cells, "cell", "amount", "business", "telling", "share")
         )
         imports = imports.with_columns(
             pl.when("priced").then("goods").alias("goods"),
             lines["_year"][rows].alias("year"),
-            *self._fx(imports),
+            *self._money.fx(imports, cells),
         )
         if imports["amount"].null_count() < imports.height:
             imports = imports.with_columns(self._facts.goods.subheadings(imports["hs"]))
@@ -166,29 +181,11 @@ class _Run:
             else imports.with_columns(none)
         )
         imports = imports.with_columns(pl.col("one_rate").fill_null(0).alias("tariff_rate"))
-        held = consignments.states(consignments.values(imports), cells, self._book.slots)
-        return imports.drop("flat").with_columns(self._decisions.state_code(held))
-
-    def _fx(self, imports: pl.DataFrame) -> list[pl.Series]:
-        """Rates from the line's currency to the pack's and to that of its other limits, at the line's day."""
-        cells = self._decisions.cells[len(self._pairs) :]
-        packs = {pack.id: pack for pack in self._book.packs}
-        for pack, currency in cells.select("pack", "currency").iter_rows():
-            known = pack is not None and currency is not None
-            to = (packs[pack].currency, packs[pack].other_currency) if known else ("", "")
-            self._pairs.append(
-                (self._fixings.pair(currency, to[0]), self._fixings.pair(currency, to[1])) if known else (None, None)
-            )
-        own, other = (
-            pl.Series([pair[i] for pair in self._pairs], dtype=pl.Int64).gather(imports["cell"]) for i in (0, 1)
-        )
-        fx = self._fixings.of(own, imports["day"])
-        same = bool((own.fill_null(-1) == other.fill_null(-1)).all())
-        return [fx, (fx if same else self._fixings.of(other, imports["day"])).alias("fx_other")]
+        return imports.drop("flat").with_columns(consignments.states(consignments.values(imports), cells, self._book))
 
     def _with_case(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
         """Adds `case`, what its rules say of the amounts, and `problem` (with `what` it is about)."""
-        state = pl.Series("state", [self._decisions.stateless], dtype=pl.Int64).new_from_index(0, frame.height)
+        state = pl.Series("state", [consignments.stateless(self._book.slots)], dtype=pl.Int64).new_from_index(0, frame.height)
         if imports is not None:
             state = state.scatter(imports["row"], imports["state"])
         frame = frame.with_columns(self._decisions.case(frame["cell"], state).alias("case"))
@@ -329,7 +326,7 @@ class _Run:
             lines["order_id"],
             lines["line"],
             told("status"),
-            told("ship_to"),
+            lines["ship_to"],
             money(pl.col("intrinsic")).alias("intrinsic_value"),
             money(pl.col("customs")).alias("customs_value"),
             percent(pl.when(pl.col("known") & pl.col("tariff")).then(rate)).alias("duty_rate"),
@@ -339,7 +336,7 @@ class _Run:
             money(pl.col("tax")),
             _gather(table["other_charges"], "words").alias("other_charges"),
             money(pl.col("duty") + pl.col("tax")).alias("total"),
-            told("currency"),
+            lines["currency"],
             told("scheme"),
             told("collected_by"),
             told("rule_ids"),

@@ -9,7 +9,6 @@ import polars as pl
 from cbec.core import reasons
 from cbec.methods.compliance.codes import MANY, Register
 from cbec.methods.compliance.exact import percent
-from cbec.methods.compliance.facts import MALFORMED
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
@@ -89,7 +88,7 @@ class Words:
             pl.concat_str(
                 pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)),
                 pl.when(known & self._unchecked(fresh["resolution"])).then(pl.lit(UNCHECKED)),
-                pl.when(pl.col("business") & (pl.col("prefix") == MALFORMED)).then(pl.lit(TAX_ID)),
+                pl.when(pl.col("business") & pl.col("malformed")).then(pl.lit(TAX_ID)),
                 separator="|",
                 ignore_nulls=True,
             )
@@ -117,10 +116,8 @@ class Words:
         collector = pl.when(pl.col("waived")).then(pl.lit("nobody")).otherwise("scheme_collected_by")
         return rows.select(
             pl.when(known).then(pl.lit("OK")).otherwise(pl.lit("UNDETERMINED")).alias("status"),
-            "ship_to",
             pl.when(known).then(percent(pl.col("charged_rate"))).alias("tax_rate"),
             pl.when(known).then(pl.lit(0)).cast(pl.Decimal(38, 2)).alias("other_charges"),
-            "currency",
             pl.when(known).then("scheme_scheme").alias("scheme"),
             pl.when(known).then(collector).alias("collected_by"),
             "rule_ids",
