@@ -60,11 +60,17 @@ def tariff() -> pl.DataFrame:
             if place == "US" and draw.random() < 0.1:
                 texts = [f"{draw.integers(5, 60)}¢/kg + {draw.integers(1, 9)}%"]
             rows.append({"jurisdiction": place, "measure": "mfn", "hs_code": code, "duty": str(draw.choice(texts))})
-    for code in codes()[::2]:
-        rows.append({"jurisdiction": "US", "measure": "s301", "hs_code": code, "origin": "CN", "duty": "25%"})
+    more = {"jurisdiction": "US", "measure": "s301", "origin": "CN", "duty": "25%"}
+    rows.extend(more | {"hs_code": code} for code in codes()[::2])
     for measure, duty in (("ieepa", "10%"), ("ieepa_fentanyl", "20%"), ("s232", "25%")):
-        rows.append({"jurisdiction": "US", "measure": measure, "hs_code": codes()[5], "duty": duty})
-    columns = {"jurisdiction": pl.String, "measure": pl.String, "hs_code": pl.String, "origin": pl.String, "duty": pl.String}
+        rows += [{"jurisdiction": "US", "measure": measure, "hs_code": codes()[5], "duty": duty}]
+    columns = {
+        "jurisdiction": pl.String,
+        "measure": pl.String,
+        "hs_code": pl.String,
+        "origin": pl.String,
+        "duty": pl.String,
+    }
     table = pl.DataFrame(rows, schema=columns)
     return table.with_columns(pl.lit(date(2015, 1, 1)).alias("valid_from"))
 
@@ -230,17 +236,26 @@ def sketch(folder: Path, name: str) -> dict[str, float]:
     held = packs.load()
     table = intervals.table(held).filter(pl.col("value").is_not_null())
     vat = table.filter((pl.col("kind") == "rate") & pl.col("category").is_null() & pl.col("jurisdiction").is_not_null())
-    vat = vat.unique(["jurisdiction", "valid_from"]).select(ship_to="jurisdiction", start="valid_from", vat=pl.col("value").cast(pl.Float64))
+    vat = vat.unique(["jurisdiction", "valid_from"]).select(
+        ship_to="jurisdiction", start="valid_from", vat=pl.col("value").cast(pl.Float64)
+    )
     days = pl.date_range(*SPAN, eager=True).alias("date")
     daily = days.to_frame().join(vat.select("ship_to").unique(), how="cross").sort("date")
-    daily = daily.join_asof(vat.sort("start"), left_on="date", right_on="start", by="ship_to", check_sortedness=False).drop("start")
+    daily = daily.join_asof(
+        vat.sort("start"), left_on="date", right_on="start", by="ship_to", check_sortedness=False
+    ).drop("start")
     limit = pl.DataFrame({"ship_to": list(TO), "limit": [{"GB": 135.0}.get(c, 150.0) for c in TO]})
     scheme = pl.DataFrame(
         {"import": [True, True, False, False], "small": [True, False, True, False], "scheme": ["IOSS", "IMPORT", "DOMESTIC", "DOMESTIC"],
          "rule_ids": ["a|b", "c|d", "e", "e"]}
     )  # fmt: skip
     fixed = pl.read_parquet(folder / "rates.parquet").select("date", currency="quote", fx="rate")
-    duty = pl.read_parquet(folder / "tariff.parquet").filter(jurisdiction="EU").select("hs_code", duty_rate=pl.lit(4.0)).unique("hs_code")
+    duty = (
+        pl.read_parquet(folder / "tariff.parquet")
+        .filter(jurisdiction="EU")
+        .select("hs_code", duty_rate=pl.lit(4.0))
+        .unique("hs_code")
+    )
     clock = Clock()
     scan = pl.scan_parquet(folder / f"{name}.parquet").select(
         "order_id", "line", "date", "ship_from", "ship_to", "currency", "hs_code",
@@ -287,7 +302,9 @@ WAYS = {"engine": engine, "sketch": sketch, "command": command}
 def child(way: str, folder: Path, name: str) -> dict[str, float]:
     """What one way measures, in a process of its own."""
     argv = [sys.executable, __file__, "--way", way, "--name", name, "--folder", str(folder)]
-    return json.loads(subprocess.run(argv, capture_output=True, check=True, text=True, cwd=ROOT).stdout.splitlines()[-1])
+    return json.loads(
+        subprocess.run(argv, capture_output=True, check=True, text=True, cwd=ROOT).stdout.splitlines()[-1]
+    )
 
 
 def main() -> None:

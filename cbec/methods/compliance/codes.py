@@ -115,7 +115,9 @@ class Pairs:
         if len(fresh):
             near = [divmod(key, self.WIDTH) if key < self.FAR else divmod(key - self.FAR, self.SHIFT) for key in fresh]
             self.first = pl.concat([self.first, pl.Series("first", [a for a, _ in near], dtype=pl.Int64)], rechunk=True)
-            self.second = pl.concat([self.second, pl.Series("second", [b for _, b in near], dtype=pl.Int64)], rechunk=True)
+            self.second = pl.concat(
+                [self.second, pl.Series("second", [b for _, b in near], dtype=pl.Int64)], rechunk=True
+            )
         return numbers
 
 

@@ -199,7 +199,9 @@ def _totals(imports: pl.DataFrame, base: str, own: bool, simple: bool, highest: 
 
 def _state(total: dict[str, pl.Series], edge: pl.Expr, simple: bool) -> pl.Expr:
     high = None if simple else pl.lit(total["high"]) < edge
-    return _told(pl.lit(total["low"]) < edge, high, *(pl.lit(total[c]) if c in total else None for c in ("gap", "orphan")))
+    return _told(
+        pl.lit(total["low"]) < edge, high, *(pl.lit(total[c]) if c in total else None for c in ("gap", "orphan"))
+    )
 
 
 def _state_of_items(imports: pl.DataFrame, edge: pl.Expr, base: str, own: bool) -> pl.Expr:

@@ -183,9 +183,7 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     `scheme_rule`, `duty_rule` and their outcomes; `problem`: the reason code where they leave it open; `rate`,
     `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory` for the sentences of reasons.
     """
-    cases = cases.with_columns(
-        pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
-    )
+    cases = cases.with_columns(pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer"))
     parts = []
     for pack in book.packs:
         asked = pl.col("issue").is_null() & pl.col("priced_in_money")

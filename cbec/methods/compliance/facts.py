@@ -54,7 +54,8 @@ class Facts:
             words[name] = Words(known=known if lines[name].null_count() < lines.height else ())
         letters = ["", MALFORMED, *(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))]
         words["prefix"] = Words(known=letters)
-        words["origin"] = Words(lines["origin"], *([] if products is None else [products["origin"]]))
+        made = [frame["origin"] for frame in (lines, products) if frame is not None and "origin" in frame.columns]
+        words["origin"] = Words(*made)
         self._words = words
         self._malformed = _malformed(lines)
         named = {word for asked in self._asked.values() for word in asked.get("origin", ())} - {UNKNOWN}
@@ -123,7 +124,9 @@ class Facts:
         parts = [self._places.table[place], self._conducts.table[conduct], self._kinds.table[kind]]
         number = pl.Series("buyer_tax_id", BUYERS, dtype=pl.String).gather(rest // 2)
         told = pl.concat(parts, how="horizontal").with_columns(
-            number.replace(MALFORMED, MISSING), (number == MALFORMED).alias("malformed"), (rest % 2 == 0).alias("priced_in_money")
+            number.replace(MALFORMED, MISSING),
+            (number == MALFORMED).alias("malformed"),
+            (rest % 2 == 0).alias("priced_in_money"),
         )
         self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
 

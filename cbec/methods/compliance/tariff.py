@@ -128,7 +128,12 @@ class Tariff:
         self._origins = [None, *sorted({r.origin for r in rows if r.origin is not None})]
         told = [self._origins.index(o) if o in self._origins else 0 for o in facts.origin.words]
         self._of_origin = pl.Series("origin", [*told, 0], dtype=pl.Int64)
-        sizes = {"period": len(self._cuts) + 1, "told": 2, "code": len(self._prefixes) + 1, "origin": len(self._origins)}
+        sizes = {
+            "period": len(self._cuts) + 1,
+            "told": 2,
+            "code": len(self._prefixes) + 1,
+            "origin": len(self._origins),
+        }
         self._combinations, self._pairs = Combinations(sizes), Pairs()
         self._goods: list[tuple[int, int, int, int]] = []
         self._places: dict[Place, int] = {}

@@ -159,9 +159,7 @@ class _Run:
     def _imports(self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
         """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
         cells = self._decisions.cells
-        imports = frame[rows].with_columns(
-            _gathered(cells, "cell", "amount", "business", "telling", "share")
-        )
+        imports = frame[rows].with_columns(_gathered(cells, "cell", "amount", "business", "telling", "share"))
         imports = imports.with_columns(
             pl.when("priced").then("goods").alias("goods"),
             lines["_year"][rows].alias("year"),
@@ -185,7 +183,9 @@ class _Run:
 
     def _with_case(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
         """Adds `case`, what its rules say of the amounts, and `problem` (with `what` it is about)."""
-        state = pl.Series("state", [consignments.stateless(self._book.slots)], dtype=pl.Int64).new_from_index(0, frame.height)
+        state = pl.Series("state", [consignments.stateless(self._book.slots)], dtype=pl.Int64).new_from_index(
+            0, frame.height
+        )
         if imports is not None:
             state = state.scatter(imports["row"], imports["state"])
         frame = frame.with_columns(self._decisions.case(frame["cell"], state).alias("case"))
