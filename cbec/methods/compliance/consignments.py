@@ -107,7 +107,7 @@ def _against(imports: pl.DataFrame, cells: pl.DataFrame, limits: pl.DataFrame) -
     here = cells[imports["cell"].unique().sort().to_list()]
     edges = {slot: here.select(_edge(slot).max()).item() for slot in limits["slot"]}
     simple = imports["low_goods"].equals(imports["high_goods"]) and imports["low_value"].equals(imports["high_value"])
-    per_consignment = limits.filter((pl.col("per") == "consignment"))
+    per_consignment = limits.filter(pl.col("per") == "consignment")
     bases = per_consignment.select("base", "own").unique(maintain_order=True).rows()
     highest = max((edges[slot] or 0 for slot in per_consignment["slot"]), default=0)
     totals = {(base, own): _totals(imports, base, own, simple, highest) for base, own in bases}
