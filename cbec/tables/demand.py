@@ -303,7 +303,6 @@ replenishment = Contract(
         _SKU,
         _WAREHOUSE,
         Column("order_qty", "float", unit="pieces", min=0, digits=2),
-        Column("wanted_qty", "float", "the order that the policy asks for before budget and containers", required=False, null=True, unit="pieces", min=0, digits=2),
         Column("order_date", "date", null=True),
         Column("arrival_date", "date", null=True),
         Column("reorder_point", "float", unit="pieces", digits=2),
@@ -318,6 +317,7 @@ replenishment = Contract(
         Column("runner_up_cost", "float", null=True, digits=2),
         Column("reason_code", "text"),
         Column("reason", "text"),
+        Column("wanted_qty", "float", "the order that the policy asks for before budget and containers", required=False, null=True, unit="pieces", min=0, digits=2),
     ),
     key=("sku", "warehouse"),
 )
