@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cbec.report import svg
+from cbec.report import stockplan, svg
 from cbec.report.format import figure, of, percent
 from cbec.report.page import Figure
 from cbec.report.series import NAIVE, SELLER, tone
@@ -33,6 +33,7 @@ def backtest(page: Page, view: View) -> None:
         page.figures(_backtest_tiles(chosen, naive, seller))
         page.section("Error of every method")
         _wape_bars(page, rows, naive)
+        stockplan.record(page, view, rows)
     _by_class(page, frame)
     page.section("Rows")
     page.table(frame, "Backtest", contract="backtest", formats=_SHARES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cbec.report import svg
+from cbec.report import stockplan, svg
 from cbec.report.format import day, figure, money, number, of, short, short_day
 from cbec.report.page import Chart, Figure
 from cbec.report.series import keys, name, rows_of
@@ -50,6 +50,8 @@ def replenish(page: Page, view: View) -> None:
     page.figures(_tiles(plan, orders, late))
     _savings(page, plan, names)
     _stocks(page, view, plan, names)
+    stockplan.curve(page, view)
+    stockplan.limits(page, view, plan, names)
     page.section("Orders to place")
     _items(page, _urgent(orders, names), "Most urgent first", [*names, *_COLUMNS])
     page.section(
