@@ -20,7 +20,7 @@ from cbec.methods.compliance.fixings import Fixings, Money
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
 from cbec.methods.compliance.measures import Applied
 from cbec.methods.compliance.tariff import Tariff
-from cbec.methods.compliance.waivers import allowed, in_steps, waived
+from cbec.methods.compliance.waivers import allowed, in_steps, replaced, untaxed, waived
 from cbec.methods.compliance.words import REDUCED, Words
 from cbec.methods.compliance.years import by_order, spent
 
@@ -243,7 +243,8 @@ class _Run:
             duty = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("one_rate"))
             return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking"))
 
-        frame = reckon(frame, plain if applied is None else applied.duties)
+        solvable, duties = frame, plain if applied is None else applied.duties
+        frame = reckon(solvable, duties)
         lacking = pl.col("problem").is_null() & pl.col("lacking").is_not_null() & (pl.col("duty_kind") == TARIFF)
         below = pl.col("problem").is_null() & (pl.col("value") < 0)
         frame = frame.with_columns(
@@ -255,7 +256,18 @@ class _Run:
             .otherwise("problem")
             .alias("problem"),
         )
-        return waived(frame, imports, self._book, self._decisions.cells)
+        told = waived(frame, imports, self._book, self._decisions.cells)
+        rows = told.select(pl.col("waived") & pl.col("gross"))["waived"].arg_true()
+        if not len(rows):
+            return told
+        # A tax that is not levied is in no price: taken apart again without it, and asked again.
+        frame = replaced(frame, untaxed(solvable[rows], self._book, duties), rows)
+        told = waived(frame, imports, self._book, self._decisions.cells)
+        circular = (told["row"].is_in(frame["row"][rows].implode()) & ~told["waived"]).alias("circular")
+        problem = (
+            pl.when(circular & pl.col("problem").is_null()).then(pl.lit("tax_limit_circular")).otherwise("problem")
+        )
+        return told.with_columns(problem.alias("problem"))
 
     def _with_flat(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
         """Adds `flat`, the line's share of duties owed once; null where it owes none or it is unknown."""

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.consignments import CENTS, flat_duty
-from cbec.methods.compliance.exact import wide
+from cbec.methods.compliance.exact import part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
 if TYPE_CHECKING:
+    from cbec.methods.compliance.amounts import Duties
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.rules import Rule
 
@@ -83,6 +85,25 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
         pl.when(both).then(0).otherwise("duty").alias("duty"),
         pl.when(gap).then(pl.lit("tax_consignment_unknown")).otherwise("problem").alias("problem"),
     )
+
+
+def untaxed(lines: pl.DataFrame, book: Rulebook, duties: Duties) -> pl.DataFrame:
+    """Amounts of lines whose price holds no tax (nor duty, where the waiver is of both), as it is not levied; `tax` and
+    `duty` are what would be, to be held against the waiver. lines: as `amounts.reckon` takes them, with `waiver`."""
+    rules = {rule.id: rule for pack in book.packs for rule in pack.of("waiver")}
+    both = pl.col("waiver").is_in(_both(rules))
+    bare = lines.with_columns(
+        (pl.col("gross") & ~both).alias("gross"),
+        pl.when(both).then("charged_rate").otherwise(0).alias("charged_rate"),
+    )
+    told = reckon(bare, duties).with_columns(lines["charged_rate"])
+    return told.with_columns(part(pl.col("base"), pl.col("charged_rate")).alias("tax"))
+
+
+def replaced(frame: pl.DataFrame, again: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """The frame with the amounts of some rows reckoned again."""
+    amounts = ("value", "intrinsic", "customs", "duty", "base", "tax")
+    return frame.with_columns(frame[name].scatter(rows, again[name]) for name in amounts)
 
 
 def _both(rules: dict[str, Rule]) -> list[str]:

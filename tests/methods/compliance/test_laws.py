@@ -173,6 +173,9 @@ def test_tax_of_the_parts_is_tax_of_the_whole_but_for_rounding(orders: list[Row]
     for i in range(len(orders)):
         one = [t for t in told if t["order_id"] == f"O{i}"]
         many = [t for t in apart if t["order_id"] == f"O{i}"]
+        # A part may cost less than its share of a duty that is owed once.
+        if any(t["reason_code"] == "tax_price_below_duty" for t in (*one, *many)):
+            continue
         assert {(t["line"], t["status"], t["reason_code"]) for t in one} == {
             (t["line"].split(".")[0], t["status"], t["reason_code"]) for t in many
         }
@@ -201,8 +204,7 @@ def test_a_delivered_price_taken_apart_and_put_together_is_the_price(orders: lis
         row | {"price": row["price"] + t["total"], "price_includes_tax": True, "incoterm": "DDP"} for row, t in kept
     ]
     for (_, sale), again in zip(kept, _taxed(paid), strict=True):
-        # Both sides of a limit explain the price, and it says so; a tax that is not levied is in no price.
-        if again["reason_code"] in ("tax_limit_circular", "tax_waived"):
+        if again["reason_code"] == "tax_limit_circular":  # both sides of a limit explain the price, and it says so
             continue
         assert again == sale
 
