@@ -177,14 +177,22 @@ class _Reader:
             pack=pack or "-",
             gross=basis == "gross",
             told_in=cell(raw.get("told_in"), Column("told_in", "currency"), where),
-            rates=tuple(row(r, fixings, f"{where}: rates") for r in raw.get("rates") or []),
-            tariff=tuple({"measure": "mfn"} | row(r, duties, f"{where}: tariff") for r in raw.get("tariff") or []),
+            rates=tuple(
+                {"date": rows[0].get("date")} | row(r, fixings, f"{where}: rates") for r in raw.get("rates") or []
+            ),
+            tariff=tuple(self._place(pack) | row(r, duties, f"{where}: tariff") for r in raw.get("tariff") or []),
             lines=tuple(rows),
             expect=tuple(expected),
             export=tuple(exported),
             sums=sums,
             **basic,
         )
+
+    def _place(self, pack: str | None) -> dict[str, Any]:
+        """What a row of a tariff need not say: the ordinary duty of the pack's territory, at any time."""
+        own = next((p.jurisdictions for p in self._packs if p.id == pack), ())
+        place = own[0] if len(own) == 1 else (pack or "").upper()
+        return {"measure": "mfn", "jurisdiction": place, "valid_from": date(1900, 1, 1)}
 
 
 def _assumable(rule: Rule) -> bool:

@@ -17,6 +17,7 @@ from cbec.core.errors import UsageFault
 from cbec.methods.compliance.book import rulebook
 from cbec.methods.compliance.cases import DERIVED, Case, Row
 from cbec.methods.compliance.cells import frame
+from cbec.methods.compliance.exact import NO_MINOR
 from cbec.methods.compliance.exports import leaving
 from cbec.methods.compliance.fixings import PER_UNIT, Fixings
 from cbec.methods.compliance.questions import question
@@ -26,7 +27,7 @@ from cbec.methods.compliance.tax import compute
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
 
-CENT = Decimal("0.01")
+CENT, WHOLE = Decimal("0.01"), Decimal(1)
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,13 @@ def _taxed(batch: Sequence[Case], book: Rulebook) -> Iterator[tuple[Case, Compar
 def _derived(line: Row) -> Row:
     """A line of the table tax with the figures of `DERIVED`."""
     base, rate, value, total = (line[c] for c in ("tax_base", "tax_rate", "customs_value", "total"))
-    assessed = None if base is None or rate is None else (base * rate / 100).quantize(CENT, ROUND_HALF_UP)
+    assessed = None if base is None or rate is None else _rounded(base * rate / 100, line["currency"])
     return {**line, "assessed": assessed, "landed": None if value is None or total is None else value + total}
+
+
+def _rounded(amount: Decimal, currency: str) -> Decimal:
+    """To the minor unit, half up."""
+    return amount.quantize(WHOLE if currency in NO_MINOR else CENT, ROUND_HALF_UP)
 
 
 def _converted(line: Row, sold: Row, case: Case) -> Row:
@@ -166,7 +172,7 @@ def _converted(line: Row, sold: Row, case: Case) -> Row:
     pair = fixings.pair(line["currency"], case.told_in)
     rate = Decimal(int(fixings.of(pl.Series([pair]), pl.Series([sold["date"]], dtype=pl.Date))[0])) / PER_UNIT
     money = [c.name for c in (*tables.get("tax").columns, *DERIVED) if c.digits == 2]
-    told = {c: (line[c] * rate).quantize(CENT, ROUND_HALF_UP) for c in money if line[c] is not None}
+    told = {c: _rounded(line[c] * rate, case.told_in) for c in money if line[c] is not None}
     return {**line, **told, "currency": case.told_in}
 
 

@@ -195,6 +195,22 @@ cases:
     assert _run(text).table["passed"].all()
 
 
+def test_what_rows_of_rates_and_of_a_tariff_need_not_say() -> None:
+    text = """
+pack: jp
+cases:
+  - case: in-yen
+    told_in: JPY
+    rates: [{base: USD, quote: JPY, rate: 150.5}]
+    tariff: [{hs_code: "4202", duty: 8%}]
+    given: {date: 2024-06-03, ship_from: US, ship_to: JP, currency: USD, buyer_type: B2B, price: 100.01, hs_code: "420221"}
+    expect: {customs_value: 15052, duty: 1204, currency: JPY}
+"""
+    assert _run(text).table.select("field", "got", "passed").rows() == [
+        ("1.customs_value", "15052.00", True), ("1.duty", "1204.00", True), ("1.currency", "JPY", True),
+    ]  # fmt: skip
+
+
 def test_another_kind_of_case() -> None:
     text = """
 cases:
