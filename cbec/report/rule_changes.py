@@ -17,8 +17,8 @@ _BARS = 15
 _CHARTS = 4
 _SKUS = 25
 _CHANGE = [
-    "rule_id", "jurisdiction", "scheme", "category", "valid_from", "valid_to", "old_value", "new_value", "unit", "lines_changed", "orders", "skus",
-    "difference", "currency", "reason", "citation",
+    "rule_id", "jurisdiction", "valid_from", "old_value", "new_value", "unit", "lines_changed", "skus", "difference", "currency", "reason",
+    "valid_to", "scheme", "category", "orders", "citation",
 ]  # fmt: skip
 _DIFFERENCE: Any = {"difference": "money", "old_total": "money", "new_total": "money"}
 
