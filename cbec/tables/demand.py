@@ -194,7 +194,7 @@ prepared = Contract(
         Column("date", "moment", "first day of the period"),
         Column("units", "float", "demand used; empty = masked (not known)", null=True, digits=4),
         Column("returned", "float", "units returned in the period, netted apart", digits=4),
-        Column("flag", "text", "stock_out, gap_filled, promo or nothing", null=True, default=""),
+        Column("flag", "text", "stock_out, gap_filled, promo, bulk (capped) or nothing", null=True, default=""),
     ),
     key=("sku", "market", "warehouse", "channel", "date"),
     dynamic_key=True,

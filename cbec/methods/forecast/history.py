@@ -3,6 +3,7 @@
 One function for all methods, so that each sees the same demand:
 - gaps are zero sales only between the first sale and the end (or the delisting); before the first sale nothing is known;
 - periods out of stock are masked, not zero (partly out of stock: mean of the days in stock, scaled up);
+- a period far above all before it is a one-off bulk order: capped at the largest before;
 - returns (negative units) are netted apart;
 - a last period that is not over, and a first one that began before the data, are dropped.
 Every series ends at `as_of`; rows after it do not count.
@@ -33,6 +34,8 @@ KEYS = ("sku", "market", "warehouse", "channel")
 MIN_IN_STOCK = 0.25
 #: Series of a group that has seasons of its own.
 GROUP = 20
+#: A period of more than so many times the largest one before it, of at least so many with a sale, is a one-off bulk order.
+BULK, BULK_SALES = 3.0, 8
 #: Chance below which a silence is no accident.
 UNLIKELY = 0.01
 
@@ -42,7 +45,7 @@ class Panel:
     """Demand of n series over T periods that end together.
 
     keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
-    gap: n x T marks. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
+    gap, bulk: n x T marks. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
     so long that the series counts as delisted. adi, cv2, demand_class: see `classify`. dropped: flags that hold for
     every series. group: which series share a season besides, numbers from 0 (see `groups`).
     """
@@ -65,6 +68,7 @@ class Panel:
     group: NDArray[np.int64]
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    bulk: Flags = field(default_factory=lambda: np.zeros((0, 0), bool))
 
     @property
     def season(self) -> int:
@@ -89,6 +93,7 @@ class Panel:
         marks = {
             "constant": (lives >= 3) & (low == known.max(1, initial=0.0)),
             "one_sale": sales == 1,
+            "bulk_capped": self.bulk.any(1),
             "gap_filled": (self.gap & alive).any(1),
             "new": self.demand_class == "new",
             "no_sales": self.demand_class == "empty",
@@ -165,8 +170,21 @@ def panel(
     stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
     promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
     gap = ~_marks(rows, shape, start) & ~stock_out
+    bulk, units = _capped(units, promo)
     return finish(
-        names, chosen, start, as_of, units, returned, stock_out, promo, gap, groups(names, products), dropped, notes
+        names,
+        chosen,
+        start,
+        as_of,
+        units,
+        returned,
+        stock_out,
+        promo,
+        gap,
+        groups(names, products),
+        dropped,
+        notes,
+        bulk,
     )
 
 
@@ -211,6 +229,7 @@ def until(panel: Panel, cut: int) -> Panel:
         panel.group,
         panel.dropped,
         [],
+        panel.bulk[:, :width],
     )
 
 
@@ -227,6 +246,7 @@ def finish(
     group: NDArray[np.int64],
     dropped: tuple[str, ...],
     notes: list[str],
+    bulk: Flags | None = None,
 ) -> Panel:
     """Trim what lies before the first sale, find what is delisted, classify."""
     width = units.shape[1]
@@ -256,6 +276,7 @@ def finish(
         group=group,
         dropped=dropped,
         notes=notes,
+        bulk=np.zeros(units.shape, bool) if bulk is None else bulk,
     )
 
 
@@ -351,6 +372,20 @@ def _mask(
         scaled = np.where(known >= MIN_IN_STOCK * slots, (units - sold) * slots / known, np.nan)
     mark = lost > 0
     return mark, np.where(mark, scaled, units)
+
+
+def _capped(units: Floats, promo: Flags) -> tuple[Flags, Floats]:
+    """One-off bulk orders (n x T marks), and units with them capped at the largest period before them.
+
+    What lies before a period alone decides, so that nothing later changes the past; a second order of the size is no
+    longer one-off, and promotions are none.
+    """
+    known = np.nan_to_num(units)
+    before = np.zeros(units.shape)
+    before[:, 1:] = np.maximum.accumulate(known, 1)[:, :-1]
+    sales: NDArray[np.int64] = np.cumsum(known > 0, 1) - (known > 0)
+    bulk = (sales >= BULK_SALES) & (known > BULK * before) & ~promo
+    return bulk, np.where(bulk, before, units)
 
 
 def _slots(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbec.core.errors import InputRejected, UsageFault
-from cbec.methods.forecast import history
+from cbec.methods.forecast import history, tables
 
 MONDAY = date(2024, 1, 1)
 
@@ -212,3 +212,22 @@ def test_groups_of_market_and_category():
     few = names.with_columns(market=pl.Series([f"M{i // 5}" for i in range(100)]))
     assert history.groups(few, None).tolist() == [0] * 100
     assert history.groups(few, products)[0] == 0
+
+
+def test_a_one_off_bulk_order_is_capped_and_a_second_is_not():
+    rng = np.random.default_rng(1)
+    units = rng.integers(3, 9, 60).astype(float)
+    units[[30, 45]] = 60.0
+    rows = [(date(2024, 1, 1) + timedelta(days=i), "A", u) for i, u in enumerate(units)]
+    sold = pl.DataFrame(rows, schema={"date": pl.Date, "sku": pl.String, "units": pl.Float64}, orient="row")
+    made = history.panel(sold, as_of=date(2024, 2, 29), frequency="D")
+    assert np.flatnonzero(made.bulk[0]).tolist() == [30]
+    assert made.units[0, 30] == units[:30].max() and made.units[0, 45] == 60.0
+    assert "bulk_capped" in made.flags()[0]
+    told = tables.prepared(made)
+    assert told.filter(pl.col("flag") == "bulk")["date"].to_list() == [date(2024, 1, 31)]
+    before = history.panel(sold, as_of=date(2024, 2, 5), frequency="D")  # what comes later changes nothing
+    assert (before.units[0] == made.units[0, :36]).all()
+    promoted = history.panel(sold.with_columns(promo=pl.col("units") == 60), as_of=date(2024, 2, 29), frequency="D")
+    assert not promoted.bulk.any()
+    assert not history.until(made, 40).bulk.any()
