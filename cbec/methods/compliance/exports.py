@@ -28,7 +28,14 @@ def leaving(order_lines: pl.DataFrame, book: Rulebook, language: str = "en") -> 
     """
     packs = [pack for pack in book.packs if pack.of("export")]
     owner = owners(packs).select("code", "pack")
-    sales = order_lines.filter((pl.col("qty") > 0) & pl.col("date").is_not_null() & pl.col("ship_to").is_not_null())
+    places = owner["code"].to_list()
+    # A first look at few columns: most files hold no line that leaves such a country.
+    leaves = order_lines.select(
+        (pl.col("qty") > 0)
+        & pl.all_horizontal(pl.col("date", "ship_to").is_not_null())
+        & pl.any_horizontal(pl.col("ship_from", "seller_country").is_in(places)).fill_null(False)
+    ).to_series()
+    sales = order_lines.select("order_id", "line", "date", *ON[:-1]).filter(leaves)
     period = book.periods.lookup(sales["date"]).of(sales["date"]).alias("period")
     sales = sales.select("order_id", "line", *ON[:-1]).with_columns(period)
     ways = sales.select(ON).unique(maintain_order=True)

@@ -30,18 +30,18 @@ def with_sale_date(lines: pl.DataFrame) -> pl.Series:
     lines: `run` (number of the order), `sku`, `qty`, `date`. A refund falls under the rules of the day of the sale of
     its article in its order, else of its order.
     """
-    back = pl.col("qty") < 0
-    refunds = lines.filter(back).select("run").unique()
-    if refunds.is_empty():
+    back = (lines["qty"] < 0).arg_true()
+    if not len(back):
         return lines["date"]
-    asked = lines.select("run", "sku", "qty", "date")
-    sales = asked.join(refunds, on="run", how="semi").filter(~back)
+    refunds = lines.select("run", "sku", "date")[back]
+    sales = lines.select("run", "sku", "date").filter(lines["qty"] >= 0)
+    sales = sales.filter(sales["run"].is_in(refunds["run"].unique().implode()))
     article = sales.group_by("run", "sku").agg(pl.col("date").min().alias("of_article"))
     order = sales.group_by("run").agg(pl.col("date").min().alias("of_order"))
-    joined = asked.join(article, on=["run", "sku"], how="left", maintain_order="left")
+    joined = refunds.join(article, on=["run", "sku"], how="left", maintain_order="left")
     joined = joined.join(order, on="run", how="left", maintain_order="left")
-    sold = pl.coalesce("of_article", "of_order", "date")
-    return joined.select(pl.when(back).then(sold).otherwise("date").alias("date"))["date"]
+    sold = joined.select(pl.coalesce("of_article", "of_order", "date").alias("date"))["date"]
+    return lines["date"].scatter(back, sold)
 
 
 def amounts(lines: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
         "undetermined_lines": tax.filter(pl.col("status") == "UNDETERMINED").height,
         "flagged_lines": tax.height - tax["flags"].null_count(),
     }
-    known = tax.filter(pl.col("status") == "OK")
+    known = tax.select("currency", "collected_by", "tax", "duty", "total").filter(tax["status"] == "OK")
     sums = known.group_by("currency").agg(pl.col("tax", "duty", "total").sum()).sort("currency")
     for currency, due_tax, duty, total in sums.iter_rows():
         found |= {f"tax_total_{currency}": float(due_tax), f"duty_total_{currency}": float(duty)}
@@ -37,10 +37,14 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
 
 
 def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
-    """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
+    """What a person should act on. tax: in the order of order_lines, as `tax.compute` gives it.
+
+    Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
     lines outside the tax area and packs past their last check (warn)."""
     found = [*_undetermined(tax, order_lines), *_reduced(tax), *stale(packs, order_lines["ship_to"], as_of)]
-    outside = tax.filter(pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"]))
+    outside = tax.select("ship_to", "reason_code").filter(
+        pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
+    )
     for country, lines in outside.group_by("ship_to").len().sort("ship_to").iter_rows():
         message = f"{lines} lines go to special territories of {country}; what these charge themselves is not covered"
         found.append(Finding(f"territory:{country}", "warn", country, "territory", message))
@@ -49,8 +53,9 @@ def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack]
 
 def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]:
     goods = (pl.col("qty") * pl.col("price")).abs().cast(pl.Float64)
-    value = order_lines.select("order_id", "line", goods.alias("value"))
-    open_lines = tax.filter(pl.col("status") == "UNDETERMINED").join(value, on=["order_id", "line"], how="left")
+    rows = (tax["status"] == "UNDETERMINED").arg_true()
+    value = order_lines.select("qty", "price")[rows].select(goods.alias("value"))
+    open_lines = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(value)
     groups = (
         open_lines.group_by("reason_code", "currency")
         .agg(pl.len(), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min())
@@ -68,7 +73,10 @@ def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]
 
 def _reduced(tax: pl.DataFrame) -> list[Finding]:
     """Lines taxed at the standard rate although goods of their kind commonly bear a reduced one, per country."""
-    flagged = tax.filter(pl.col("flags").str.split("|").list.contains(REDUCED).fill_null(False))
+    flagged = tax.select("order_id", "ship_to", "currency", "tax_base", "tax", "flags").filter(
+        tax["flags"].is_not_null()
+    )
+    flagged = flagged.filter(pl.col("flags").str.split("|").list.contains(REDUCED))
     groups = (
         flagged.group_by("ship_to", "currency")
         .agg(pl.len(), pl.col("tax_base", "tax").sum().cast(pl.Float64), pl.col("order_id").min())
@@ -107,13 +115,13 @@ def stale(packs: Sequence[Pack], ship_to: pl.Series | None, as_of: date | None) 
 
 
 def notes(order_lines: pl.DataFrame, tax: pl.DataFrame, gross: bool) -> list[str]:
-    """What was taken for granted, with the number of lines it touches."""
-    lines = order_lines.join(tax.select("order_id", "line", "status", scheme_used="scheme"), on=["order_id", "line"])
-    lines = lines.filter(pl.col("status") == "OK")
+    """What was taken for granted, with the number of lines it touches. tax: in the order of order_lines."""
+    lines = order_lines.select("price_includes_tax", "scheme", "marketplace_collects")
+    lines = lines.with_columns(tax["scheme"].alias("scheme_used")).filter(tax["status"] == "OK")
     found = []
 
     def note(condition: pl.Expr, text: str) -> None:
-        count = lines.filter(condition).height
+        count = int(lines.select(condition.sum()).item() or 0)
         if count:
             found.append(f"{text}: {count} line{'s' if count != 1 else ''}")
 

@@ -59,8 +59,7 @@ def compute(
     order: pl.Series | None = None
     if not together:
         order = order_lines["order_id"].arg_sort()
-        order_lines = order_lines[order]
-        starts, _ = runs(order_lines["order_id"])
+        starts, _ = runs(order_lines["order_id"].gather(order))
     run = _Run(order_lines, products, rates, tariff, book, gross, language)
     if years is None:
         years = by_order(order_lines, Fixings(rates), book)
@@ -72,7 +71,11 @@ def compute(
         at = int(heads[after]) if after < len(heads) else order_lines.height
         cuts.append(at)
     ends = [*cuts[1:], order_lines.height]
-    parts = [run.part(order_lines[a:b], starts[a:b]) for a, b in zip(cuts, ends, strict=True)]
+    # Lines of one order are brought together part by part, so that no second copy of the file is held.
+    parts = [
+        run.part(order_lines[a:b] if order is None else order_lines[order[a:b]], starts[a:b])
+        for a, b in zip(cuts, ends, strict=True)
+    ]
     told = pl.concat(parts, rechunk=False)
     return told if order is None else told[order.arg_sort()]
 
@@ -302,12 +305,12 @@ class _Run:
         rate = frame["one_rate"] if applied is None else applied.rate(frame)
         parts = pl.Series("duty_parts", [None], dtype=pl.String).new_from_index(0, frame.height)
         used = frame.with_columns(pl.when(known & tariff).then("resolution").alias("resolution"))
-        words = self._words.number(used)
+        words, cited = self._words.number(used)
         if applied is not None:
             built = applied.build_up(frame.filter(known & tariff))
             if built.height:
                 parts = frame.select("row").join(built, on="row", how="left", maintain_order="left")["duty_parts"]
-        table = self._words.table
+        table, sources = self._words.table, self._words.sources
         signed = frame["sign"].min() == -1
         one_unit = frame["digits"].min() == 2
 
@@ -321,7 +324,7 @@ class _Run:
         imported = pl.col("imported") | _gather(table["import"], "words")
         amounts = frame.select("sign", "digits", "value", "intrinsic", "customs", "duty", "base", "tax", "imported")
         amounts = amounts.with_columns(
-            known=frame["problem"].is_null(), words=words, tariff=frame["duty_kind"] == TARIFF
+            known=frame["problem"].is_null(), words=words, cited=cited, tariff=frame["duty_kind"] == TARIFF
         )
         amounts = amounts.with_columns(
             minor(pl.col("intrinsic"), pl.col("known")).alias("intrinsic"),
@@ -351,8 +354,8 @@ class _Run:
             lines["currency"],
             told("scheme"),
             told("collected_by"),
-            told("rule_ids"),
-            told("citation"),
+            _gather(sources["rule_ids"], "cited").alias("rule_ids"),
+            _gather(sources["citation"], "cited").alias("citation"),
             parts,
             told("flags"),
             told("reason_code"),

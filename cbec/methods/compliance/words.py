@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cbec.core import reasons
-from cbec.methods.compliance.codes import MANY, Register
+from cbec.methods.compliance.codes import MANY, Pairs, Register
 from cbec.methods.compliance.exact import percent
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.decisions import Decisions
-    from cbec.methods.compliance.tariff import Tariff
+    from cbec.methods.compliance.tariff import Part, Tariff
+
+    Cited = tuple[frozenset[str], frozenset[str]]
 
 UNCHECKED = "exemption_unchecked"
 """Flag of a line with a duty on nearly everything, whose exceptions the tariff does not name."""
@@ -21,49 +24,49 @@ REDUCED = "reduced_rate"
 """Flag of a line taxed at the standard rate although goods of its kind commonly bear a reduced one."""
 TAX_ID = "buyer_tax_id_malformed"
 """Flag of a sale to a business whose tax number cannot be one: taken as if it had none."""
-REASONS = 2**12
-"""More distinct reasons than this (with what they are about) are not told apart."""
 
 
 class Words:
-    """The words of one run, found as combinations are met; `table` has a row for each."""
+    """The words of one run, found as combinations are met.
+
+    `table` has a row for each combination that is told alike; `sources` one for each set of rules and sources, which
+    are many more where a tariff names a source for every row.
+    """
 
     def __init__(self, decisions: Decisions, tariff: Tariff, book: Rulebook, language: str) -> None:
         self._decisions, self._tariff, self._book, self._language = decisions, tariff, book, language
-        self._register = Register()
+        self._register, self._cited = Register(), Pairs()
         self._whys: dict[tuple[str | None, str | None], int] = {(None, None): 0}
+        self._rulesets: dict[tuple[str, ...] | None, int] = {None: 0}
+        self._of_case = pl.Series("ruleset", [], dtype=pl.Int64)
+        self._duties: dict[Cited, int] = {(frozenset(), frozenset()): 0}
+        self._of_resolution = pl.Series("cited", [], dtype=pl.Int64)
         self.table = pl.DataFrame()
+        self.sources = pl.DataFrame()
 
-    def number(self, lines: pl.DataFrame) -> pl.Series:
-        """The words of each line. lines: `case`, `problem` (reason code of what is unknown, null = nothing), `what`
-        (what that reason is about), `resolution` (of the duties that were used, null = none), `waived`."""
+    def number(self, lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+        """The words of each line (rows of `table`) and its sources (rows of `sources`).
+
+        lines: `case`, `problem` (reason code of what is unknown, null = nothing), `what` (what that reason is about),
+        `resolution` (of the duties that were used, null = none), `waived`.
+        """
         key = pl.col("case")
         if lines["problem"].null_count() < lines.height:
-            rows = lines["problem"].is_not_null().arg_true()
-            pairs = lines.select("problem", "what")[rows]
-            for pair in pairs.unique(maintain_order=True).iter_rows():
-                self._whys.setdefault(pair, len(self._whys))
-            table = pl.DataFrame(
-                [(*pair, n) for pair, n in self._whys.items()],
-                schema={"problem": pl.String, "what": pl.String, "why": pl.Int64},
-                orient="row",
-            )
-            found = pairs.join(table, on=["problem", "what"], how="left", nulls_equal=True, maintain_order="left")[
-                "why"
-            ]
-            why = pl.Series("why", [0], dtype=pl.Int64).new_from_index(0, lines.height).scatter(rows, found)
-            key += pl.lit(why) * (MANY * 2)
+            key += pl.lit(self._why(lines)) * (MANY * 4)
         if lines["waived"].any():
             key += pl.col("waived").cast(pl.Int64) * MANY
         if lines["resolution"].null_count() < lines.height:
-            key += (pl.col("resolution").fill_null(-1) + 1) * (MANY * 2 * REASONS)
+            unchecked = pl.Series([r.unchecked for r in self._tariff.resolutions], dtype=pl.Boolean)
+            if unchecked.any():
+                raised = pl.lit(unchecked).gather(pl.col("resolution")).fill_null(False)
+                key += raised.cast(pl.Int64) * (MANY * 2)
         numbers, fresh = self._register.number(lines.select(key.alias("key"))["key"])
         if len(fresh):
             split = fresh.to_frame("key").select(
                 (pl.col("key") % MANY).alias("case"),
                 (pl.col("key") // MANY % 2).alias("waived"),
-                (pl.col("key") // (MANY * 2) % REASONS).alias("why"),
-                (pl.col("key") // (MANY * 2 * REASONS)).alias("resolution"),
+                (pl.col("key") // (MANY * 2) % 2 == 1).alias("unchecked"),
+                (pl.col("key") // (MANY * 4)).alias("why"),
             )
             whys = list(self._whys)
             said = [whys[n] for n in split["why"].to_list()]
@@ -71,6 +74,45 @@ class Words:
             what = pl.Series("what", [w for _, w in said], dtype=pl.String)
             told = self._told(split.with_columns(problem, what))
             self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
+        return numbers, self._cite(lines)
+
+    def _why(self, lines: pl.DataFrame) -> pl.Series:
+        """The number of each line's reason with what it is about, 0 for none."""
+        rows = lines["problem"].is_not_null().arg_true()
+        pairs = lines.select("problem", "what")[rows]
+        for pair in pairs.unique(maintain_order=True).iter_rows():
+            self._whys.setdefault(pair, len(self._whys))
+        table = pl.DataFrame(
+            [(*pair, n) for pair, n in self._whys.items()],
+            schema={"problem": pl.String, "what": pl.String, "why": pl.Int64},
+            orient="row",
+        )
+        found = pairs.join(table, on=["problem", "what"], how="left", nulls_equal=True, maintain_order="left")["why"]
+        return pl.Series("why", [0], dtype=pl.Int64).new_from_index(0, lines.height).scatter(rows, found)
+
+    def _cite(self, lines: pl.DataFrame) -> pl.Series:
+        """The rules and sources of each line, as a row of `sources`."""
+        rules = self._decisions.cases["rules"][len(self._of_case) :].to_list()
+        if rules:
+            held = [None if r is None else tuple(r) for r in rules]
+            found = [self._rulesets.setdefault(r, len(self._rulesets)) for r in held]
+            self._of_case = pl.concat([self._of_case, pl.Series("r", found, dtype=pl.Int64)], rechunk=True)
+        fresh = self._tariff.resolutions[len(self._of_resolution) :]
+        if fresh:
+            duties = [_cited(resolution.parts) for resolution in fresh]
+            found = [self._duties.setdefault(cited, len(self._duties)) for cited in duties]
+            self._of_resolution = pl.concat([self._of_resolution, pl.Series("d", found, dtype=pl.Int64)], rechunk=True)
+        ruleset = pl.lit(self._of_case).gather(pl.col("case"))
+        if lines["problem"].null_count() < lines.height:
+            ruleset = pl.when(pl.col("problem").is_in(UNTOUCHED).fill_null(False)).then(0).otherwise(ruleset)
+        codes = lines.select(
+            ruleset.alias("ruleset"),
+            pl.lit(self._of_resolution).gather(pl.col("resolution")).fill_null(0).alias("duties"),
+        )
+        numbers = self._cited.number(codes["ruleset"], codes["duties"])
+        if len(self._cited.first) > self.sources.height:
+            told = self._told_sources()
+            self.sources = pl.concat([self.sources, told], rechunk=True) if self.sources.width else told
         return numbers
 
     def _told(self, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +129,7 @@ class Words:
             pl.when(known).then(reason).otherwise("problem").alias("reason_code"),
             pl.concat_str(
                 pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)),
-                pl.when(known & self._unchecked(fresh["resolution"])).then(pl.lit(UNCHECKED)),
+                pl.when(known & pl.lit(fresh["unchecked"])).then(pl.lit(UNCHECKED)),
                 pl.when(pl.col("business") & pl.col("malformed")).then(pl.lit(TAX_ID)),
                 separator="|",
                 ignore_nulls=True,
@@ -109,10 +151,7 @@ class Words:
             sentences = pl.select(
                 pl.when(raised).then(pl.concat_str(sentences, warned, separator=" ")).otherwise(sentences).alias("r")
             )["r"]
-        rows = rows.with_columns(
-            sentences.alias("reason"),
-            *self._rules(rows["rules"].to_list(), fresh["resolution"].to_list(), rows["problem"].to_list()),
-        )  # fmt: skip
+        rows = rows.with_columns(sentences.alias("reason"))
         collector = pl.when(pl.col("waived")).then(pl.lit("nobody")).otherwise("scheme_collected_by")
         return rows.select(
             pl.when(known).then(pl.lit("OK")).otherwise(pl.lit("UNDETERMINED")).alias("status"),
@@ -120,36 +159,37 @@ class Words:
             pl.when(known).then(pl.lit(0)).cast(pl.Decimal(38, 2)).alias("other_charges"),
             pl.when(known).then("scheme_scheme").alias("scheme"),
             pl.when(known).then(collector).alias("collected_by"),
-            "rule_ids",
-            "citation",
             "flags",
             "reason_code",
             "reason",
             (known & (pl.col("scheme_scheme") == "IMPORT")).fill_null(False).alias("import"),
         )
 
-    def _unchecked(self, resolutions: pl.Series) -> pl.Series:
-        said = [n > 0 and self._tariff.resolutions[n - 1].unchecked for n in resolutions.to_list()]
-        return pl.Series("unchecked", said, dtype=pl.Boolean)
-
-    def _rules(
-        self, rules: list[list[str] | None], resolutions: list[int], problems: list[str | None]
-    ) -> list[pl.Series]:
-        """Ids of rules, sorted, and the titles of their sources with those of the tariff's rows."""
+    def _told_sources(self) -> pl.DataFrame:
+        """`rule_ids`, sorted, and `citation`: the titles of their sources with those of the tariff's rows."""
         titles = self._book.titles()
+        rulesets, duties = list(self._rulesets), list(self._duties)
+        fresh = (codes[self.sources.height :].to_list() for codes in (self._cited.first, self._cited.second))
         ids: list[str | None] = []
         sources: list[str | None] = []
-        for own, number, problem in zip(rules, resolutions, problems, strict=True):
-            if own is None or problem in UNTOUCHED:
+        for ruleset, number in zip(*fresh, strict=True):
+            own, (more, told) = rulesets[ruleset], duties[number]
+            if own is None:
                 ids.append(None)
                 sources.append(None)
                 continue
-            parts = self._tariff.resolutions[number - 1].parts if number else ()
-            every = sorted({*own, *(p.rule for p in parts if p.rule is not None)})
-            cited = {titles[rule] for rule in every} | {p.source for p in parts if p.source is not None}
+            every = sorted({*own, *more})
             ids.append("|".join(every))
-            sources.append("|".join(sorted(source.replace("|", "/") for source in cited)))
-        return [pl.Series("rule_ids", ids, dtype=pl.String), pl.Series("citation", sources, dtype=pl.String)]
+            sources.append("|".join(sorted(source.replace("|", "/") for source in {titles[r] for r in every} | told)))
+        schema = {"rule_ids": pl.String, "citation": pl.String}
+        return pl.DataFrame({"rule_ids": ids, "citation": sources}, schema=schema)
+
+
+def _cited(parts: Sequence[Part]) -> Cited:
+    return (
+        frozenset(part.rule for part in parts if part.rule is not None),
+        frozenset(part.source for part in parts if part.source is not None),
+    )
 
 
 UNTOUCHED = ("tax_no_price", "tax_no_currency")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 KEY = ["pack", "buyer", "year", "date", "order_id"]
+NEEDED = ["order_id", "date", "ship_to", "qty", "price", "shipping", "insurance", "currency", "customer_id"]
 
 
 def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFrame | None:
@@ -44,7 +45,7 @@ def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame | None) -> p
         return none
     told = _asked(lines, book).select("n", *KEY).join(orders, on=KEY, how="left", maintain_order="left")
     sold = none.scatter(told["n"], told["spent"])
-    back = lines.with_row_index("n").filter(pl.col("qty") < 0).select("n", "order_id")
+    back = lines.select("order_id").with_row_index("n").filter(lines["qty"] < 0)
     if back.is_empty():
         return sold
     sales = told.group_by("order_id").agg(pl.col("spent").min())
@@ -56,7 +57,8 @@ def _asked(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     """The lines of sales to countries with a limit per year, with their number `n`, `pack`, `buyer` and `year`."""
     packs = [pack for pack in book.packs if any(r.per == "year" for r in pack.of("limit"))]
     owner = owners(packs).select(pl.col("code").alias("ship_to"), "pack")
-    asked = lines.with_row_index("n").join(owner, on="ship_to", how="inner", maintain_order="left")
+    asked = lines.select(NEEDED).with_row_index("n").filter(lines["ship_to"].is_in(owner["ship_to"].to_list()))
+    asked = asked.join(owner, on="ship_to", how="inner", maintain_order="left")
     asked = asked.filter((pl.col("qty") > 0) & pl.all_horizontal(pl.col("price", "currency", "date").is_not_null()))
     buyer = pl.coalesce("customer_id", pl.concat_str(pl.lit("order "), "order_id"))
     return asked.with_columns(buyer.alias("buyer"), pl.col("date").dt.year().alias("year"))
