@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from cbec.core.errors import CbecError
 from cbec.methods.forecast import orders
+from cbec.methods.forecast.projection import lost_sales
 from cbec.methods.inventory import counted, economic, flow, lotsize, normal, review
 
 Case = dict[str, Any]
@@ -384,12 +385,21 @@ def projection(i: Case) -> Answer:
     due, asked = list(i.get("inbound", [])), list(i["forecast"])
     due += [0.0] * (len(asked) - len(due))
     net = flow.net_stock(start, due[: len(asked)], asked)
+    lost = np.zeros(len(asked))
+    if i["lost"]:
+        supply = start + np.cumsum(due[: len(asked)])
+        gone = np.cumsum(asked)
+        lost = np.diff(lost_sales(supply[None], gone[None])[0] - (supply - gone), prepend=0.0)
+        net = lost_sales(supply[None], gone[None])[0]
     under = np.flatnonzero(net < -1e-9)
     out = {
         **dict.fromkeys(("ending_net_stock", "ending_stock", "net_stock"), net.tolist()),
         "first_negative_week": int(under[0]) + 1 if under.size else None,
         "position_now": start + sum(due),
         "lowest_net_stock": float(net.min()),
+        **dict.fromkeys(("lost_units", "lost_by_week", "lost_sales"), lost.tolist()),
+        **dict.fromkeys(("lost_total", "total_lost"), float(lost.sum())),
+        **dict.fromkeys(("first_empty_week", "first_stockout_week"), _first(lost > 1e-9 if i["lost"] else net <= 1e-9)),
     }
     if "safety_stock" in i:
         low = np.flatnonzero(net < i["safety_stock"] - 1e-9)
@@ -404,6 +414,10 @@ def projection(i: Case) -> Answer:
     return out
 
 
+def _first(on: Any) -> int | None:
+    return int(np.argmax(on)) + 1 if np.any(on) else None
+
+
 def packs(i: Case) -> Answer:
     need = i.get("need")
     if need is None:
@@ -416,7 +430,10 @@ def packs(i: Case) -> Answer:
 def days_of_cover(i: Case) -> Answer:
     weekly = "weekly_forecast" in i
     asked = i["weekly_forecast"] if weekly else i.get("daily_forecast", i.get("forecast"))
-    days = flow.cover(i["stock"], asked, 7.0 if weekly else 1.0)
+    stock = i["stock"] if "stock" in i else i["on_hand"] + i.get("on_order", 0.0) - i.get("reserved", 0.0)
+    if asked is None:  # one rate for all time
+        weekly, asked = "weekly_demand" in i, [i.get("weekly_demand", i.get("daily_demand"))] * 1000
+    days = flow.cover(stock, asked, 7.0 if weekly else 1.0)
     return {"days_of_cover": None if np.isnan(days) else days, "weeks_of_cover": None if np.isnan(days) else days / 7}
 
 
@@ -516,11 +533,38 @@ def answer(case: Case) -> tuple[Answer, str]:
     if solve is None:
         return {}, f"topic {case['topic']} is not known"
     try:
-        found = solve(case["inputs"])
+        found = solve(_named(case))
     except (CbecError, KeyError, StopIteration, TypeError, ValueError) as error:
         return {}, f"{type(error).__name__}: {error}"
     lost = [name for name in asked if name not in found]
     return {k: _plain(found[k]) for k in asked if k in found}, f"no answer for {', '.join(lost)}" if lost else ""
+
+
+#: Other names of inputs, and other lengths of the period of a demand.
+ALIASES = {
+    "fixed_order_cost": ("order_cost", "setup_cost", "ordering_cost", "fixed_cost"),
+    "annual_demand": ("yearly_demand",),
+    "backorder_cost": ("penalty_cost",),
+    "starting_stock": ("initial_inventory", "starting_inventory", "initial_stock"),
+}
+PER_YEAR = {"weekly_demand": 52, "monthly_demand": 12, "daily_demand": 365, "quarterly_demand": 4}
+
+
+def _named(case: Case) -> Case:
+    """The inputs under the names that the topics use; `lost`: whether the question says that unmet demand is lost."""
+    i = dict(case["inputs"])
+    for name, others in ALIASES.items():
+        found = [o for o in others if o in i]
+        if name not in i and found:
+            i[name] = i[found[0]]
+    if "holding_cost" not in i and {"holding_rate", "unit_cost"} <= set(i) and np.isscalar(i["unit_cost"]):
+        i["holding_cost"] = i["holding_rate"] * i["unit_cost"]
+    if "annual_demand" not in i:
+        for name, times in PER_YEAR.items():
+            if name in i and np.isscalar(i[name]):
+                i["annual_demand"] = i[name] * times
+    words = case.get("question", "").lower()
+    return i | {"lost": "is lost" in words or "lost sales" in words}
 
 
 def _plain(value: Any) -> Any:

@@ -49,5 +49,12 @@ def test_cases_of_other_shapes(exam):
         {"fixed_order_cost": 8, "holding_cost": 0.225, "annual_demand": 1300, "order_quantity": 400},
         "annual_cost",
     ) == [71.0]
+    rate = {"order_cost": 8, "holding_rate": 0.225, "unit_cost": 1.0, "weekly_demand": 25}
+    assert ask("eoq", rate, "order_quantity") == [pytest.approx(304.0467, abs=1e-3)]
+    lost = {"on_hand": 10, "inbound": [0, 5, 0], "forecast": [6, 6, 6]}
+    units = dict.fromkeys([*lost, "ending_stock", "lost_units", "first_stockout_week"], "")
+    case = {"id": "x", "topic": "projection", "question": "Unmet demand is lost.", "inputs": lost, "units": units}
+    assert exam.answer(case)[0] == {"ending_stock": [4, 3, 0], "lost_units": [0, 0, 3], "first_stockout_week": 3}
+    assert ask("days_of_cover", {"stock": 50, "weekly_demand": 35}, "days_of_cover") == [10.0]
     found, wrong = exam.answer({"id": "x", "topic": "astrology", "inputs": {}, "units": {"y": ""}})
     assert not found and "not known" in wrong

@@ -178,7 +178,8 @@ def rows(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:
 
 def _unasked(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:
     """Stock without a forecast: nobody can say whether it is too much."""
-    free = (pl.col("on_hand") - pl.col("reserved").fill_null(0.0)).alias("on_hand")
+    promised = pl.col("reserved").fill_null(0.0) + pl.col("backorders").fill_null(0.0)
+    free = (pl.col("on_hand") - promised).alias("on_hand")
     rest = (
         inventory.with_columns(free)
         .filter(pl.col("on_hand") > 0)

@@ -63,4 +63,5 @@ def by_cost(terms: Terms, prices: Prices, days: Floats, factor: float) -> tuple[
         ratio = prices.shortage / (prices.shortage + over)
     known = wanted & ~np.isnan(ratio)
     level = np.clip(np.where(known, ratio, 0.5) * factor, LOWEST, HIGHEST)
+    level = np.where(known & (ratio <= 0), 0.0, level)  # being short costs nothing: nothing is bought for it
     return replace(terms, service=np.where(known, level, terms.service)), wanted & ~known

@@ -83,6 +83,12 @@ def test_carry_over_and_a_single_period_are_told_apart():
     assert factor["order_up_to"] == stats.poisson(25).ppf(0.8 * 6 / 6.01)
 
 
+def test_what_costs_nothing_to_be_without_is_not_bought():
+    for unmet in ("waits", "lost"):
+        policies = room.policy({"shortage_cost": 0.0, "target": "cost_carry_over"})
+        assert one(run(policies=policies, s=Replenish(unmet=unmet)))["order_qty"] == 0
+
+
 def test_a_target_in_money_without_a_cost_says_so():
     result = run(inventory=room.stock(), s=Replenish(target="cost_carry_over"))
     assert one(result)["order_up_to"] == 33
