@@ -159,6 +159,14 @@ def _run_options(command: Command) -> list[inspect.Parameter]:
             _RUN,
             metavar="DIR",
         ),
+        _option(
+            "--engine",
+            str | None,
+            "where partitions are worked on: local, dask://HOST:PORT[/FOLDER] [default: local]",
+            _RUN,
+            metavar="ENGINE",
+            hidden=command.conclude is None,
+        ),
         _option("--config", str | None, "settings file, over ./cbec.yaml", _RUN, metavar="FILE"),
         _option("--set", list[str] | None, "one setting, e.g. --set common.seed=3", _RUN, metavar="KEY=VALUE"),
         _option(
@@ -212,6 +220,7 @@ def _function(command: Command) -> Callable[..., None]:
             fail_on=got["fail_on"],
             as_json=got["json"],
             wait=got["wait"],
+            engine=got["engine"],
             argv=sys.argv[1:],
         )
         raise typer.Exit(runner.run(command, request, Console(_level(got["quiet"], got["verbose"]))))

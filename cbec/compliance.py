@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from cbec.core.command import Common, Result, Table, command, setting
 
@@ -18,7 +20,31 @@ class Tax(Common):
     )
 
 
-@command("tax", "exports", by=("order_id",))
+def _law(*, order_lines: Table, rates: Table | None, s: Tax, **_: object) -> dict[str, Any]:
+    """The rules, and what each buyer had spent by each order: all that an order takes from others."""
+    from cbec.methods.compliance import packs, years
+    from cbec.methods.compliance.book import rulebook
+    from cbec.methods.compliance.fixings import Fixings
+
+    book = rulebook(packs.load(s.rules), s.as_of)
+    return {"book": book, "years": years.by_order(order_lines, Fixings(rates), book)}
+
+
+def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mapping[str, Any], **_: object) -> Result:
+    """What all lines add up to."""
+    from cbec.methods.compliance import summary
+
+    table, packs = tables["tax"], state["book"].packs
+    return Result(
+        tables,
+        money="tax and duty are what the rules say; nothing is decided here (sums per currency are in the metrics)",
+        metrics=summary.metrics(table),
+        findings=summary.findings(table, order_lines, packs, s.as_of),
+        notes=summary.notes(order_lines, table, s.price_basis == "gross"),
+    )
+
+
+@command("tax", "exports", by=("order_id",), fit=_law, conclude=_told)
 def tax(
     order_lines: Table,
     products: Table | None = None,
@@ -26,6 +52,7 @@ def tax(
     rates: Table | None = None,
     *,
     s: Tax,
+    state: Mapping[str, Any],
 ) -> Result:
     """Tax and duty per order line, to the cent, with the rule, its source and who collects it.
 
@@ -33,21 +60,14 @@ def tax(
     quantity) reverses the sale of its order and article, by the rules of the day of that sale. The table exports tells
     the customs regime of sales whose goods leave a country with export rules (China).
     """
-    from cbec.methods.compliance import exports, packs, summary
-    from cbec.methods.compliance.book import rulebook
+    from cbec.methods.compliance import exports
     from cbec.methods.compliance.tax import compute
 
-    loaded = packs.load(s.rules)
-    gross = s.price_basis == "gross"
-    book = rulebook(loaded, s.as_of)
-    table = compute(order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language)
-    return Result(
-        {"tax": table, "exports": exports.leaving(order_lines, book, s.language)},
-        money="tax and duty are what the rules say; nothing is decided here (sums per currency are in the metrics)",
-        metrics=summary.metrics(table),
-        findings=summary.findings(table, order_lines, loaded, s.as_of),
-        notes=summary.notes(order_lines, table, gross),
+    book, gross = state["book"], s.price_basis == "gross"
+    table = compute(
+        order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language, years=state["years"]
     )
+    return Result({"tax": table, "exports": exports.leaving(order_lines, book, s.language)})
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ class Demand(Backtest):
     "level_record",
     "explained",
     "analogues",
-    by=("sku", "market"),
 )
 def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.

@@ -242,7 +242,7 @@ def doctor() -> int:
         has = _installed(name)
         sound &= has
         _out(f"  {name:14} {metadata.version(name) if has else 'MISSING'}")
-    for name, extra in (("xlsxwriter", "excel"), ("fastexcel", "excel")):
+    for name, extra in (("xlsxwriter", "excel"), ("fastexcel", "excel"), ("distributed", "cluster")):
         _out(
             f"  {name:14} {metadata.version(name) if _installed(name) else f'not installed: pip install cbec[{extra}]'}"
         )

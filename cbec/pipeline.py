@@ -316,7 +316,9 @@ def parts_of(plan: Plan, stage: Stage, hashes: manifest.Hashes) -> Parts:
     # Values of settings count, wherever they come from: a comment in cbec.yaml or another step's key changes nothing.
     options |= {f"setting {dashed(name)}": _plain(value) for name, value in asdict(stage.settings).items()}
     options |= {
-        f"option {dashed(name)}": list(values) for name, values in stage.run.items() if name not in ("set", "config")
+        f"option {dashed(name)}": list(values)
+        for name, values in stage.run.items()
+        if name not in ("set", "config", "engine")
     }
     options["option report"] = [stage.report]
     inputs: dict[str, str | None] = {}

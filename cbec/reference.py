@@ -46,6 +46,7 @@ _COMMON_TEXT = """## Options of every command
 | `--config FILE`, `--set KEY=VALUE` | settings; option > --set > --config > ./cbec.yaml > default |
 | `--max-bad SHARE`, `--rejects FILE` | let good rows go on; keep the bad ones as they stood (an empty table where there are none) |
 | `--fail-on info\\|warn\\|high` | exit 1 when a finding is at least that |
+| `--engine ENGINE` | of commands that are worked on in parts: `local`, or a Dask cluster at `dask://HOST:PORT[/FOLDER]` (docs/how-to/cluster.md) |
 | `-q`, `-v`, `--wait SECONDS` | errors only, also what each file was taken for and every setting that is no default; wait for another run that holds the report folder |
 
 Exit status: 0 done · 1 done, and `--fail-on` was met · 2 wrong usage or settings · 3 input rejected · 4 no answer · 5 busy · 6 the environment failed · 70 a bug · 129, 130, 141, 143 on SIGHUP, SIGINT, SIGPIPE, SIGTERM.
@@ -60,7 +61,8 @@ def _command(command: Command) -> str:
     outputs = ", ".join(f"[{name}](tables.md#{name})" for name in command.outputs)
     common = kinds_of(Common)
     own = {name: field for name, field in command.fields().items() if name not in common}
-    lines = [f"### cbec {command.path}\n", command.help, "", f"In: {inputs or 'none'}. Out: {outputs}.", ""]
+    cut = f" Worked on in parts of `{', '.join(command.by)}` (`--engine`)." if command.by else ""
+    lines = [f"### cbec {command.path}\n", command.help, "", f"In: {inputs or 'none'}. Out: {outputs}.{cut}", ""]
     return "\n".join([*lines, *_settings(own, kinds_of(command.settings))]) + "\n"
 
 

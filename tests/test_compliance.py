@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.answered import answered
 from support.taxed import order_lines
 
 from cbec import compliance, tables
@@ -39,7 +40,7 @@ Cbec = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_the_result_keeps_its_contract_and_says_what_it_adds_up_to() -> None:
-    result = compliance.tax(_lines(), s=compliance.Tax(as_of=DAY))
+    result = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=_lines())
     check.conform(tables.get("tax"), result.tables["tax"])
     assert result.metrics == {
         "lines": 6,
@@ -56,7 +57,9 @@ def test_the_result_keeps_its_contract_and_says_what_it_adds_up_to() -> None:
 
 
 def test_what_a_person_should_act_on() -> None:
-    found = {f.finding_id: f for f in compliance.tax(_lines(), s=compliance.Tax(as_of=DAY)).findings}
+    found = {
+        f.finding_id: f for f in answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=_lines()).findings
+    }
     assert found.keys() == {"undetermined:tax_no_duty_rate:EUR", "undetermined:tax_no_price:-", "territory:FR"}
     duty = found["undetermined:tax_no_duty_rate:EUR"]
     assert (duty.severity, duty.money, duty.currency, duty.entity) == ("high", 200.0, "EUR", "tax_no_duty_rate")
@@ -71,7 +74,7 @@ def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_sile
     lines = order_lines(
         [home | {"order_id": str(i), "hs_code": code} for i, code in enumerate(["090210", "090230", "732393"])]
     )
-    result = compliance.tax(lines, s=compliance.Tax(as_of=DAY))
+    result = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines)
     (found,) = result.findings
     assert (found.finding_id, found.severity, found.money, found.currency) == (
         "reduced_rate:PL:EUR",
@@ -90,12 +93,12 @@ def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_sile
 
 
 def test_what_was_taken_for_granted_is_said() -> None:
-    notes = compliance.tax(_lines(), s=compliance.Tax(as_of=DAY)).notes
+    notes = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=_lines()).notes
     assert notes == [
         "prices taken without tax, where not told (--price-basis): 3 lines",
         "a registration in OSS taken for granted, where no scheme is told: 1 line",
     ]
-    gross = compliance.tax(_lines(), s=compliance.Tax(as_of=DAY, price_basis="gross"))
+    gross = answered("compliance tax", compliance.Tax(as_of=DAY, price_basis="gross"), order_lines=_lines())
     assert gross.notes[0].startswith("prices taken with tax")
     assert gross.metrics["tax_seller_EUR"] == 16.67
 
@@ -103,7 +106,7 @@ def test_what_was_taken_for_granted_is_said() -> None:
 def test_a_pack_past_its_last_check_is_a_warning_and_its_later_lines_are_not_taxed() -> None:
     late = date(2027, 1, 1)
     lines = order_lines([{"date": late, "ship_from": "DE", "ship_to": "DE", "price": 100}])
-    result = compliance.tax(lines, s=compliance.Tax(as_of=late))
+    result = answered("compliance tax", compliance.Tax(as_of=late), order_lines=lines)
     assert [f.finding_id for f in result.findings if f.severity == "warn"] == ["stale:eu"]  # no line goes elsewhere
     assert result.tables["tax"]["reason_code"].to_list() == ["tax_pack_expired"]
     assert "2026-12-31" in result.tables["tax"]["reason"].item()

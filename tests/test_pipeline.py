@@ -413,6 +413,18 @@ def test_changed_code_runs_everything(company: Company, monkeypatch: pytest.Monk
     assert "tax: runs (code changed)" in company.heard
 
 
+def test_where_a_stage_is_worked_on_changes_nothing(company: Company) -> None:
+    stages = "  a: {{command: toy duty, order-lines: lines.csv{engine}}}\n"
+    company.stages(stages.format(engine=", engine: local"))
+    company.run()
+    assert "--engine local" in (company.folder / ".cbec/logs/a.log").read_text().splitlines()[0]
+    company.stages(stages.format(engine=""))
+    company.run()
+    assert "a: unchanged" in company.heard.text
+    said = fault(company, stages.format(engine=", engine: dask://10.0.0.5:8786"))
+    assert "stage a: toy duty runs on this machine only" in said
+
+
 def test_a_folder_that_a_setting_names_is_an_input(company: Company) -> None:
     company.put("packs/de.yaml", "19")
     company.stages("  demand: {command: toy grow, sales: exports/*.csv, rules: packs, output: f.csv}\n")
@@ -643,7 +655,7 @@ def test_a_signal_ends_the_stages_and_keeps_the_state(company: Company, number: 
     state = manifest.read_state(company.folder / ".cbec/pipeline.json")
     assert state["demand"].status == 0
     assert "orders" not in state
-    assert not list(company.folder.rglob("*.tmp-*"))
+    assert not list(company.folder.rglob(".cbec-*"))
 
 
 def test_a_folder_in_use_is_busy(company: Company) -> None:

@@ -129,7 +129,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Command:
-    """A declared command. `function` takes frames by input name, `s=` settings and, if `fit` is given, `state=`."""
+    """A declared command. `function` takes frames by input name, `s=` settings and, if `fit` is given, `state=`.
+
+    by, fit, conclude: see `command`.
+    """
 
     step: str
     name: str
@@ -140,7 +143,8 @@ class Command:
     settings: type[Common]
     by: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
-    fit: Callable[..., Any] | None = None
+    fit: Callable[..., dict[str, Any]] | None = None
+    conclude: Callable[..., Result] | None = None
 
     @property
     def path(self) -> str:
@@ -174,13 +178,22 @@ def command(
     name: str | None = None,
     by: tuple[str, ...] = (),
     any_of: tuple[str, ...] = (),
-    fit: Callable[..., Any] | None = None,
+    fit: Callable[..., dict[str, Any]] | None = None,
+    conclude: Callable[..., Result] | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Declare a step function as a command.
 
-    outputs: names of output tables, the main one first. by: partition key columns. any_of: inputs of which at
-    least one is needed. name: only where the command's name is a Python keyword.
+    outputs: names of output tables, the main one first. any_of: inputs of which at least one is needed. name: only where
+    the command's name is a Python keyword.
+
+    by, fit, conclude: for a command whose rows can be worked out apart, key by key (core/engine.py). by: the key columns.
+    The function then answers with the tables of a part of the keys, from the rows of those keys and whole tables without
+    the key. `fit` is given the whole tables and tells by name what a part needs of the others (small things, and tables,
+    which are cut by the key like any other), which the function gets as `state`. `conclude` is given the merged tables,
+    and all that the function was given whole: it tells the words and sums.
     """
+    if (conclude is None) != (not by) or (conclude is None and fit is not None):
+        raise TypeError("a partition key and a conclusion need each other, and a fit needs both")
 
     def declare(function: Callable[..., Result]) -> Callable[..., Result]:
         step = function.__module__.rpartition(".")[2]
@@ -196,6 +209,7 @@ def command(
             by=by,
             any_of=any_of,
             fit=fit,
+            conclude=conclude,
         )
         function.__dict__["__command__"] = declared
         return function

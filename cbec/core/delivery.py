@@ -53,6 +53,7 @@ class Request:
     fail_on: str | None = None
     as_json: bool = False
     wait: float = 0.0
+    engine: str | None = None
     argv: Sequence[str] = ()
 
     @property

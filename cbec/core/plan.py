@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cbec.core import config, graph
+from cbec.core import config, engine, graph
 from cbec.core.command import Command, Common, find
 from cbec.core.errors import InputRejected, UsageFault, did_you_mean
 from cbec.core.writing import is_folder, kind_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _TOP = ("title", "stages", "common", "report", "carry")
-_RUN = ("output", "report", "config", "set", "max_bad", "rejects", "fail_on")
+_RUN = ("output", "report", "config", "set", "max_bad", "rejects", "fail_on", "engine")
 _LEVELS = ("info", "warn", "high")
 #: Seconds that a stage waits for its report folder: a child of a run that was just killed may still be ending.
 _WAIT = "10"
@@ -287,6 +287,7 @@ def _stage(path: Path, folder: Path, name: str, body: Any, common: Mapping[str, 
         if key in keys and key != "report"
     }
     try:
+        engine.check(command, run.get("engine", [None])[0])
         file = str(folder / run["config"][0]) if "config" in run else None
         settled = config.resolve(command, given, run.get("set", ()), file, folder)
     except UsageFault as fault:

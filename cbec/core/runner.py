@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cbec.core import config, lock
+from cbec.core import config, engine, lock
 from cbec.core.delivery import SEVERITIES, Job, Request, check_places, deliver, plain, record_failure, summarise
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, NoRows, UsageFault
 from cbec.core.staging import Staging
@@ -89,12 +89,13 @@ def _run(job: Job) -> ExitStatus:
         for name, origin in settled.origins.items():
             if origin != config.DEFAULT:
                 job.console.detail(f"setting {name} = {job.record.settings[name]} (from {origin})")
+        where = held.enter_context(engine.opened(request.engine, job.console.doing))
         frames = _read_inputs(job, settled.settings)
         settings = _settle_as_of(job, settled.settings, frames)
         job.record.settings = plain(settings)
         frames = _cut(job, frames, settings)
         job.console.doing(command.path)
-        result = _answer(command, frames, settings)
+        result = engine.answer(command, frames, settings, where)
         for note in result.notes:
             job.console.say(f"note: {note}")
         _judge_rejects(result.checked, job)
@@ -117,6 +118,7 @@ def _check_request(command: Command, request: Request) -> None:
     def flags(names: Sequence[str]) -> str:
         return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
+    engine.check(command, request.engine)
     missing = [i.table for i in command.inputs if i.required and not request.inputs.get(i.table)]
     if missing:
         raise UsageFault(f"{command.path} needs {flags(missing)}", hint=f"cbec {command.path} --help")
@@ -261,11 +263,6 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
             )
         kept[name] = known
     return kept
-
-
-def _answer(command: Command, frames: Frames, settings: Common) -> Result:
-    extra = {} if command.fit is None else {"state": command.fit(frames, settings)}
-    return command.function(**frames, s=settings, **extra)
 
 
 def _at_home(findings: Sequence[Finding], rates: pl.DataFrame | Raw | None, settings: Common) -> list[Finding]:

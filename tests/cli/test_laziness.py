@@ -8,7 +8,20 @@ import sys
 
 import pytest
 
-HEAVY = {"polars", "numpy", "pandas", "scipy", "statsmodels", "lightgbm", "pulp", "jinja2", "yaml", "holidays"}
+HEAVY = {
+    "polars",
+    "numpy",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "lightgbm",
+    "pulp",
+    "jinja2",
+    "yaml",
+    "holidays",
+    "distributed",
+    "dask",
+}
 PROBE = """
 import contextlib, io, json, sys
 sys.argv = ["cbec", *{words!r}]
@@ -43,6 +56,11 @@ def modules(*words: str) -> set[str]:
 )
 def test_help_loads_nothing_heavy(words):
     assert not modules(*words) & HEAVY
+
+
+def test_a_cluster_is_loaded_only_when_one_is_asked_for():
+    words = ("compliance", "tax", "--order-lines", "absent.csv", "--engine")
+    assert not modules(*words, "local") & {"distributed", "dask"}
 
 
 def test_the_root_help_imports_no_step():

@@ -102,7 +102,7 @@ def test_the_signature_is_the_declaration():
     globals()["Toy"] = Toy
     try:
 
-        @command("forecast", "prepared", by=("sku",), name="toy-one")
+        @command("forecast", "prepared", by=("sku",), conclude=lambda made, **_: Result(made), name="toy-one")
         def toy(sales: Table, products: Table = None, *, s: Toy) -> Result:
             """A toy."""
             return Result({})
@@ -120,6 +120,13 @@ def test_the_signature_is_the_declaration():
     assert declared.help == "A toy."
     assert next(iter(declared.fields())) == "size"
     assert inspect.isfunction(declared.function)
+
+
+def test_a_partition_key_and_a_conclusion_need_each_other():
+    with pytest.raises(TypeError, match="need each other"):
+        command("forecast", by=("sku",))(lambda: Result({}))
+    with pytest.raises(TypeError, match="a fit needs both"):
+        command("forecast", fit=lambda **_: {})(lambda: Result({}))
 
 
 def test_unknown_names_are_met_with_the_nearest():

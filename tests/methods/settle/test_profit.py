@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.answered import answered
 from support.books import day, payout, rates
 
 from cbec import compliance, fraud, sample, settle, tables
@@ -379,7 +380,14 @@ def test_three_skus_of_the_sample_by_hand() -> None:
     made = sample.make()
     lines = whole("order_lines", made["order_lines"])
     products = whole("products", made["products"])
-    tax = compliance.tax(lines, products, rates=made["rates"], s=compliance.Tax(as_of=date(2026, 9, 30))).tables["tax"]
+    taxed = answered(
+        "compliance tax",
+        compliance.Tax(as_of=date(2026, 9, 30)),
+        order_lines=lines,
+        products=products,
+        rates=made["rates"],
+    )
+    tax = taxed.tables["tax"]
     tax = conform.conform(tables.get("tax"), tax.with_columns(reason=pl.lit("")))
     scores = fraud.score(
         whole("transactions", made["transactions"]), rates=made["rates"], s=fraud.Score(home_currency="CNY", as_of=date(2026, 9, 30))
