@@ -23,6 +23,11 @@ class Backtest(Common):
         "auto", "length of a period; auto: the spacing of the dates", choices=("auto", "H", "D", "W", "M", "Q", "Y")
     )
     by: str = setting("sku,market", "columns of sales that make a series: sku, market, warehouse, channel")
+    global_model: str = setting(
+        "auto",
+        "gradient boosting over all series, used where it did better before; auto: where there are enough of them",
+        choices=("auto", "on", "off"),
+    )
 
 
 @dataclass(frozen=True)
@@ -45,24 +50,35 @@ class Demand(Backtest):
     "forecast",
     "model_record",
     "prepared",
+    "drivers",
     "forecast_levels",
     "level_record",
     "explained",
     "analogues",
 )
-def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
+def demand(
+    sales: Table,
+    products: Table | None = None,
+    calendar: Table | None = None,
+    signals: Table | None = None,
+    *,
+    s: Demand,
+) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.
 
     Each series gets the method that did best from past origins; quantiles come from its past errors. Products of the same
-    category (and market) share seasons. With --levels sums of series are forecast too, and all of them add up.
+    category (and market) share seasons. Promotions, holidays, events, prices and signals have effects of their own, told
+    in units. With --levels sums of series are forecast too, and all of them add up.
     """
     from cbec.methods.forecast import demand as method
     from cbec.methods.forecast import launch
 
     like = launch.named(s.like)
-    panel = _panel(launch.coming(sales, products, like, _as_of(sales, s), s.by), products, s)
+    panel = _panel(launch.coming(sales, products, like, _as_of(sales, s), s.by), products, calendar, signals, s)
     sums = method.Sums(s.levels, s.reconcile, s.seed) if s.levels.strip() else None
-    answer = method.answer(panel, s.horizon, products, sums=sums, explained=s.explain.strip(), like=like)
+    answer = method.answer(
+        panel, s.horizon, products, sums=sums, explained=s.explain.strip(), like=like, trees=s.global_model
+    )
     return Result(
         tables=answer.tables,
         money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",
@@ -72,10 +88,11 @@ def demand(sales: Table, products: Table | None = None, *, s: Demand) -> Result:
     )
 
 
-def _panel(sales: Table, products: Table | None, s: Backtest) -> Panel:
-    from cbec.methods.forecast import history
+def _panel(sales: Table, products: Table | None, calendar: Table | None, signals: Table | None, s: Backtest) -> Panel:
+    from cbec.methods.forecast import history, periods, plans
 
-    return history.panel(sales, as_of=_as_of(sales, s), frequency=s.frequency, by=s.by, products=products)
+    panel = history.panel(sales, as_of=_as_of(sales, s), frequency=s.frequency, by=s.by, products=products)
+    return plans.attach(panel, sales, calendar, signals, s.horizon or periods.HORIZON[panel.frequency])
 
 
 def _as_of(sales: Table, s: Common) -> date:
@@ -250,6 +267,8 @@ class StockBacktest(Backtest):
 def backtest(
     sales: Table,
     products: Table | None = None,
+    calendar: Table | None = None,
+    signals: Table | None = None,
     policies: Table | None = None,
     coverage: Table | None = None,
     rates: Table | None = None,
@@ -264,18 +283,19 @@ def backtest(
     from cbec.methods.forecast import backtest as method
     from cbec.methods.forecast import stockreplay
 
-    panel = _panel(sales, products, s)
+    panel = _panel(sales, products, calendar, signals, s)
     world = None
     if policies is not None:
         rules = stockreplay.Rules(
             s.service_level, s.review_days, s.holding_rate, s.markup, s.unmet == "lost", panel.as_of, s.home_currency
         )
         world = stockreplay.world(panel.keys, panel.frequency, policies, coverage, products, rates, rules)
-    record = method.answer(panel, s.horizon, products, world)
+    record = method.answer(panel, s.horizon, products, world, trees=s.global_model)
     return Result(
         tables={"backtest": record.table, "stock_record": record.stock},
         money="a backtest moves no money; it says how far the forecasts can be trusted",
         metrics=record.metrics,
+        findings=[Finding(*f) for f in panel.covariates.findings] if panel.covariates is not None else [],
         notes=[*panel.notes, *record.notes],
     )
 

@@ -36,6 +36,7 @@ FAMILIES = (
     "settle",
     "warehouse",
     "registered",
+    "calendar",
 )
 #: Tables too large for plain text.
 PACKED = ("sales", "transactions", "settlements")

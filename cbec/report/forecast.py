@@ -9,6 +9,7 @@ import polars as pl
 from cbec.report import svg
 from cbec.report.backtest import backtest
 from cbec.report.clearance import clearance
+from cbec.report.drivers import drivers
 from cbec.report.explained import explained
 from cbec.report.format import NOTHING, figure, number, of, percent, short, units
 from cbec.report.levels import levels
@@ -42,6 +43,7 @@ def demand(page: Page, view: View) -> None:
     explained(page, view)
     page.section("The largest series")
     _fans(page, view, forecast, names)
+    drivers(page, view)
     if record is not None:
         page.section("Methods and their record")
         _record_pictures(page, record, names)

@@ -200,6 +200,58 @@ prepared = Contract(
     dynamic_key=True,
 )
 
+calendar = Contract(
+    "calendar",
+    "What is planned or known to come: promotions, holidays, own events, prices. Counts as known in advance, at every past origin too.",
+    (
+        Column("date", "date", "the day, or the first of several", aliases=("日期", "开始日期", "start", "from", "ds")),
+        Column("name", "text", "what it is called; what comes again has the same name", aliases=("名称", "活动名称", "节日", "event", "promotion", "holiday")),
+        optional("kind", "text", "event where it is empty", one_of=("promotion", "holiday", "event", "price"), aliases=("类型", "活动类型")),
+        optional("market", "text", "where; empty or * = everywhere", aliases=_MARKET.aliases),
+        optional("sku", "text", "of which item (promotions and prices); empty or * = of all", aliases=_SKU.aliases),
+        optional("until", "date", "last day, where it lasts longer than one", aliases=("结束日期", "end", "to")),
+        optional("value", "float", "kind price: the price per unit, as in sales; else how strong (a discount, visitors), 1 where it is empty", min=0, aliases=("数值", "力度", "折扣")),
+    ),
+    key=("date", "name", "kind", "market", "sku"),
+)
+
+signals = Contract(
+    "signals",
+    "Numbers from outside that move demand: weather, visits, prices of others. A value is used only from the day on which it was recorded.",
+    (
+        Column("date", "date", "the day that the value is about", aliases=("日期", "ds")),
+        Column("name", "text", "what was measured", aliases=("名称", "指标", "signal")),
+        Column("value", "float", aliases=("数值", "值")),
+        optional("market", "text", "where; empty or * = everywhere", aliases=_MARKET.aliases),
+        optional("recorded", "date", "day on which the value was known: of a forecast or a plan before `date`; empty = on `date` itself", aliases=("记录日期", "发布日期", "known_from")),
+    ),
+    key=("date", "name", "market", "recorded"),
+    time="recorded",
+)
+
+drivers = Contract(
+    "drivers",
+    "What a forecast is made of, in units: base and what each driver adds or takes; together they are the mean. Series that a driver touches in the horizon.",
+    (
+        _SKU,
+        _MARKET,
+        optional("warehouse", "text"),
+        optional("channel", "text"),
+        Column("date", "moment", "first day of the period"),
+        Column("h", "int", "periods ahead", min=1),
+        Column("base", "float", "expected without any driver", unit="pieces", digits=4),
+        Column("promotion", "float", "by promotions of the calendar", unit="pieces", digits=4),
+        Column("holiday", "float", "by public holidays and the days around them", unit="pieces", digits=4),
+        Column("event", "float", "by own events", unit="pieces", digits=4),
+        Column("price", "float", "by a planned price other than the last one paid", unit="pieces", digits=4),
+        Column("signal", "float", "by signals recorded for the time ahead", unit="pieces", digits=4),
+        Column("mean", "float", "as in the forecast", unit="pieces", min=0, digits=4),
+        Column("names", "text", "promotions, holidays and events of the period, joined by |", null=True, default=""),
+    ),
+    key=("sku", "market", "warehouse", "channel", "h"),
+    dynamic_key=True,
+)
+
 backtest = Contract(
     "backtest",
     "Accuracy over rolling origins per method, demand class and horizon band.",

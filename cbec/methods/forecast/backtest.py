@@ -65,7 +65,9 @@ def cuts(width: int, h: int) -> tuple[int, ...]:
     return tuple(c for c in (reach + k * step for k in range(ORIGINS)) if width - c >= least)
 
 
-def replay(panel: Panel, h: int, products: pl.DataFrame | None = None, *, stock: bool = False) -> Replay:
+def replay(
+    panel: Panel, h: int, products: pl.DataFrame | None = None, *, stock: bool = False, trees: str = "off"
+) -> Replay:
     """Run every origin; `stock`: and keep what decision costs need. Raises NoAnswer where the history leaves none."""
     count, width = panel.units.shape
     back = cuts(width, h)
@@ -78,7 +80,7 @@ def replay(panel: Panel, h: int, products: pl.DataFrame | None = None, *, stock:
     parts: list[tuple[dict[str, Floats], Floats, Floats, Floats, Floats, NDArray[np.int64]]] = []
     for cut in sorted(back, reverse=True):
         past = history.until(panel, cut)
-        out, *_ = launch.applied(past, demand.outlook(past, h, every=True), products, {}, h)
+        out, *_ = launch.applied(past, demand.outlook(past, h, every=True, trees=trees), products, {}, h)
         after = select.actuals(panel.units, (cut,), h)[1]
         rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))
         label[rows] = np.where(label[rows] == "", past.demand_class[rows], label[rows])
@@ -92,6 +94,10 @@ def replay(panel: Panel, h: int, products: pl.DataFrame | None = None, *, stock:
             kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper))
         scales = metrics.seasonal_scale(known, panel.season), metrics.squared_scale(known)
         parts.append((made, out.single[:, rows], after[rows], *scales, rows))
+    for name in parts[-1][0].keys() - parts[0][0].keys():
+        # The global model needs more history than the first origins may have.
+        for made, *_ in parts:
+            made.pop(name, None)
     return Replay(
         forecasts={name: np.concatenate([p[0][name] for p in parts]) for name in parts[0][0]},
         quantiles=np.concatenate([p[1] for p in parts], 1),
@@ -216,11 +222,16 @@ class Record:
 
 
 def answer(
-    panel: Panel, horizon: int, products: pl.DataFrame | None = None, world: stockreplay.World | None = None
+    panel: Panel,
+    horizon: int,
+    products: pl.DataFrame | None = None,
+    world: stockreplay.World | None = None,
+    *,
+    trees: str = "off",
 ) -> Record:
     """Table, metrics and notes of `forecast backtest`; with a world of stock, decision costs and the tuned factor too."""
     h = horizon or periods.HORIZON[panel.frequency]
-    run = replay(panel, h, products, stock=world is not None)
+    run = replay(panel, h, products, stock=world is not None, trees=trees)
     costs, more, notes = None, stockreplay.nothing(), []
     told: dict[str, float | int | str | None] = {}
     if world is not None:
@@ -238,6 +249,7 @@ def answer(
             notes += words
     frame = table(run, panel.frequency, h, costs)
     found, said = summary(frame)
+    notes += [] if panel.covariates is None else panel.covariates.notes
     return Record(frame, more, {"frequency": panel.frequency, "horizon": h, **found, **told}, [*said, *notes])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import distribution, metrics, periods, select, tables
+from cbec.methods.forecast import challenge, distribution, drivers, global_model, metrics, periods, select, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,11 @@ class Outlook:
     model: NDArray[np.str_]
 
 
-def outlook(panel: Panel, h: int, *, every: bool = False) -> Outlook:
+def outlook(panel: Panel, h: int, *, every: bool = False, trees: str = "off") -> Outlook:
     """Fit, choose and calibrate; series without sales are forecast as zero, delisted ones as what came
-    back of such series before. every: see `select.roll`."""
-    rolled = select.roll(panel, h, every=every)
-    choice = select.choose(panel, rolled)
+    back of such series before. every, trees: see `select.roll`."""
+    rolled = select.roll(panel, h, every=every, trees=trees)
+    choice = challenge.challenge(panel, rolled, select.choose(panel, rolled))
     chosen = select.chosen(rolled, choice)
     # Rounded as it is written, so that cum_mean is the sum of the means that a person sees.
     point = np.round(chosen[0], 4)
@@ -53,7 +53,11 @@ def outlook(panel: Panel, h: int, *, every: bool = False) -> Outlook:
     single, total = distribution.around(panel, rolled, chosen, point)
     single[:, dead], total[:, dead] = 0.0, 0.0
     mixed = choice.weight[0].max(0) < 1
-    model = np.where(dead, "zero", np.where(mixed, "weighted", np.array(choice.names)[choice.best]))
+    model = np.where(mixed, "weighted", np.array(choice.names)[choice.best])
+    if global_model.NAME in choice.names:
+        half = mixed & (choice.weight[0, choice.names.index(global_model.NAME)] > 0)
+        model = np.where(half, "half_global", model)
+    model = np.where(dead, "zero", model)
     return Outlook(rolled, choice, chosen, dead, point, single, total, model)
 
 
@@ -84,16 +88,18 @@ def answer(
     sums: Sums | None = None,
     explained: str = "",
     like: dict[str, str] | None = None,
+    trees: str = "off",
 ) -> Answer:
     """Forecast, record and prepared demand of a panel; with `sums` the levels above it besides, all of them coherent.
 
     explained: a series of which every method's forecasts are told, as SKU@MARKET. like: new SKU -> the SKU it resembles.
+    trees: whether the global model is taught (auto, on, off).
     """
     from cbec.methods.forecast import explain, launch, levels
 
     h = horizon or periods.HORIZON[panel.frequency]
     row = explain.find(panel, explained) if explained else None
-    out = outlook(panel, h)
+    out = outlook(panel, h, trees=trees)
     out, kin, told = launch.applied(panel, out, products, like or {}, h)
     above = None
     if sums is not None:
@@ -115,6 +121,8 @@ def answer(
         "model_record": record,
         "prepared": tables.prepared(panel),
     }
+    if out.rolled.effect is not None:
+        made["drivers"] = tables.drivers(panel, out.point, drivers.told(panel, out, h))
     if row is not None:
         made["explained"] = explain.rows(panel, out, row)
     notes = [*_notes(panel, out, h), *told]
@@ -123,7 +131,8 @@ def answer(
     if above is not None:
         made |= {"forecast_levels": levels.rows(panel, above), "level_record": above.record}
         notes += above.notes
-    return Answer(made, _metrics(panel, out, h), _findings(panel, out, record), notes)
+    findings = _findings(panel, out, record) + ([] if panel.covariates is None else panel.covariates.findings)
+    return Answer(made, _metrics(panel, out, h), findings, notes)
 
 
 def _judged(out: Outlook) -> Floats:
@@ -244,7 +253,7 @@ def _findings(panel: Panel, out: Outlook, record: pl.DataFrame) -> list[tuple[st
 
 
 def _notes(panel: Panel, out: Outlook, h: int) -> list[str]:
-    notes = []
+    notes = [*out.choice.notes, *drivers.notes(panel, out.rolled.effect)]
     if not out.rolled.cuts:
         notes.append(
             "history too short for a past origin: methods and quantiles follow general experience, not a record"

@@ -11,7 +11,7 @@ Every series ends at `as_of`; rows after it do not count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
+
+    from cbec.methods.forecast.covariates import Covariates
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -47,7 +49,8 @@ class Panel:
     keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
     gap, bulk: n x T marks. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
     so long that the series counts as delisted. adi, cv2, demand_class: see `classify`. dropped: flags that hold for
-    every series. group: which series share a season besides, numbers from 0 (see `groups`).
+    every series. group: which series share a season besides, numbers from 0 (see `groups`). covariates: what is known
+    beside the sales (see `plans.attach`).
     """
 
     keys: pl.DataFrame
@@ -69,6 +72,7 @@ class Panel:
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     bulk: Flags = field(default_factory=lambda: np.zeros((0, 0), bool))
+    covariates: Covariates | None = None
 
     @property
     def season(self) -> int:
@@ -99,6 +103,7 @@ class Panel:
             "no_sales": self.demand_class == "empty",
             "obsolete": self.obsolete,
             "promo": (self.promo & alive).any(1),
+            "no_promo_plan": (self.promo & alive).any(1) & (self.covariates is not None and self.covariates.unplanned),
             "returns": (self.returned > 0).any(1),
             "stock_out": (self.stock_out & alive).any(1),
             **{name: np.ones(len(self.first), bool) for name in self.dropped},
@@ -216,7 +221,7 @@ def until(panel: Panel, cut: int) -> Panel:
     """The panel as it stood `cut` periods ago: what came later is gone, classes and flags are those of then."""
     width = panel.units.shape[1] - cut
     units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units[:, :width])
-    return finish(
+    past = finish(
         panel.keys,
         panel.frequency,
         panel.start,
@@ -231,6 +236,19 @@ def until(panel: Panel, cut: int) -> Panel:
         [],
         panel.bulk[:, :width],
     )
+    return past if panel.covariates is None else replace(past, covariates=panel.covariates.until(cut))
+
+
+def some(panel: Panel, rows: NDArray[np.int64]) -> Panel:
+    """The panel of some of the series, as they stand in the whole one."""
+    parts = {name: getattr(panel, name)[rows] for name in _PER_SERIES if len(getattr(panel, name)) == len(panel.keys)}
+    return replace(panel, **parts, covariates=None if panel.covariates is None else panel.covariates.of(rows))
+
+
+_PER_SERIES = (
+    "keys", "units", "returned", "stock_out", "promo", "gap", "bulk", "first", "last", "obsolete", "adi", "cv2", "demand_class",
+    "group",
+)  # fmt: skip
 
 
 def finish(
@@ -366,7 +384,7 @@ def _mask(
     once = hidden.unique(["series", "slot"]).with_columns(pl.lit(1.0).alias("value"))
     lost = _sum(once, shape, start, "value")
     sold = _sum(hidden.with_columns(pl.col("units").clip(lower_bound=0).alias("value")), shape, start, "value")
-    slots = _slots(start + np.arange(shape[1]), spacing, chosen)
+    slots = slots_of(start + np.arange(shape[1]), spacing, chosen)
     known = slots - lost
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = np.where(known >= MIN_IN_STOCK * slots, (units - sold) * slots / known, np.nan)
@@ -388,8 +406,8 @@ def _capped(units: Floats, promo: Flags) -> tuple[Flags, Floats]:
     return bulk, np.where(bulk, before, units)
 
 
-def _slots(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:
-    """Slots of the spacing in each period."""
+def slots_of(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:
+    """Slots of the spacing in each period of a frequency."""
     if spacing == chosen:
         return np.ones(len(ordinals))
     edges = periods.starts(np.append(ordinals, ordinals[-1] + 1), chosen)

@@ -7,12 +7,12 @@ errors of the past origins only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import local, monthdays, periods, pooled, seasonal, theta
+from cbec.methods.forecast import drivers, global_model, history, local, monthdays, periods, pooled, seasonal, theta
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +76,8 @@ EXPERIENCE, EXPERIENCE_QUIET = 1.0, 0.25
 LEVEL_WINDOW = {"W": 8, "M": 3, "Q": 2}
 #: Part of the blend in a forecast that otherwise follows last year.
 HEDGE = 0.25
+#: Series on which it is judged whether covariates help.
+JUDGES = 1000
 #: Periods of the plain mean.
 LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 
@@ -85,8 +87,8 @@ class Rolled:
     """Forecasts per method, (1 + K) x n x h: row 0 from today, row k from cuts[k] periods ago; actual of the K past
     origins, (1 + K) x n x h, NaN where masked or not yet over (row 0 all NaN). scale: (1 + K) x n, usual one-step error. moments: 3 x (1 + K) x n, known periods, mean and
     variance of the seasonally adjusted history.
-    valid: (1 + K) x n, whether the series had enough history at the origin to be judged. stack: (1 + K) x n x T
-    histories as known then."""
+    valid: (1 + K) x n, whether the series had enough history at the origin to be judged. effect: what was taken out of the
+    histories and put into the forecasts of all methods but the naive ones. besides: see `global_model.Made`."""
 
     cuts: tuple[int, ...]
     forecasts: dict[str, Floats]
@@ -94,6 +96,8 @@ class Rolled:
     scale: Floats
     moments: Floats
     valid: Flags
+    effect: drivers.Driven | None = None
+    besides: dict[str, Floats] = field(default_factory=dict)
 
 
 def cuts(width: int, horizon: int, most: int = ORIGINS) -> tuple[int, ...]:
@@ -129,11 +133,34 @@ def actuals(units: Floats, back: tuple[int, ...], h: int) -> Floats:
     return out
 
 
-def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
-    """Forecasts from today and from the past origins: of the candidates, or of every method."""
+def roll(panel: Panel, h: int, *, every: bool = False, trees: str = "off") -> Rolled:
+    """Forecasts from today and from the past origins: of the candidates, or of every method.
+
+    trees: whether the global model is among them, auto, on or off. What is known beside the sales is taken out of the histories and put into the forecasts, kind by kind where that
+    does better at the past origins.
+    """
+    back = cuts(panel.units.shape[1], h)
+    global_ = global_model.wanted(trees, panel, 1 + len(back), h)
+    effect = drivers.learn(panel, back, h)
+    if effect is None:
+        return _roll(panel, h, every=every, global_=global_)
+    rows = np.unique(np.linspace(0, len(panel.keys) - 1, min(JUDGES, len(panel.keys))).astype(np.int64))
+    few, part = history.some(panel, rows), effect.of(rows)
+
+    def loss(kinds: tuple[str, ...]) -> float:
+        tried = _roll(few, h, part.only(kinds)) if kinds else _roll(few, h)
+        return float(errors(tried, tried.forecasts[DEFAULT]).sum())
+
+    return _roll(panel, h, effect.only(*effect.judged(loss)), every=every, global_=global_)
+
+
+def _roll(
+    panel: Panel, h: int, effect: drivers.Driven | None = None, *, every: bool = False, global_: bool = False
+) -> Rolled:
     width = panel.units.shape[1]
     back = cuts(width, h)
-    stack = views(panel.units, back)
+    raw = views(panel.units, back)
+    stack = raw if effect is None else effect.out_of(raw)
     actual = actuals(panel.units, back, h)
     shape = actual.shape
     y = stack.reshape(-1, width)
@@ -152,6 +179,15 @@ def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
         made, mse[rows], moments[:, rows] = _methods(y[rows], season.of(rows), level[rows], h, panel.frequency, every)
         for name, values in made.items():
             out.setdefault(name, np.empty((len(y), h)))[rows] = values
+    learnt = global_model.forecasts(panel, stack, season, back, h, effect) if global_ else None
+    if learnt is not None:
+        out[global_model.NAME] = np.maximum(season.into(learnt.flat.reshape(-1, h)), 0.0)
+    if effect is not None:
+        out = effect.into(out)
+        # The methods to beat know of nothing but sales.
+        known = raw.reshape(-1, width)
+        out[NAIVE] = local.seasonal_naive(known, h, panel.season)
+        out |= {"naive": local.naive(known, h)} if every else {}
     out["seller_formula"] = _seller(panel, back, h)
     life = (~np.isnan(stack)).sum(2)
     scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
@@ -162,6 +198,8 @@ def roll(panel: Panel, h: int, *, every: bool = False) -> Rolled:
         scale,
         moments.reshape(3, *shape[:2]),
         (sales >= least) & (life >= 2),
+        effect,
+        {} if learnt is None else learnt.besides,
     )
 
 
@@ -269,21 +307,29 @@ class Choice:
     weight: Floats
     score: Floats
     origins: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
 
-def losses(rolled: Rolled, name: str) -> Floats:
+def losses(rolled: Rolled, forecast: Floats) -> Floats:
     """(1 + K) x n mean squared errors: of the running total per period, and of the single periods, half each.
 
     Squares, since the mean is what is asked for: absolute errors reward forecasting zero for what sells now and then.
     NaN where nothing is known.
     """
-    gap = np.where(rolled.valid[:, :, None], rolled.forecasts[name] - rolled.actual, np.nan)
+    gap = np.where(rolled.valid[:, :, None], forecast - rolled.actual, np.nan)
     there = ~np.isnan(gap)
     n = there.sum(2)
     gap = np.where(there, gap, 0.0)
     single = np.einsum("kih,kih->ki", gap, gap) / np.maximum(n, 1)
     total = (gap.sum(2) / np.maximum(n, 1)) ** 2
     return np.where(n > 0, 0.5 * single + 0.5 * total, np.nan)
+
+
+def errors(rolled: Rolled, forecast: Floats) -> Floats:
+    """N root mean squared errors over the past origins (see `losses`), 0 where nothing is known."""
+    squared = losses(rolled, forecast)[1:]
+    told = ~np.isnan(squared)
+    return np.asarray(np.sqrt(np.where(told, squared, 0.0).sum(0) / np.maximum(told.sum(0), 1)))
 
 
 def _absolute(rolled: Rolled, name: str) -> Floats:
@@ -305,7 +351,7 @@ def choose(panel: Panel, rolled: Rolled) -> Choice:
     names = [n for n in CANDIDATES if n in rolled.forecasts]
     level = rolled.forecasts[DEFAULT][0].mean(1)
     noisy = rolled.scale[0] >= NOISY * level
-    loss = np.stack([losses(rolled, n) for n in names])[:, 1:]  # M x K x n
+    loss = np.stack([losses(rolled, rolled.forecasts[n]) for n in names])[:, 1:]  # M x K x n
     # Before a whole season is known, methods that live by it fall back on others: those origins do not judge them.
     whole_season = panel.units.shape[1] - np.array(rolled.cuts, np.int64) >= panel.season
     if panel.season > 1 and whole_season.any():

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec.methods.forecast import periods
+from cbec.methods.forecast.covariates import KINDS
 from cbec.methods.forecast.history import KEYS
 from cbec.tables.demand import QUANTILES
 
@@ -72,4 +73,28 @@ def prepared(panel: Panel) -> pl.DataFrame:
         units,
         pl.Series("returned", panel.returned[alive]),
         pl.Series("flag", label[alive]),
+    )
+
+
+def drivers(panel: Panel, mean: Floats, parts: Mapping[str, Floats]) -> pl.DataFrame:
+    """Table `drivers`: parts per kind (n x h) of the series that one of them touches."""
+    kinds = [k for k in parts if k != "base"]
+    touched = np.zeros(len(mean), bool)
+    for kind in kinds:
+        touched |= (np.abs(parts[kind]) > 1e-4).any(1)
+    rows = np.flatnonzero(touched)
+    h = mean.shape[1]
+    none = np.zeros((len(rows), h))
+    # Rounded as they are written, with the rest in the base, so that a person can add them up.
+    told = {k: np.round(parts[k][rows], 4) if k in parts else none for k in KINDS}
+    base = mean[rows] - sum(told.values(), none)
+    dates = moments(panel.ahead(h), panel.frequency)
+    frame = keys(panel)[np.repeat(rows, h)]
+    names = panel.covariates.named(rows, h) if panel.covariates is not None else [""] * (len(rows) * h)
+    return frame.with_columns(
+        dates[np.tile(np.arange(h), len(rows))],
+        pl.Series("h", np.tile(np.arange(1, h + 1), len(rows))),
+        *[pl.Series(k, np.ascontiguousarray(v).reshape(-1)) for k, v in {"base": base, **told}.items()],
+        pl.Series("mean", np.ascontiguousarray(mean[rows]).reshape(-1)),
+        pl.Series("names", names, pl.String),
     )

@@ -1,0 +1,170 @@
+"""What is known beside the sales: promotions, holidays, own events, planned prices and signals, by series and period.
+
+A calendar is a plan: its rows count as known at every origin. Marks and prices in `sales` are records: at an origin only
+those before it exist. A value of a signal exists from the day on which it was recorded (`recorded`; empty = its own date),
+so that what is truly known only afterwards is refused at the origin, whatever its date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+#: In the order in which their effects are told and judged.
+KINDS = ("promotion", "holiday", "event", "price", "signal")
+#: A promotion that the calendar does not name.
+UNNAMED = "promotion"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One holiday or event: the markets (S) that have it, and the part of each of T + H periods that it takes (its value)."""
+
+    kind: str
+    name: str
+    markets: Flags
+    x: Floats
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Values by period, as they came to be known: rows of (period from 0, period in which it was recorded, value), and markets (S)."""
+
+    name: str
+    markets: Flags
+    at: Ints
+    recorded: Ints
+    value: Floats
+
+    def known(self, width: int, length: int) -> Floats:
+        """Values of `length` periods as known at the end of `width` periods: the latest record of each; NaN = not known."""
+        out = np.full(length, np.nan)
+        here = (self.recorded < width) & (self.at < length)
+        order = np.lexsort((self.value[here], self.recorded[here]))
+        out[self.at[here][order]] = self.value[here][order]
+        return out
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """What is known beside n series of T periods (width), H periods ahead too (length = T + H).
+
+    market: n, number of each series' market. lines: holidays and events. planned: n x (T + H) parts of periods on
+    promotion by the calendar, label: their names (index into names); seen: n x T by the sales. price: n x T paid (NaN = no sale),
+    planned_price: n x (T + H) (NaN = none); None where nothing is known of the kind.
+    """
+
+    width: int
+    length: int
+    market: Ints
+    markets: tuple[str, ...]
+    lines: tuple[Line, ...] = ()
+    planned: Floats | None = None
+    label: Ints | None = None
+    names: tuple[str, ...] = (UNNAMED,)
+    seen: Floats | None = None
+    price: Floats | None = None
+    planned_price: Floats | None = None
+    signals: tuple[Signal, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    findings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of which something is known."""
+        found = {line.kind for line in self.lines}
+        found |= {"promotion"} if self.planned is not None or self.seen is not None else set()
+        found |= {"price"} if self.price is not None else set()
+        found |= {"signal"} if self.signals else set()
+        return tuple(k for k in KINDS if k in found)
+
+    @property
+    def unplanned(self) -> bool:
+        """Promotions in the past and none planned ahead: the horizon counts as without any."""
+        past = self.seen is not None and bool((self.seen > 0).any())
+        if self.planned is None:
+            return past
+        past |= bool((self.planned[:, : self.width] > 0).any())
+        return past and not (self.planned[:, self.width :] > 0).any()
+
+    def only(self, kinds: Sequence[str]) -> Covariates:
+        """The same without the other kinds."""
+        promo, price = "promotion" in kinds, "price" in kinds
+        return replace(
+            self,
+            lines=tuple(line for line in self.lines if line.kind in kinds),
+            planned=self.planned if promo else None,
+            seen=self.seen if promo else None,
+            price=self.price if price else None,
+            planned_price=self.planned_price if price else None,
+            signals=self.signals if "signal" in kinds else (),
+        )
+
+    def of(self, rows: Ints) -> Covariates:
+        """The same for some of the series."""
+
+        def part(values: Floats | None) -> Floats | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            market=self.market[rows],
+            planned=part(self.planned),
+            label=None if self.label is None else self.label[rows],
+            seen=part(self.seen),
+            price=part(self.price),
+            planned_price=part(self.planned_price),
+        )
+
+    def until(self, cut: int) -> Covariates:
+        """As known `cut` periods ago."""
+        width = self.width - cut
+        return replace(
+            self,
+            width=width,
+            seen=None if self.seen is None else self.seen[:, :width],
+            price=None if self.price is None else self.price[:, :width],
+            notes=[],
+            findings=[],
+        )
+
+    def promotion(self, width: int) -> tuple[Floats | None, Ints | None]:
+        """Parts of periods on promotion and their names as known at the end of `width` periods: n x (T + H), None = none."""
+        if self.planned is None:
+            if self.seen is None:
+                return None, None
+            x = np.zeros((len(self.market), self.length))
+            x[:, :width] = self.seen[:, :width]
+            return x, np.zeros(x.shape, np.int64)
+        x = self.planned.copy()
+        if self.seen is not None:
+            # Marked in sales but not in the plan: a promotion without a name.
+            x[:, :width] = np.where(x[:, :width] > 0, x[:, :width], self.seen[:, :width])
+        return x, self.label
+
+    def named(self, rows: Ints, h: int) -> list[str]:
+        """Names of what is planned or kept in each of the next h periods of some series, joined by |."""
+        span = range(self.width, self.width + h)
+        of_market = [
+            ["|".join(sorted({line.name for line in self.lines if line.markets[m] and line.x[t]})) for t in span]
+            for m in range(len(self.markets))
+        ]
+        told = []
+        for i in rows.tolist():
+            for step, names in enumerate(of_market[self.market[i]]):
+                t = self.width + step
+                on = self.planned is not None and self.label is not None and self.planned[i, t] > 0
+                promotion = self.names[self.label[i, t]] if on and self.label is not None else ""
+                told.append("|".join(n for n in (promotion, names) if n))
+        return told

@@ -1,0 +1,167 @@
+"""Effects at today's and the past origins: judged, taken out of histories, put into forecasts, and told in units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cbec.methods.forecast import effects, global_model
+from cbec.methods.forecast.covariates import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.demand import Outlook
+    from cbec.methods.forecast.history import Panel
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+#: Loss against that without them at which effects are still used when no past horizon had any, so that only their removal from
+#: the history is judged.
+UNJUDGED = 1.02
+
+
+@dataclass(frozen=True)
+class Driven:
+    """Effects learnt at each of 1 + K origins (None = none seen there), and the kinds that are used."""
+
+    origins: tuple[effects.Effects | None, ...]
+    count: int
+    h: int
+    kinds: tuple[str, ...]
+    saved: float = 0.0
+
+    def only(self, kinds: tuple[str, ...], saved: float = 0.0) -> Driven | None:
+        """The same with some of the kinds; None without any. saved: part of the error at the past origins that they saved."""
+        return replace(self, kinds=kinds, saved=saved) if kinds else None
+
+    def of(self, rows: Ints) -> Driven:
+        """The same for some of the series."""
+        return replace(self, origins=tuple(o and o.of(rows) for o in self.origins), count=len(rows))
+
+    def out_of(self, stack: Floats) -> Floats:
+        """Histories ((1 + K) x n x T, right-aligned) as they would have been without."""
+        out = stack.copy()
+        for k, one in enumerate(self.origins):
+            if one is not None:
+                out[k, :, stack.shape[2] - one.width :] /= one.past(self._of(one))
+        return out
+
+    def into(self, forecasts: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Forecasts per method ((1 + K) * n x h) with them."""
+        factor = np.concatenate([self.ahead(k) for k in range(len(self.origins))])
+        return {name: values * factor for name, values in forecasts.items()}
+
+    def ahead(self, k: int) -> Floats:
+        """N x h factors on the forecast of origin k."""
+        one = self.origins[k]
+        if one is None:
+            return np.ones((self.count, self.h))
+        return np.broadcast_to(one.ahead(self._of(one)), (self.count, self.h))
+
+    def judged(self, loss: Callable[[tuple[str, ...]], float]) -> tuple[tuple[str, ...], float]:
+        """The kinds that do better at the past origins, one after the other, and the part of the error that they save there.
+
+        loss: kinds -> usual error there.
+        """
+        used: tuple[str, ...] = ()
+        plain = best = loss(used)
+        for kind in self.kinds:
+            seen = any(o is not None and kind in o.factor and (o.ahead((kind,)) != 1).any() for o in self.origins[1:])
+            found = loss((*used, kind))
+            if found < best * (1.0 if seen else UNJUDGED):
+                used, best = (*used, kind), found
+        return used, 1 - best / plain if plain > 0 else 0.0
+
+    def _of(self, one: effects.Effects) -> tuple[str, ...]:
+        return tuple(k for k in self.kinds if k in one.factor)
+
+
+def learn(panel: Panel, back: tuple[int, ...], h: int) -> Driven | None:
+    """Effects from today and from each origin `back` periods ago; None where nothing is seen today."""
+    if panel.covariates is None or not panel.covariates.kinds:
+        return None
+    width = panel.units.shape[1]
+    found = []
+    for cut in (0, *back):
+        cov = panel.covariates.until(cut) if cut else panel.covariates
+        found.append(effects.learn(panel.units[:, : width - cut], cov, h, panel.frequency, panel.group))
+    if found[0] is None or not found[0].factor:
+        return None
+    return Driven(tuple(found), len(panel.keys), h, tuple(k for k in KINDS if k in found[0].factor))
+
+
+def shares(mean: Floats, factor: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Units of a forecast (n x h) that come from each kind, and `base`; they add up to the mean.
+
+    mean = base x product of the factors. Each kind gets its logarithm's part of the difference (logarithmic mean Divisia index:
+    Ang 2005), so that no order of the kinds is preferred and nothing is left over.
+    """
+    product = np.ones_like(mean)
+    for value in factor.values():
+        product = product * value
+    base = mean / product
+    log = np.log(product)
+    slope = np.where(np.abs(log) > 1e-9, (mean - base) / np.where(np.abs(log) > 1e-9, log, 1.0), base)
+    told = {kind: slope * np.log(value) for kind, value in factor.items()}
+    return {"base": base, **told}
+
+
+def told(panel: Panel, out: Outlook, h: int) -> dict[str, Floats]:
+    """Units per kind and `base` (n x h), which add up to the point forecast of an outlook.
+
+    What the global model makes of a kind besides its effect is told with it. The seasonal naive, and what is forecast by
+    analogues or as zero, knows of no driver: all of it is base.
+    """
+    driven, choice = out.rolled.effect, out.choice
+    if driven is None:
+        return {"base": out.point}
+    one = driven.origins[0]
+    factor = {} if one is None else {k: np.broadcast_to(one.ahead((k,)), out.point.shape) for k in driven.kinds}
+    weights = dict(zip(choice.names, choice.weight[0], strict=True))
+    aware = np.isin(out.model, [*choice.names, "weighted", "half_global"])
+    made = out.rolled.forecasts
+    parts: dict[str, Floats] = {"base": np.zeros(out.point.shape)}
+    whole = out.chosen[0]
+    for name, weight in weights.items():
+        here = np.flatnonzero((weight > 0) & aware)
+        if not here.size:
+            continue
+        value = weight[here, None] * made[name][0][here]
+        # Levels above may have moved the forecast since, and it was rounded: every part moves with it.
+        scale = np.where(whole[here] > 0, out.point[here] / np.where(whole[here] > 0, whole[here], 1.0), 0.0)
+        kinds = {} if name == "seasonal_naive" else {k: f[here] for k, f in factor.items()}
+        if name == global_model.NAME:
+            kinds = {k: f * out.rolled.besides[k][here] if k in out.rolled.besides else f for k, f in kinds.items()}
+        for kind, units in shares(value * scale, kinds).items():
+            parts.setdefault(kind, np.zeros(out.point.shape))[here] += units
+    # What no method of the pool made (analogues, zero), and what a level above gave to a forecast of nothing.
+    parts["base"] += out.point - sum(parts.values())
+    return parts
+
+
+def notes(panel: Panel, driven: Driven | None) -> list[str]:
+    """What was known beside the sales, what of it is used, and what could not be."""
+    if panel.covariates is None:
+        return []
+    said = list(panel.covariates.notes)
+    found = panel.covariates.kinds
+    used = () if driven is None else driven.kinds
+    if driven is not None:
+        gain = (
+            f"{driven.saved:.1%} less error with them at past origins"
+            if driven.saved >= 0.0005
+            else "past origins had too few of them to tell their worth"
+        )
+        said.append(f"effects in the forecast: {', '.join(used)}; {gain}")
+    left = [k for k in found if k not in used]
+    if left:
+        said.append(
+            "known and not used, since nothing was seen or past origins were no better with it: " + ", ".join(left)
+        )
+    return said

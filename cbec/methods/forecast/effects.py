@@ -1,0 +1,371 @@
+"""Effects of promotions, holidays, events, prices and signals on demand, learnt over all series, taken out and put in.
+
+Demand is base x product of (1 + u x) over promotions, holidays and events that take the part x of a period, x exp(b z) over
+prices and signals z. The base for the estimate is the mean of the days around without any of them, times the days of the
+week of the group. Each u is a ratio of sums over all series that have it: first of all promotions (all holidays of a
+market), then of each name, then of each series, each shrunk to the one before by its own standard error, where days are the
+sample, since all series live through the same days (empirical Bayes: James & Stein 1961; Efron & Morris 1975).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.covariates import Covariates, Line
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+#: Periods of the mean around, and within it the season that it must not tell.
+WINDOW = {"H": 337, "D": 29, "W": 9, "M": 5}
+WITHIN = {"H": 168, "D": 7, "W": 1, "M": 1}
+#: Part of the mean around that must be known.
+KNOWN = 0.3
+#: Usual difference of an effect from day to day, and variance of counts over their mean: no standard error is smaller.
+BETWEEN, OVER = 0.2, 2.0
+#: Rounds in which the kinds are estimated beside each other.
+ROUNDS = 2
+#: Bounds of a whole effect, of the elasticity, and of what a signal may do.
+LEAST, MOST = 0.05, 20.0
+ELASTICITY = -4.0
+SIGNAL = 0.7
+#: Periods of the mean that prices and signals are held against.
+NEAR = 29
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Effects as learnt from one origin. promotion: per name (0 = without); own: n, what a series has beside; lines: as
+    those of the covariates; elasticity; signals: as those of the covariates, per standard deviation."""
+
+    promotion: Floats
+    own: Floats
+    lines: Floats
+    elasticity: float
+    signals: Floats
+
+
+@dataclass(frozen=True)
+class Effects:
+    """kind -> factors on the known periods and on the h ahead, R x (T' + h), with the row of each series (n) in them."""
+
+    width: int
+    factor: dict[str, tuple[Floats, Ints]]
+    learnt: Learnt
+
+    def past(self, kinds: Sequence[str]) -> Floats:
+        """N x T': what demand is divided by."""
+        return self._product(kinds, slice(0, self.width))
+
+    def ahead(self, kinds: Sequence[str]) -> Floats:
+        """N x h: what a forecast is multiplied by."""
+        return self._product(kinds, slice(self.width, None))
+
+    def of(self, rows: Ints) -> Effects:
+        """The same for some of the series."""
+        return replace(self, factor={k: (f, at[rows]) for k, (f, at) in self.factor.items()})
+
+    def _product(self, kinds: Sequence[str], columns: slice) -> Floats:
+        out: Floats | float = 1.0
+        for kind in kinds:
+            factor, at = self.factor[kind]
+            out = out * factor[:, columns][at]
+        return np.clip(out, LEAST, MOST)
+
+
+def learn(units: Floats, cov: Covariates, h: int, frequency: str, group: Ints) -> Effects | None:
+    """Effects of an origin at the end of `units` (n x T', NaN = not known), h periods ahead; None where nothing is seen.
+
+    cov: as known at that origin. group: n, whose days of the week are alike.
+    """
+    work = _Work(units, cov, h, frequency, group)
+    if not work.anything:
+        return None
+    for _ in range(ROUNDS):
+        work.promotions()
+        work.lines()
+        work.prices()
+        work.signals()
+    return work.answer()
+
+
+def expected(units: Floats, busy: Flags, frequency: str, group: Ints) -> Floats:
+    """N x T: what the days around without promotion, holiday or event let expect; NaN where too few are known."""
+    m, window = WITHIN[frequency], WINDOW[frequency]
+    quiet = np.where(busy, np.nan, units)
+    if m == 1:
+        return _around(quiet, window)
+    level = _around(quiet, window)
+    width = units.shape[1]
+    phase = np.arange(-width, 0) % m
+    both = ~np.isnan(quiet) & (level > 0)
+    index = np.ones((int(group.max(initial=0)) + 1, m))
+    sold = np.zeros((len(index), width))
+    usual = np.zeros((len(index), width))
+    np.add.at(sold, group, np.where(both, quiet, 0.0))
+    np.add.at(usual, group, np.where(both, level, 0.0))
+    for p in range(m):
+        s, u = sold[:, phase == p].sum(1), usual[:, phase == p].sum(1)
+        # Hours of rest sell next to nothing; 20 units of general experience keep a small group near 1.
+        index[:, p] = (s + 20.0) / (u + 20.0)
+    index /= index.mean(1, keepdims=True)
+    at = np.maximum(index, 0.02)[group][:, phase]
+    return np.asarray(_around(quiet / at, window) * at)
+
+
+def _around(y: Floats, window: int) -> Floats:
+    """Centred mean of what is known, shorter at the ends."""
+    known = ~np.isnan(y)
+    half = window // 2
+    width = y.shape[1]
+    total = np.cumsum(np.pad(np.where(known, y, 0.0), ((0, 0), (1, 0))), 1)
+    count = np.cumsum(np.pad(known, ((0, 0), (1, 0))), 1)
+    right, left = np.minimum(np.arange(width) + half + 1, width), np.maximum(np.arange(width) - half, 0)
+    n = count[:, right] - count[:, left]
+    enough = n >= max(KNOWN * min(window, width), 1)
+    return np.where(enough, (total[:, right] - total[:, left]) / np.maximum(n, 1), np.nan)
+
+
+def shrunk(excess: Floats, weight: Floats, prior: float) -> float:
+    """An effect shrunk to `prior`: excess, weight are sums per day, sum x (y - base) and sum x^2 base."""
+    total = float(weight.sum())
+    if total <= 0:
+        return prior
+    u = float(excess.sum()) / total
+    days = total**2 / float((weight * weight).sum())
+    rest = excess - u * weight
+    variance = BETWEEN**2 / days + OVER / total
+    if days > 1.5:
+        variance = max(variance, float((rest * rest).sum()) / total**2 * days / (days - 1))
+    gap = u - prior
+    return prior + gap * max(0.0, 1 - variance / gap**2) if gap else prior
+
+
+class _Work:
+    """The estimate of one origin: base, factors as they stand, and one method per kind."""
+
+    def __init__(self, units: Floats, cov: Covariates, h: int, frequency: str, group: Ints) -> None:
+        self.cov, self.h = cov, h
+        self.cell: tuple[NDArray[np.intp], ...] = ()
+        self.count, self.width = units.shape
+        self.share: Floats | None
+        self.share, self.label = cov.promotion(self.width)
+        self.x = np.stack([line.x for line in cov.lines]) if cov.lines else np.zeros((0, cov.length))
+        busy: Flags = np.zeros(units.shape, bool) if self.share is None else self.share[:, : self.width] > 0
+        taken = np.zeros((len(cov.markets), self.width), bool)
+        for line in cov.lines:
+            taken[line.markets] |= line.x[: self.width] != 0
+        busy = np.asarray(busy | taken[cov.market])
+        self.price = self._price()
+        self.told = [s.known(self.width, cov.length) for s in cov.signals]
+        self.standard = [_standard(v, self.width) for v in self.told]
+        self.anything = bool(busy.any()) or self.price is not None or any(z is not None for z in self.standard)
+        self.promotion = np.zeros(len(cov.names))
+        self.own = np.zeros(self.count)
+        self.u = np.zeros(len(cov.lines))
+        self.elasticity, self.beta = 0.0, np.zeros(len(cov.signals))
+        self.line_factor = np.ones((len(cov.markets), cov.length))
+        self.signal_factor = np.ones((len(cov.markets), cov.length))
+        if not self.anything:
+            return
+        self.base = expected(units, busy, frequency, group)
+        self.known = ~np.isnan(units) & ~np.isnan(self.base)
+        self.y = np.where(self.known, units, 0.0)
+        self.base = np.where(self.known, self.base, 0.0)
+        if self.share is not None and self.label is not None:
+            self.cell = np.nonzero((self.share[:, : self.width] > 0) & self.known)
+
+    def _price(self) -> Floats | None:
+        """N x (T + H) logarithms of the price over today's; on promotion as today's, since the promotion tells it."""
+        paid = self.cov.price
+        if paid is None:
+            return None
+        paid = paid[:, : self.width].copy()
+        if self.share is not None:
+            paid[self.share[:, : self.width] > 0] = np.nan
+        there: Flags = ~np.isnan(paid)
+        last = np.maximum.accumulate(np.where(there, np.arange(self.width), -1), 1)
+        paid = np.take_along_axis(paid, np.maximum(last, 0), 1)
+        now = paid[:, -1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            past = np.where((last >= 0) & there.any(1, keepdims=True), np.log(paid / now[:, None]), 0.0)
+            out = np.zeros((self.count, self.cov.length))
+            out[:, : self.width] = np.nan_to_num(past)
+            if self.cov.planned_price is not None:
+                ahead = np.log(self.cov.planned_price[:, self.width :] / now[:, None])
+                out[:, self.width :] = np.clip(np.nan_to_num(ahead, posinf=0, neginf=0), -1.5, 1.5)
+        out = np.clip(out, -1.5, 1.5)
+        return out if (np.abs(out) > 0.005).any() else None
+
+    def _others(self, *, promotion: bool = True, price: bool = True, lines: bool = True, signal: bool = True) -> Floats:
+        """N x T' base times the factors of some kinds."""
+        out = self.base
+        if promotion and self.share is not None:
+            out = out * self.promoted(slice(0, self.width))
+        if price and self.price is not None:
+            out = out * np.exp(self.elasticity * self.price[:, : self.width])
+        at = np.ones((len(self.cov.markets), self.width))
+        if lines:
+            at = at * self.line_factor[:, : self.width]
+        if signal:
+            at = at * self.signal_factor[:, : self.width]
+        return np.asarray(out * at[self.cov.market])
+
+    def promoted(self, columns: slice) -> Floats:
+        """N x columns: factor of promotions."""
+        if self.share is None or self.label is None:
+            return np.ones((self.count, columns.stop - columns.start))
+        u = self.promotion[self.label[:, columns]] + self.own[:, None]
+        return np.clip(1 + u * self.share[:, columns], LEAST, MOST)
+
+    def promotions(self) -> None:
+        """Uplift of all promotions, of each name, of each series."""
+        if self.share is None or self.label is None or not self.cell or not len(self.cell[0]):
+            return
+        row, day = self.cell
+        x, name = self.share[self.cell], self.label[self.cell]
+        base = self._others(promotion=False)[self.cell]
+        excess, weight = x * (self.y[self.cell] - base), x * x * base
+
+        whole = shrunk(_summed(day, excess, self.width), _summed(day, weight, self.width), 0.0)
+        self.promotion[:] = whole
+        for number in np.unique(name):
+            of = name == number
+            gap, size = _summed(day[of], excess[of], self.width), _summed(day[of], weight[of], self.width)
+            self.promotion[number] = shrunk(gap, size, whole)
+        rest = excess - self.promotion[name] * weight
+        self.own = _own(
+            _summed(row, rest, self.count),
+            _summed(row, weight, self.count),
+            float((rest**2 / np.where(x > 0, x, 1.0) ** 2).sum() / max(float(base.sum()), 1e-9)),
+        )
+
+    def lines(self) -> None:
+        """Holidays: those of a market together, then each; events each. Sums over a market's series tell all of it."""
+        lines = self.cov.lines
+        if not lines:
+            return
+        size = len(self.cov.markets), self.width
+        sold, usual = np.zeros(size), np.zeros(size)
+        np.add.at(sold, self.cov.market, self.y)
+        np.add.at(usual, self.cov.market, self._others(lines=False))
+        groups: dict[tuple[str, bytes], list[int]] = {}
+        for i, line in enumerate(lines):
+            around = line.kind == "holiday" and line.name.endswith(("before", "after"))
+            key = (line.kind, line.markets.tobytes()) if line.kind == "holiday" and not around else (str(i), b"")
+            groups.setdefault(key, []).append(i)
+        for members in groups.values():
+            x = self.x[members][:, : self.width]
+            prior = self._line(np.minimum(x.sum(0), 1.0) if len(members) > 1 else x[0], members, sold, usual, 0.0)
+            for i in members if len(members) > 1 else []:
+                self.u[i] = self._line(self.x[i, : self.width], [i], sold, usual, prior)
+            if len(members) == 1:
+                self.u[members[0]] = prior
+        self.line_factor = _line_factor(lines, self.u, len(self.cov.markets), self.cov.length)
+
+    def _line(self, x: Floats, members: list[int], sold: Floats, usual: Floats, prior: float) -> float:
+        """The effect of x on the markets of these lines, beside the other lines as they stand."""
+        rest = [i for i in range(len(self.u)) if i not in members]
+        lines = [self.cov.lines[i] for i in rest]
+        here = self.cov.lines[members[0]].markets
+        days = np.flatnonzero(x)
+        if not len(days):
+            return prior
+        other = _line_factor(lines, self.u[rest], len(here), self.cov.length, days)[here]
+        base = usual[here][:, days] * other
+        gap = sold[here][:, days] - base
+        return shrunk((x[days] * gap).sum(0), (x[days] ** 2 * base).sum(0), prior)
+
+    def prices(self) -> None:
+        """Elasticity of all series, from prices over those around."""
+        if self.price is None:
+            return
+        z = self.price[:, : self.width]
+        z = np.where(self.known, z - np.nan_to_num(_around(np.where(self.known, z, np.nan), NEAR)), 0.0)
+        base = self._others(price=False)
+        excess, weight = (z * (self.y - base)).sum(0), (z * z * base).sum(0)
+        self.elasticity = float(np.clip(shrunk(excess, weight, 0.0), ELASTICITY, 0.0))
+
+    def signals(self) -> None:
+        """One coefficient per signal that is known ahead, from its values over those around."""
+        if not any(z is not None for z in self.standard):
+            return
+        base = self._others(signal=False)
+        for i, (signal, z) in enumerate(zip(self.cov.signals, self.standard, strict=True)):
+            if z is None:
+                continue
+            past = z[: self.width]
+            rows = signal.markets[self.cov.market]
+            near = past - np.nan_to_num(_around(past[None], NEAR)[0])
+            near = np.where(np.isnan(near), 0.0, near)
+            sold, usual = self.y[rows].sum(0), base[rows].sum(0)
+            self.beta[i] = shrunk(near * (sold - usual), near * near * usual, 0.0)
+        factor = np.zeros_like(self.signal_factor)
+        for signal, z, beta in zip(self.cov.signals, self.standard, self.beta, strict=True):
+            if z is not None:
+                factor[signal.markets] += np.clip(beta * np.nan_to_num(z), -SIGNAL, SIGNAL)
+        self.signal_factor = np.exp(factor)
+
+    def answer(self) -> Effects:
+        """Factors by kind."""
+        span, cov = slice(0, self.width + self.h), self.cov
+        every, market = np.arange(self.count), cov.market
+        factor: dict[str, tuple[Floats, Ints]] = {}
+        if self.share is not None:
+            factor["promotion"] = self.promoted(span), every
+        for kind in ("holiday", "event"):
+            some = [i for i, line in enumerate(cov.lines) if line.kind == kind]
+            if some:
+                lines = [cov.lines[i] for i in some]
+                factor[kind] = _line_factor(lines, self.u[some], len(cov.markets), cov.length)[:, span], market
+        if self.price is not None:
+            factor["price"] = np.exp(self.elasticity * self.price[:, span]), every
+        if any(z is not None for z in self.standard):
+            factor["signal"] = self.signal_factor[:, span], market
+        factor = {k: v for k, v in factor.items() if (v[0] != 1).any()}
+        return Effects(self.width, factor, Learnt(self.promotion, self.own, self.u, self.elasticity, self.beta))
+
+
+def _summed(at: NDArray[np.intp], values: Floats, size: int) -> Floats:
+    return np.asarray(np.bincount(at, weights=values, minlength=size), np.float64)
+
+
+def _line_factor(lines: Sequence[Line], u: Floats, markets: int, length: int, days: Ints | None = None) -> Floats:
+    """S x (T + H), or x days: product of the lines' factors."""
+    out = np.ones((markets, length if days is None else len(days)))
+    for line, effect in zip(lines, u, strict=True):
+        if effect:
+            out[line.markets] *= np.clip(1 + effect * (line.x if days is None else line.x[days]), LEAST, MOST)
+    return out
+
+
+def _standard(value: Floats, width: int) -> Floats | None:
+    """A signal in standard deviations of its past; None where it is not known ahead or never moved."""
+    past, ahead = value[:width], value[width:]
+    n = int((~np.isnan(past)).sum())
+    if n < 8 or np.isnan(ahead).all():
+        return None
+    spread = float(np.nanstd(past))
+    return (value - float(np.nanmean(past))) / spread if spread > 0 else None
+
+
+def _own(excess: Floats, weight: Floats, over: float) -> Floats:
+    """What each series has beside the common effect, shrunk by the variance between series (DerSimonian & Laird 1986)."""
+    here = weight > 0
+    if here.sum() < 8:
+        return np.zeros_like(weight)
+    gap = np.where(here, excess / np.where(here, weight, 1.0), 0.0)
+    noise = np.where(here, max(over, 1.0) / np.where(here, weight, 1.0), np.inf)
+    w = np.where(here, 1 / noise, 0.0)
+    heterogeneity = float((w * gap * gap).sum()) - (int(here.sum()) - 1)
+    between = max(heterogeneity / max(float(w.sum() - (w * w).sum() / w.sum()), 1e-12), 0.0)
+    return np.asarray(np.where(here, gap * between / (between + noise), 0.0))

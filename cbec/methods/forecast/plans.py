@@ -1,0 +1,295 @@
+"""The tables `calendar` and `signals`, public holidays, and the marks in `sales`, onto the grid of a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cbec.methods.forecast import history, periods
+from cbec.methods.forecast.covariates import UNNAMED, Covariates, Line, Signal
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.history import Panel
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+#: Frequencies at which a day can still be seen, and those at which a public holiday can.
+FINE, HOLIDAYS = ("H", "D", "W", "M"), ("H", "D", "W")
+#: Days before and after a public holiday that have an effect of their own, where a period is a day.
+AROUND = (-2, -1, 1)
+#: Names that are told in a note.
+TOLD = 5
+
+
+@dataclass
+class Grid:
+    """Series and periods of the panel, h ahead too, and what is to be told of what does not fit."""
+
+    keys: pl.DataFrame
+    frequency: str
+    start: int
+    width: int
+    length: int
+    as_of: date
+    markets: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+    findings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+
+    def by_period(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Days (column `date`) as `at` (period from 0) and `part` (of the period); those outside the grid are left out."""
+        rows = rows.with_columns(pl.col("date").cast(pl.Date))
+        if self.frequency == "H":
+            rows = rows.join(pl.DataFrame({"hour": np.arange(24)}), how="cross").with_columns(
+                pl.col("date").cast(pl.Datetime("us")) + pl.duration(hours="hour")
+            )
+        rows = rows.with_columns(at=periods.ordinal("date", self.frequency) - self.start)
+        rows = rows.filter(pl.col("at").is_between(0, self.length - 1))
+        size = np.maximum(periods.days(self.start + np.arange(self.length), self.frequency), 1.0)
+        return rows.with_columns(part=pl.Series(1 / size[rows["at"].to_numpy()], dtype=pl.Float64))
+
+    def series(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with the number of each series that their sku and market mean (empty = every one), without these two."""
+        keys = self.keys.with_row_index("series")
+        rest = [c for c in rows.columns if c not in ("sku", "market")]
+        found = []
+        for told in product((True, False), repeat=2):
+            on = [c for c, there in zip(("sku", "market"), told, strict=True) if there]
+            here = rows.filter(
+                pl.col("sku").is_not_null() == told[0], pl.col("market").is_not_null() == told[1]
+            ).select(*on, *rest)
+            if on and not here.is_empty():
+                found.append(keys.join(here, on=on).select("series", *rest))
+            elif not here.is_empty():
+                found.append(keys.select("series").join(here, how="cross"))
+        return pl.concat(found) if found else keys.select("series").head(0)
+
+    def of_markets(self, market: str | None) -> Flags:
+        """S: which markets an empty or given one means."""
+        return np.array([market is None or m == market for m in self.markets])
+
+
+def attach(
+    panel: Panel, sales: pl.DataFrame, calendar: pl.DataFrame | None, signals: pl.DataFrame | None, h: int
+) -> Panel:
+    """The panel with what is known beside its sales, h periods ahead.
+
+    sales: the table the panel was made of; calendar, signals: contracts of these names. What cannot be used is told in the
+    notes and findings of the covariates.
+    """
+    if panel.frequency not in FINE:
+        return panel
+    names = panel.keys["market"].to_list() if "market" in panel.keys.columns else ["*"] * len(panel.keys)
+    markets = tuple(sorted(set(names)))
+    width = panel.units.shape[1]
+    grid = Grid(panel.keys, panel.frequency, panel.start, width, width + h, panel.as_of, markets)
+    events = _calendar(calendar, grid)
+    seen, price = _recorded(sales, grid)
+    planned, label, promotions = _promotions(events, grid)
+    number = {m: i for i, m in enumerate(markets)}
+    found = Covariates(
+        width=width,
+        length=grid.length,
+        market=np.array([number[m] for m in names], np.int64),
+        markets=markets,
+        lines=(*_holidays(grid), *_events(events, grid)),
+        planned=planned,
+        label=label,
+        names=promotions,
+        seen=seen,
+        price=price,
+        planned_price=None if price is None else _planned_prices(events, grid),
+        signals=_signals(signals, grid),
+        notes=grid.notes,
+        findings=grid.findings,
+    )
+    if found.unplanned:
+        grid.notes.append(
+            "promotions in the past and none planned ahead: the horizon is forecast without any; a calendar tells them"
+        )
+    return replace(panel, covariates=found) if found.kinds or found.findings or found.notes else panel
+
+
+def _calendar(calendar: pl.DataFrame | None, grid: Grid) -> pl.DataFrame:
+    """Calendar rows by day that belong to a series: date, name, market, sku, value, kind."""
+    kinds = {"market": pl.String, "sku": pl.String, "value": pl.Float64, "until": pl.Date, "kind": pl.String}
+    if calendar is None:
+        return pl.DataFrame(schema={"date": pl.Date, "name": pl.String, **kinds})
+    rows = calendar.with_columns(pl.lit(None, kind).alias(c) for c, kind in kinds.items() if c not in calendar.columns)
+    rows = rows.with_columns(
+        pl.col("kind").fill_null("event"),
+        *[pl.when(pl.col(c) != "*").then(pl.col(c)).alias(c) for c in ("market", "sku")],
+    )
+    for column in ("market", "sku"):
+        here = grid.keys[column].unique().to_list() if column in grid.keys.columns else []
+        fits = pl.col(column).is_null() | pl.col(column).is_in(here)
+        others = rows.filter(~fits)
+        if others.height:
+            which = ", ".join(others[column].unique().sort().to_list()[:TOLD])
+            grid.notes.append(f"calendar: {others.height} rows name a {column} of no series ({which}): not used")
+        rows = rows.filter(fits)
+    last = pl.max_horizontal("date", pl.col("until").fill_null(pl.col("date")))
+    days = rows.with_columns(pl.date_ranges("date", last).alias("date")).explode("date", empty_as_null=True)
+    return days.select("date", "name", *[c for c in kinds if c != "until"])
+
+
+def _recorded(sales: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Floats | None]:
+    """Parts of periods on promotion and mean prices paid, n x T as in the sales; None where the sales tell none."""
+    told = [c for c in ("promo", "price") if c in sales.columns and sales[c].null_count() < sales.height]
+    promo = "promo" in told and bool(sales["promo"].any())
+    if not promo and "price" not in told:
+        return None, None
+    by = grid.keys.columns
+    spacing = periods.native(sales["date"])
+    rows = sales.filter(pl.col("date").cast(pl.Date) <= grid.as_of).with_columns(
+        pl.col(k).fill_null("*") if k in sales.columns else pl.lit("*").alias(k) for k in by
+    )
+    rows = rows.with_columns(
+        at=periods.ordinal("date", grid.frequency) - grid.start, slot=periods.ordinal("date", spacing)
+    ).filter(pl.col("at").is_between(0, grid.width - 1))
+    rows = rows.join(grid.keys.with_row_index("series"), on=by)
+    shape = (len(grid.keys), grid.width)
+    seen = price = None
+    if promo:
+        slots = history.slots_of(grid.start + np.arange(grid.width), spacing, grid.frequency)
+        marked = rows.filter("promo").select("series", "at", "slot").unique()
+        marked = marked.group_by("series", "at").len()
+        seen = np.zeros(shape)
+        at = marked["at"].to_numpy()
+        seen[marked["series"].to_numpy(), at] = np.minimum(marked["len"].to_numpy() / slots[at], 1.0)
+    if "price" in told:
+        paid = rows.filter(pl.col("price") > 0, pl.col("units") > 0)
+        # A median does not depend on the order of rows; in promotions the price is part of the promotion.
+        paid = paid.group_by("series", "at").agg(pl.col("price").median())
+        price = np.full(shape, np.nan)
+        price[paid["series"].to_numpy(), paid["at"].to_numpy()] = paid["price"].to_numpy()
+    return seen, price
+
+
+def _holidays(grid: Grid) -> list[Line]:
+    """Public holidays of the markets that are country codes, with the days around them where a period is a day."""
+    codes = [(i, m) for i, m in enumerate(grid.markets) if len(m) == 2 and m.isalpha()]
+    if grid.frequency not in HOLIDAYS or not codes:
+        return []
+    import holidays
+
+    known = holidays.list_supported_countries()
+    edges = periods.starts(np.array([grid.start, grid.start + grid.length]), grid.frequency).astype("datetime64[Y]")
+    years = range(int(edges[0].astype(int)) + 1970, int(edges[1].astype(int)) + 1971)
+    lines = []
+    for number, code in codes:
+        if code not in known:
+            continue
+        days = holidays.country_holidays(code, years=years)
+        # A holiday moved to a weekday is still the same one.
+        name = {d: n.removesuffix(" (observed)").split("; ")[0] for d, n in days.items()}
+        rows = list(name.items())
+        if grid.frequency == "D":
+            step = np.timedelta64(1, "D")
+            for lead in AROUND:
+                moved = [(np.datetime64(d) + lead * step).astype(object) for d in name]
+                rows += [(d, f"{-lead} day(s) before" if lead < 0 else "the day after") for d in moved if d not in name]
+        frame = pl.DataFrame(rows, schema={"date": pl.Date, "name": pl.String}, orient="row").unique()
+        only = np.arange(len(grid.markets)) == number
+        lines += _lines(frame.with_columns(value=pl.lit(1.0)), "holiday", only, grid)
+    return lines
+
+
+def _events(events: pl.DataFrame, grid: Grid) -> list[Line]:
+    """Holidays and events of the calendar: by name, and by market where it names one."""
+    rows = events.filter(pl.col("kind").is_in(("holiday", "event")), pl.col("sku").is_null())
+    lost = events.filter(pl.col("kind").is_in(("holiday", "event")), pl.col("sku").is_not_null()).height
+    if lost:
+        grid.notes.append(f"calendar: {lost} days of holidays or events name a sku: not used (is it a promotion?)")
+    lines = []
+    for (kind, market), part in sorted(
+        rows.partition_by("kind", "market", as_dict=True).items(), key=lambda item: (item[0][0], item[0][1] or "")
+    ):
+        lines += _lines(part.with_columns(pl.col("value").fill_null(1.0)), kind, grid.of_markets(market), grid)
+    return lines
+
+
+def _lines(rows: pl.DataFrame, kind: str, markets: Flags, grid: Grid) -> list[Line]:
+    parts = grid.by_period(rows).group_by("name", "at").agg((pl.col("part") * pl.col("value")).sum()).sort("name", "at")
+    lines = []
+    for (name,), part in parts.partition_by("name", as_dict=True, maintain_order=True).items():
+        x = np.zeros(grid.length)
+        x[part["at"].to_numpy()] = part["part"].to_numpy()
+        lines.append(Line(kind, str(name), markets, x))
+    return lines
+
+
+def _promotions(events: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Ints | None, tuple[str, ...]]:
+    """Parts of periods on promotion by plan (n x (T + H)), and the number of the name that takes most of each."""
+    rows = events.filter(pl.col("kind") == "promotion")
+    if rows.is_empty():
+        return None, None, (UNNAMED,)
+    usual = rows["value"].drop_nulls().mean()
+    rows = rows.with_columns((pl.col("value") / (usual or 1.0)).fill_null(1.0).alias("value"))
+    names = (UNNAMED, *rows["name"].unique().sort().to_list())
+    place = {n: i for i, n in enumerate(names)}
+    shape = (len(grid.keys), grid.length)
+    planned, label = np.zeros(shape), np.zeros(shape, np.int64)
+    parts = grid.series(grid.by_period(rows).select("sku", "market", "name", "at", "date", "part", "value"))
+    # Two promotions of one day are one: the deeper.
+    parts = parts.group_by("series", "at", "name").agg((pl.col("part") * pl.col("value")).sum().alias("x"))
+    parts = parts.sort(["series", "at", "x", "name"])
+    cell = parts["series"].to_numpy(), parts["at"].to_numpy()
+    planned[cell] = parts["x"].to_numpy()
+    label[cell] = [place[n] for n in parts["name"].to_list()]
+    return planned, label, names
+
+
+def _planned_prices(events: pl.DataFrame, grid: Grid) -> Floats:
+    """Prices of the calendar (kind price), n x (T + H); NaN = none."""
+    out = np.full((len(grid.keys), grid.length), np.nan)
+    rows = events.filter(pl.col("kind") == "price", pl.col("value") > 0)
+    if not rows.is_empty():
+        parts = grid.series(grid.by_period(rows).select("sku", "market", "at", "value"))
+        parts = parts.group_by("series", "at").agg(pl.col("value").mean().round(9)).sort("series", "at")
+        out[parts["series"].to_numpy(), parts["at"].to_numpy()] = parts["value"].to_numpy()
+    return out
+
+
+def _signals(signals: pl.DataFrame | None, grid: Grid) -> tuple[Signal, ...]:
+    """Signals by name and market. A value dated after as_of that was not recorded by then is refused."""
+    if signals is None:
+        return ()
+    rows = signals.with_columns(
+        pl.lit(None, kind).alias(c)
+        for c, kind in (("market", pl.String), ("recorded", pl.Date))
+        if c not in signals.columns
+    ).with_columns(pl.when(pl.col("market") != "*").then("market").alias("market"))
+    rows = rows.with_columns(pl.col("recorded").fill_null(pl.col("date")))
+    late = rows.filter(pl.col("recorded") > grid.as_of)
+    for (name,), part in late.partition_by("name", as_dict=True).items():
+        text = f"{part.height} values from {part['date'].min()!s} on were not known on {grid.as_of}: refused"
+        text += "; the column `recorded` tells when a value was known (a forecast, a plan)"
+        grid.notes.append(f"signal {name}: {text}")
+        grid.findings.append((f"signal_refused:{name}", "warn", str(name), "signal_refused", text))
+    rows = rows.filter(pl.col("recorded") <= grid.as_of)
+    rows = grid.by_period(rows).with_columns(
+        # What was recorded in a last period that is not whole is known today, and at no origin before.
+        seen=(periods.ordinal("recorded", grid.frequency) - grid.start).clip(upper_bound=grid.width - 1)
+    )
+    found = []
+    for (name, market), part in sorted(
+        rows.partition_by("name", "market", as_dict=True).items(), key=lambda item: (item[0][0], item[0][1] or "")
+    ):
+        which = grid.of_markets(market)
+        if which.any():
+            mean = part.group_by("at", "seen").agg(pl.col("value").sort().mean()).sort("at", "seen")
+            arrays = mean["at"].to_numpy(), mean["seen"].to_numpy(), mean["value"].to_numpy().astype(np.float64)
+            found.append(Signal(str(name), which, *arrays))
+            if not np.isfinite(found[-1].known(grid.width, grid.length)[grid.width :]).any():
+                grid.notes.append(f"signal {name}: nothing recorded for the time ahead, so that only its past is used")
+    return tuple(found)

@@ -1,0 +1,124 @@
+"""Calendar, holidays, signals and marks of sales onto the grid of a panel."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cbec.methods.forecast import history, plans
+
+START = date(2025, 1, 6)  # a Monday
+
+
+def rows(count=3, days=140, market="DE", **columns):
+    when = [START + timedelta(days=i) for i in range(days)]
+    frame = pl.DataFrame(
+        {
+            "date": pl.Series(when)[np.tile(np.arange(days), count)],
+            "sku": [f"S{i}" for i in range(count) for _ in range(days)],
+            "market": market,
+            "units": 2.0,
+        }
+    )
+    return frame.with_columns(**columns)
+
+
+def attached(sales, calendar=None, signals=None, frequency="D", h=14, by="sku,market"):
+    panel = history.panel(sales, as_of=sales["date"].max(), frequency=frequency, by=by)
+    return plans.attach(panel, sales, calendar, signals, h)
+
+
+def calendar(*plan):
+    columns = {
+        "date": pl.Date,
+        "name": pl.String,
+        "kind": pl.String,
+        "market": pl.String,
+        "sku": pl.String,
+        "until": pl.Date,
+        "value": pl.Float64,
+    }
+    full = [{"kind": None, "market": None, "sku": None, "until": None, "value": None} | p for p in plan]
+    return pl.DataFrame(full, schema=columns)
+
+
+def test_days_of_a_promotion_are_parts_of_a_week():
+    sale = {"date": START + timedelta(days=145), "until": START + timedelta(days=148), "kind": "promotion"}
+    cov = attached(rows(), calendar(sale | {"name": "sale", "sku": "S1"}), frequency="W", h=3).covariates
+    assert cov.width == 20 and cov.names == ("promotion", "sale")
+    assert cov.planned[0].sum() == 0 and cov.planned[1].sum() == pytest.approx(4 / 7)
+    assert cov.planned[1, 20] == pytest.approx(2 / 7) and cov.label[1, 21] == 1  # Saturday, Sunday; Monday, Tuesday
+
+
+def test_a_mark_in_sales_covers_its_part_of_the_period():
+    promo = pl.col("date").is_between(START + timedelta(days=7), START + timedelta(days=9))
+    daily = attached(rows(promo=promo), frequency="W", h=2)
+    assert daily.covariates.seen[0, 1] == pytest.approx(3 / 7)
+    weekly = rows(promo=promo).filter(pl.col("date").dt.weekday() == 1)
+    assert attached(weekly, frequency="W", h=2).covariates.seen[0, 1] == 1.0  # a row of a week stands for all of it
+
+
+def test_a_hole_in_the_promotion_plan_is_told():
+    promo = pl.col("date") == START + timedelta(days=30)
+    panel = attached(rows(promo=promo))
+    assert any("none planned ahead" in n for n in panel.covariates.notes)
+    assert all("no_promo_plan" in f for f in panel.flags())
+    plan = calendar({"date": START + timedelta(days=145), "name": "sale", "kind": "promotion", "sku": "S0"})
+    whole = attached(rows(promo=promo), plan)
+    assert whole.covariates.notes == [] and not any("no_promo_plan" in f for f in whole.flags())
+
+
+def test_holidays_of_country_codes_only():
+    names = {line.name for line in attached(rows(days=400)).covariates.lines}
+    assert "Christmas Day" in names and "the day after" in names
+    assert attached(rows(market="*")).covariates is None
+    assert attached(rows(market="Shop 1")).covariates is None
+    assert attached(rows(market="QZ")).covariates is None  # no such country
+
+
+def test_rows_of_no_series_are_told_and_left_out():
+    plan = calendar(
+        {"date": START, "name": "fair", "market": "FR"},
+        {"date": START, "name": "sale", "kind": "promotion", "sku": "S9"},
+    )
+    cov = attached(rows(), plan).covariates
+    assert cov.planned is None and not any(line.kind == "event" for line in cov.lines)
+    assert any("market" in n and "FR" in n for n in cov.notes) and any("S9" in n for n in cov.notes)
+
+
+def test_an_event_belongs_to_its_market():
+    sales = pl.concat([rows(), rows(market="FR")])
+    plan = calendar({"date": START, "name": "fair", "market": "FR"}, {"date": START, "name": "storm", "value": 3.0})
+    lines = {line.name: line for line in attached(sales, plan).covariates.lines}
+    assert lines["fair"].markets.tolist() == [False, True] and lines["storm"].markets.all()
+    assert lines["storm"].x[0] == 3.0
+
+
+def signal(days, recorded=None):
+    frame = pl.DataFrame({"date": [START + timedelta(days=d) for d in days], "name": "visits"})
+    return frame.with_columns(value=pl.int_range(pl.len()).cast(pl.Float64) % 7, recorded=pl.lit(recorded, pl.Date))
+
+
+def test_what_is_known_only_afterwards_is_refused():
+    cov = attached(rows(), signals=signal(range(154))).covariates
+    assert [f[3] for f in cov.findings] == ["signal_refused"] and "14 values" in cov.findings[0][4]
+    assert np.isnan(cov.signals[0].known(140, 154)[140:]).all()
+    assert any("only its past" in n for n in cov.notes)
+
+
+def test_a_signal_recorded_before_is_known_ahead_from_that_day_on():
+    plan = pl.concat([signal(range(140)), signal(range(140, 154), START + timedelta(days=130))])
+    cov = attached(rows(), signals=plan).covariates
+    assert cov.findings == [] and not np.isnan(cov.signals[0].known(140, 154)).any()
+    at_origin = cov.signals[0].known(130, 154)
+    assert not np.isnan(at_origin[:130]).any() and np.isnan(at_origin[130:]).all()
+
+
+def test_the_latest_record_of_a_day_counts():
+    early = signal(range(145, 146), START + timedelta(days=10)).with_columns(value=pl.lit(5.0))
+    late = early.with_columns(value=pl.lit(9.0), recorded=pl.lit(START + timedelta(days=100)))
+    cov = attached(rows(), signals=pl.concat([signal(range(140)), late, early])).covariates
+    assert cov.signals[0].known(140, 154)[145] == 9.0 and cov.signals[0].known(50, 154)[145] == 5.0
