@@ -55,8 +55,20 @@ def run(
     from cbec import pipeline
 
     return pipeline.run(
-        Path(path), select=select, jobs=jobs, force=force, dry_run=dry_run, carry=carry, wait=wait, console=console
-    )
+        Path(path), select=select, jobs=jobs, force=force, dry_run=dry_run, carry=carry, wait=wait,
+        console=_Plan(console) if dry_run else console,
+    )  # fmt: skip
+
+
+class _Plan:
+    """Where a dry run tells its plan: that is its answer, so standard output."""
+
+    def __init__(self, console: Console) -> None:
+        self.error = console.error
+
+    def say(self, text: str) -> None:
+        """A line of the plan."""
+        _out(text)
 
 
 INIT_SETTINGS = """\

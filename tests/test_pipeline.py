@@ -744,6 +744,18 @@ def test_a_run_begins_with_what_the_last_one_left_where_it_is_told_to(company: C
     assert now.read_text() == "sNone"
 
 
+def test_what_a_stage_sets_goes_before_what_holds_for_all(company: Company) -> None:
+    company.stages(
+        "  tax: {command: toy duty, rates: r.csv, set: {home-currency: USD}, output: t.csv}\n"
+        "  other: {command: toy duty, rates: r.csv, output: o.csv}\n",
+        common="{home_currency: EUR}",
+    )
+    stages = company.load().stages
+    assert stages["tax"].settings.home_currency == "USD"
+    assert "--home-currency" not in stages["tax"].arguments()
+    assert stages["other"].settings.home_currency == "EUR"
+
+
 def test_a_dry_run_hands_nothing_over(company: Company) -> None:
     company.put("pipeline.yaml", LOOP)
     company.run(dry_run=True)

@@ -83,8 +83,13 @@ def _bare(kind: Any) -> Any:
 def _load(path: Path) -> Mapping[str, Any]:
     import yaml
 
+    from cbec.core.onceyaml import Once
+
     try:
-        loaded = yaml.safe_load(path.read_text("utf-8"))
+        loaded = yaml.load(path.read_text("utf-8"), Loader=Once)
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UsageFault(f"{path}{line}: not readable as YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageFault(f"{path}: not readable as YAML: {error}") from error
     if loaded is None:

@@ -200,19 +200,13 @@ def dashed(name: str) -> str:
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """All scalars stay the text that was typed (`NO` is Norway, `007` keeps its zeros); a key given twice is an error."""
+    from cbec.core.onceyaml import Once
+
+    class Loader(Once):
+        """All scalars stay the text that was typed (`NO` is Norway, `007` keeps its zeros)."""
 
         # Merge keys (<<) are the only scalars that mean more than their text.
         yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", re.compile(r"^<<$"))]}  # noqa: RUF012
-
-        def compose_mapping_node(self, anchor: Any) -> Any:
-            node = super().compose_mapping_node(anchor)
-            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for i, key in enumerate(keys):
-                if any(key.value == other.value for other in keys[:i]):
-                    raise yaml.MarkedYAMLError(problem=f'key "{key.value}" comes twice', problem_mark=key.start_mark)
-            return node
 
     try:
         loaded = yaml.load(path.read_text("utf-8-sig"), Loader)
@@ -278,8 +272,11 @@ def _stage(path: Path, folder: Path, name: str, body: Any, common: Mapping[str, 
     keys = {key: value for key, value in keys.items() if value not in ("", [])}
     inputs = {table: _paths(keys[table], f"{place}: {table}") for table in tables if table in keys}
     _enough(command, inputs, place)
+    # What the stage itself says goes before what holds for all of them, in whichever way it says it.
+    own = {name.rpartition(".")[2].replace("-", "_") for name in _mapping(keys.get("set"), f"{place}: set")}
+    shared = {key: value for key, value in common.items() if key not in own}
     given = {
-        key: _setting(value, f"{place}: {key}") for key, value in {**common, **keys}.items() if key in command.fields()
+        key: _setting(value, f"{place}: {key}") for key, value in {**shared, **keys}.items() if key in command.fields()
     }
     run = {
         key: _run_option(key, keys[key], f"{place}: {dashed(key)}")
@@ -292,8 +289,8 @@ def _stage(path: Path, folder: Path, name: str, body: Any, common: Mapping[str, 
         settled = config.resolve(command, given, run.get("set", ()), file, folder)
     except UsageFault as fault:
         raise UsageFault(f"{place}: {fault.message}", fault.hint) from None
-    own = _text(keys.get("report", os.path.join(report, name)), f"{place}: report")
-    return Stage(name, command, inputs, given, settled.settings, run, own)
+    report_folder = _text(keys.get("report", os.path.join(report, name)), f"{place}: report")
+    return Stage(name, command, inputs, given, settled.settings, run, report_folder)
 
 
 def _carry(value: Any, place: str) -> list[Carry]:

@@ -113,3 +113,14 @@ def test_completion_is_on(cbec, monkeypatch):
     monkeypatch.setenv("COMP_WORDS", "cbec fore")
     monkeypatch.setenv("COMP_CWORD", "1")
     assert "forecast" in cbec().stdout
+
+
+def test_the_plan_of_a_dry_run_is_its_answer(cbec, tmp_path):
+    (tmp_path / "sales.csv").write_text("date,sku,market,units\n2024-01-01,A,DE,1\n")
+    (tmp_path / "pipeline.yaml").write_text(
+        "stages: {demand: {command: forecast demand, sales: sales.csv, output: f.csv}}\n"
+    )
+    told = cbec("run", "--dry-run")
+    assert told.returncode == 0
+    assert told.stdout.startswith("demand: would run (never ran)")
+    assert not told.stderr

@@ -52,6 +52,7 @@ def test_each_layer_goes_over_the_one_below(demand, tmp_path):
         ("forecast: 3", "must hold keys and values"),
         ("- 1", "must hold keys and values"),
         ("common: {seed: [", "not readable as YAML"),
+        ("common: {seed: 1}\ncommon: {seed: 2}", r"line 2: not readable as YAML: key \"common\" comes twice"),
         ("common: []", "must hold keys and values"),
         ("forecast: {demand: {horizon: [1, 2]}}", "not an integer"),
         ("forecast: {demand: {horizon: {a: 1}}}", "not an integer"),

@@ -16,7 +16,7 @@ import polars as pl
 from cbec.core.codes import COUNTRIES, CURRENCIES
 from cbec.core.contract import Column, Contract
 from cbec.core.errors import UsageFault, did_you_mean
-from cbec.methods.compliance.packs import StrictLoader
+from cbec.core.onceyaml import Once
 
 DTYPES: dict[str, Any] = {
     "text": pl.String,
@@ -36,13 +36,13 @@ Shape: TypeAlias = "Column | Contract | list[Shape] | dict[str, Shape]"
 keys (`*` = any)."""
 
 
-class VerbatimLoader(StrictLoader):
+class VerbatimLoader(Once):
     """YAML whose scalars stay text; only an empty cell or `null` is nothing."""
 
 
 VerbatimLoader.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in resolvers if tag.endswith((":null", ":merge"))]
-    for first, resolvers in StrictLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in Once.yaml_implicit_resolvers.items()
 }
 
 

@@ -20,6 +20,7 @@ import yaml
 from cbec.core import packaged
 from cbec.core.codes import CURRENCIES
 from cbec.core.errors import UsageFault, did_you_mean
+from cbec.core.onceyaml import Once
 from cbec.methods.compliance.rules import (
     AREAS,
     DEFINITIONS,
@@ -76,25 +77,7 @@ PER = {"limit": ("consignment", "item", "year"), "amount": ("subheading",), "bra
 """What a value may be per, by the kind of rule. year: of a buyer (customer_id) in a calendar year."""
 
 
-class StrictLoader(yaml.SafeLoader):
-    """YAML where a key that comes twice is a fault: silently dropping a rule would be worse than stopping."""
-
-
-def _mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    found: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in found:
-            raise yaml.constructor.ConstructorError(None, None, f'key "{key}" comes twice', key_node.start_mark)
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_yaml(text: str, file: str, loader: type[StrictLoader] = StrictLoader) -> dict[str, Any]:
+def read_yaml(text: str, file: str, loader: type[Once] = Once) -> dict[str, Any]:
     """A YAML mapping, or a UsageFault with the line; keys that come twice are a fault."""
     try:
         loaded = yaml.load(text, Loader=loader)

@@ -23,6 +23,7 @@ from cbec.core import packaged
 from cbec.core.contract import Column, Contract, Kind
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.core.header import match, plain
+from cbec.core.onceyaml import Once
 
 #: Provenance as expressions see it: file as the person named it, record number (header = 1).
 PROVENANCE = ("file", "row")
@@ -146,7 +147,7 @@ def parse(name: str, data: bytes, outputs: Collection[str]) -> Layout:
     """Check the bytes of a layout; see `load`."""
     here = _Place(f"layout {name}")
     try:
-        loaded = yaml.load(data.decode("utf-8"), Loader=_Strict)
+        loaded = yaml.load(data.decode("utf-8"), Loader=Once)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise here.fault(" ".join(str(error).split())) from error
     top = here.mapping(loaded, _TOP, needed=("title", "columns", "tables"))
@@ -358,20 +359,3 @@ def first_line(error: BaseException) -> str:
 
 def _shown(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-class _Strict(yaml.SafeLoader):
-    """YAML in which a key that comes twice is a fault: the later one would win in silence."""
-
-
-def _unique(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key_node, _ in node.value:
-        key = str(key_node.value)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {_shown(key)} comes twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
