@@ -8,7 +8,7 @@ import polars as pl
 
 from cbec.methods.compliance import duty_value
 from cbec.methods.compliance.amounts import TARIFF
-from cbec.methods.compliance.exact import micro, part, wide
+from cbec.methods.compliance.exact import fits, micro, most, part, wide
 from cbec.methods.compliance.tariff import FROM_LINE, Tariff
 
 if TYPE_CHECKING:
@@ -56,31 +56,41 @@ class Applied:
 
     def duties(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds `tariff_duty` of `customs`, and `lacking`: the quantity that an expression asks for and the line lacks."""
-        parts = self._parts(frame)
-        plain = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("duty_rate").fill_null(0))
-        own = frame.select(pl.when(pl.col("resolution").is_null()).then(plain).otherwise(0).alias("own"))["own"]
-        parts = parts.with_columns(own)
-        total = pl.col("own")
+        top, rate = (most(frame[name]) for name in ("customs", "one_rate"))
+        base = pl.max_horizontal("customs", pl.lit(0, pl.Int64))
+        duty = part(base, pl.col("one_rate").fill_null(0), fits(top, rate))
+        frame = frame.drop("tariff_duty", "lacking", strict=False).with_columns(
+            duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking")
+        )
+        rows = _several(frame)
+        if not len(rows):
+            return frame
+        parts = self._parts(frame[rows])
+        total = pl.lit(0, pl.Int64)
         for name in parts.columns:
             if name.startswith("duty"):
                 total += pl.col(name).fill_null(0)
+        sums = frame["tariff_duty"].scatter(rows, parts.select(total.alias("sum"))["sum"])
         lacking = [name for name in parts.columns if name.startswith("lacking")]
-        told = parts.select(
-            total.alias("tariff_duty"),
-            (pl.coalesce(lacking) if lacking else pl.lit(None, pl.String)).alias("lacking"),
-        )
-        return frame.drop("tariff_duty", "lacking", strict=False).hstack(told)
+        if not lacking:
+            return frame.with_columns(sums)
+        told = parts.select(pl.coalesce(lacking).alias("lacking"))["lacking"]
+        return frame.with_columns(sums, frame["lacking"].scatter(rows, told))
 
     def rate(self, frame: pl.DataFrame) -> pl.Series:
         """The duty in percent of the value (millionths) where every measure is a percentage, else null."""
-        total = pl.when(pl.col("resolution").is_null()).then(pl.col("duty_rate")).otherwise(pl.lit(0, pl.Int64))
+        rows = _several(frame)
+        if not len(rows):
+            return frame["one_rate"].alias("rate")
+        asked = frame.select("resolution", "duty_rate")[rows]
+        total = pl.lit(0, pl.Int64)
         for i in range(self._deep):
             rate, expression = (
                 pl.lit(self._table[f"{c}{i}"]).gather(pl.col("resolution")) for c in ("rate", "expression")
             )
             told = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate).fill_null(0)
             total = pl.when(expression.is_null()).then(total + told)
-        return frame.select(total.alias("rate"))["rate"]
+        return frame["one_rate"].scatter(rows, asked.select(total.alias("rate"))["rate"]).alias("rate")
 
     def build_up(self, frame: pl.DataFrame) -> pl.DataFrame:
         """row -> `duty_parts`: what each measure adds, where there are several or one is no plain percentage.
@@ -160,3 +170,8 @@ class Applied:
         pairs = [self._fixings.pair(a, b) for a, b in rows.select("term_currency", "currency").iter_rows()]
         fx = self._fixings.of(pl.Series(pairs, dtype=pl.Int64), rows["day"])
         return rows.select("row", "term_currency").with_columns(fx.alias("fx"))
+
+
+def _several(frame: pl.DataFrame) -> pl.Series:
+    """The lines with several measures, or one that is no percentage."""
+    return frame.select((pl.col("one_rate").is_null() & pl.col("resolution").is_not_null()).alias("s"))["s"].arg_true()
