@@ -333,8 +333,8 @@ def main() -> None:
                 table.rows.append(row)
         ours, peer = (row["engine CPU s"] for row in table.rows[:2])
         table.notes = [
-            f"The engine takes {ours / peer:.1f} times the CPU of the sketch, which reads too, but knows no refunds, prices that "
-            "include tax, tariff, territories, rule ids, citations or reasons.",
+            f"The engine takes {ours / peer:.1f} times the CPU of the sketch.",
+            "The sketch reads too, but knows no refunds, prices that include tax, tariff, rule ids, citations or reasons.",
             "command: `cbec compliance tax` from file to file, all of it in one column.",
         ]
         table.finish()
