@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
 
 
+KEY = ["order_id", "line"]
+
+
 def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
     """Lines, undetermined lines, and per currency the tax, the duty, their sum, and the tax by who collects it.
 
@@ -37,9 +40,7 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
 
 
 def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
-    """What a person should act on. tax: in the order of order_lines, as `tax.compute` gives it.
-
-    Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
+    """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
     lines outside the tax area and packs past their last check (warn)."""
     found = [*_undetermined(tax, order_lines), *_reduced(tax), *stale(packs, order_lines["ship_to"], as_of)]
     outside = tax.select("ship_to", "reason_code").filter(
@@ -53,9 +54,9 @@ def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack]
 
 def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]:
     goods = (pl.col("qty") * pl.col("price")).abs().cast(pl.Float64)
-    rows = (tax["status"] == "UNDETERMINED").arg_true()
-    value = order_lines.select("qty", "price")[rows].select(goods.alias("value"))
-    open_lines = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(value)
+    open_lines = tax.select(*KEY, "currency", "reason_code", "reason").filter(tax["status"] == "UNDETERMINED")
+    value = order_lines.select(*KEY, goods.alias("value"))
+    open_lines = open_lines.join(value, on=KEY, how="left", nulls_equal=True, maintain_order="left")
     groups = (
         open_lines.group_by("reason_code", "currency")
         .agg(pl.len(), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min())
@@ -115,9 +116,15 @@ def stale(packs: Sequence[Pack], ship_to: pl.Series | None, as_of: date | None) 
 
 
 def notes(order_lines: pl.DataFrame, tax: pl.DataFrame, gross: bool) -> list[str]:
-    """What was taken for granted, with the number of lines it touches. tax: in the order of order_lines."""
-    lines = order_lines.select("price_includes_tax", "scheme", "marketplace_collects")
-    lines = lines.with_columns(tax["scheme"].alias("scheme_used")).filter(tax["status"] == "OK")
+    """What was taken for granted, with the number of lines it touches."""
+    lines = order_lines.select(*KEY, "price_includes_tax", "scheme", "marketplace_collects")
+    told = tax.select(*KEY, "status", scheme_used="scheme")
+    # Partitions come back in the order of their keys, which is that of most files.
+    if all(lines[k].equals(told[k], null_equal=True) for k in KEY):
+        lines = lines.hstack(told.drop(KEY))
+    else:
+        lines = lines.join(told, on=KEY, nulls_equal=True)
+    lines = lines.filter(pl.col("status") == "OK")
     found = []
 
     def note(condition: pl.Expr, text: str) -> None:

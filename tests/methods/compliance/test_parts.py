@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from support.taxed import book, order_lines, packaged, rates, tariff
 
+from cbec.methods.compliance import summary
 from cbec.methods.compliance.fixings import Fixings
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
 from cbec.methods.compliance.tax import compute
@@ -104,3 +105,14 @@ def test_parts_shuffled_lines_and_single_orders_give_the_same_table() -> None:
     for number in alone:
         here = pl.col("order_id") == f"O{number}"
         assert taxed(lines.filter(here)).equals(told.filter(here)), number
+
+
+def test_what_is_told_of_a_table_does_not_hang_on_the_order_of_its_rows() -> None:
+    """Partitions come back in the order of their keys, the lines of a file in any."""
+    lines = _lines(random.Random(21), 60)
+    told = compute(lines, None, FIXINGS, book(), tariff=DUTIES)
+    mixed = told.sample(fraction=1.0, shuffle=True, seed=5)
+    assert summary.notes(lines, mixed, False) == summary.notes(lines, told, False) != []
+    findings = [summary.findings(t, lines, packaged(), date(2026, 12, 1)) for t in (told, mixed)]
+    assert [f.finding_id for f in findings[0]] == [f.finding_id for f in findings[1]]
+    assert [round(f.money or 0, 2) for f in findings[0]] == [round(f.money or 0, 2) for f in findings[1]]
