@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import effects, global_model
+from cbec.methods.forecast import effects, global_model, history
 from cbec.methods.forecast.covariates import KINDS
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Loss against that without them at which effects are still used when no past horizon had any, so that only their removal from
 #: the history is judged.
 UNJUDGED = 1.02
+#: Series that effects of whole markets are learnt from.
+LEARNERS = 5000
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,21 @@ def learn(panel: Panel, back: tuple[int, ...], h: int) -> Driven | None:
     """Effects from today and from each origin `back` periods ago; None where nothing is seen today."""
     if panel.covariates is None or not panel.covariates.kinds:
         return None
-    width = panel.units.shape[1]
+    width, count = panel.units.shape[1], len(panel.keys)
+    some = panel
+    if count > LEARNERS and not {"promotion", "price"} & set(panel.covariates.kinds):
+        # What whole markets have in common is seen in some of their series.
+        rows = np.unique(np.linspace(0, count - 1, LEARNERS).astype(np.int64))
+        some = history.some(panel, rows)
     found = []
     for cut in (0, *back):
-        cov = panel.covariates.until(cut) if cut else panel.covariates
-        found.append(effects.learn(panel.units[:, : width - cut], cov, h, panel.frequency, panel.group))
+        known = some.covariates
+        assert known is not None
+        cov = known.until(cut) if cut else known
+        one = effects.learn(some.units[:, : width - cut], cov, h, panel.frequency, some.group)
+        if one is not None and some is not panel:
+            one = replace(one, factor={k: (f, panel.covariates.market) for k, (f, _) in one.factor.items()})
+        found.append(one)
     if found[0] is None or not found[0].factor:
         return None
     return Driven(tuple(found), len(panel.keys), h, tuple(k for k in KINDS if k in found[0].factor))

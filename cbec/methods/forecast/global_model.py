@@ -90,7 +90,8 @@ def wanted(mode: str, panel: Panel, origins: int, h: int) -> bool:
     if mode == "off" or panel.frequency not in FINE or not _lessons(width - (origins > 1) * h, h):
         return False
     large = count >= LEAST and count * h * origins <= MOST
-    return mode == "on" or (large and (panel.frequency == "D" or panel.covariates is not None))
+    given = panel.covariates is not None and bool({"promotion", "event", "signal"} & set(panel.covariates.kinds))
+    return mode == "on" or (large and (panel.frequency == "D" or given))
 
 
 def forecasts(

@@ -59,6 +59,14 @@ def panel_of(sales, signals=None):
     return plans.attach(panel, sales, plan(T), signals, H)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(global_model, "ROUNDS", 15)
+        patch.setitem(global_model.LEARNER, "num_threads", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def rolled():
     return select.roll(panel_of(sales_of(catalogue()), signal(T)), H, every=True, trees="on")
@@ -89,7 +97,7 @@ def test_nothing_after_an_origin_enters_any_method(rolled):
 
 
 def test_order_of_rows_and_number_of_threads_change_nothing(rolled, monkeypatch):
-    monkeypatch.setitem(global_model.LEARNER, "num_threads", 1)
+    monkeypatch.setitem(global_model.LEARNER, "num_threads", 2)
     sales = sales_of(catalogue())
     shuffled = sales[np.random.default_rng(1).permutation(sales.height)]
     again = select.roll(panel_of(shuffled, signal(T)), H, every=True, trees="on")
