@@ -37,6 +37,7 @@ FAMILIES = (
     "warehouse",
     "registered",
     "calendar",
+    "invoices",
 )
 #: Tables too large for plain text.
 PACKED = ("sales", "transactions", "settlements")

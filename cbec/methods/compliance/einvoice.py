@@ -244,7 +244,7 @@ def _told(table: pl.DataFrame, findings: pl.DataFrame) -> Iterator[command.Findi
 def _notes_on(table: pl.DataFrame, rules: Rules | None, folder: bool) -> list[str]:
     notes = []
     if rules is not None:
-        used = [name for syntax, name in rules.names.items() if (table["syntax"] == syntax).any()]
+        used = dict.fromkeys(name for syntax, name in rules.names.items() if (table["syntax"] == syntax).any())
         notes.append(f"rules: XML schema and {', '.join(used)}" if used else "no invoice was found to check")
     if not folder and table["tax_breakdown"].null_count() < table.height:
         notes.append("no XML was kept: name a folder by --xml-folder")

@@ -247,14 +247,12 @@ def vat_identifier(number: str, country: str | None) -> str:
 def _total_terms(
     found: Totals, head: Mapping[str, Any], accounted: Decimal | None, digits: int
 ) -> dict[str, str | None]:
-    optional = {
-        "BT-107": found.allowances, "BT-108": found.charges, "BT-113": found.prepaid, "BT-114": found.rounding,
-    }  # fmt: skip
     terms: dict[str, str | None] = {
-        "BT-106": money(found.lines, digits), "BT-109": money(found.net, digits), "BT-110": money(found.tax, digits),
-        "BT-112": money(found.gross, digits), "BT-115": money(found.payable, digits),
+        "BT-106": money(found.lines, digits), "BT-107": money(found.allowances, digits), "BT-108": money(found.charges, digits),
+        "BT-109": money(found.net, digits), "BT-110": money(found.tax, digits), "BT-112": money(found.gross, digits),
+        "BT-113": money(found.prepaid, digits) if found.prepaid else None,
+        "BT-114": money(found.rounding, digits) if found.rounding else None, "BT-115": money(found.payable, digits),
     }  # fmt: skip
-    terms |= {term: money(value, digits) for term, value in optional.items() if value}
     if accounted is not None:
         terms["BT-111"] = money(accounted, decimals(head["tax_currency"]))
     return terms
@@ -322,8 +320,9 @@ def _notices(
         Decimal(0),
     )  # fmt: skip
     every = all(row["price"] is not None and row["price_includes_tax"] for row in lines)
-    if every and not found.allowances and not found.charges and paid != found.gross:
-        text = f"prices with tax make {paid}, the invoice {found.gross}: tax is rounded once per rate"
+    off = paid - found.gross - found.rounding
+    if every and not found.allowances and not found.charges and off:
+        text = f"prices with tax make {paid}, the invoice {found.gross}, as tax is rounded once per rate: a rounding of {off} settles it"
         yield Notice("GROSS", text, ("price", "rounding"))
     if TYPES.get(head["document_type"], head["document_type"]) == "381" and found.gross < 0:
         text = f"a credit note of {found.gross} asks the buyer to pay: quantities of a credit note are positive"
