@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cbec.report import svg
+from cbec.report.einvoice import einvoice, taxid
 from cbec.report.filing import file, watch
 from cbec.report.format import NOTHING, figure, money, number, of, percent
 from cbec.report.page import Chart, Figure
@@ -16,7 +17,7 @@ from cbec.report.rule_changes import diff
 if TYPE_CHECKING:
     from cbec.report.page import Page, View
 
-__all__ = ["diff", "file", "tax", "test", "watch"]
+__all__ = ["diff", "einvoice", "file", "tax", "taxid", "test", "watch"]
 
 _COUNTRIES = 15
 _CURRENCIES = 6

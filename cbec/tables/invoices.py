@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 TYPES = {
     "invoice": "380", "credit_note": "381", "corrected": "384", "prepayment": "386", "self_billed": "389",
 }  # fmt: skip
+CREDITS = ("81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "502", "503", "532")
+"""Types of documents whose amounts are owed to the buyer."""
 CATEGORIES = ("S", "Z", "E", "AE", "K", "G", "O", "L", "M", "B")
 TAXED = ("S", "L", "M", "B")
 
@@ -150,6 +152,7 @@ einvoices = Contract(
         Column("status", "text", "valid = no fatal finding; not_checked = no validator was asked, by --check none", one_of=("valid", "invalid", "not_checked")),
         Column("fatal", "int", "rules broken", null=True),
         Column("warnings", "int", null=True),
+        Column("type_code", "text", "BT-3: 380 invoice, 381 credit note (its amounts are owed to the buyer), UNTDID 1001", null=True),
         Column("currency", "currency", null=True),
         *(Column(name, "decimal", text, null=True, digits=2) for name, text in _SUMS.items()),
         Column("tax_currency", "currency", "BT-6", null=True),

@@ -21,6 +21,7 @@ from cbec.core.codes import CURRENCIES
 from cbec.core.errors import EnvironmentFailed, InputRejected
 from cbec.methods.compliance import validator
 from cbec.methods.compliance.invoices import Invoice, columns_of, documents
+from cbec.tables.invoices import CREDITS
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.validator import Report, Rules
@@ -130,7 +131,7 @@ def result(given: Sequence[Document], rules: Rules | None, *, folder: bool) -> c
 
 
 _ROW: dict[str, Any] = {
-    **dict.fromkeys(("file", "invoice_id", "syntax", "status"), pl.String), "fatal": pl.Int64, "warnings": pl.Int64, "currency": pl.String,
+    **dict.fromkeys(("file", "invoice_id", "syntax", "status"), pl.String), "fatal": pl.Int64, "warnings": pl.Int64, "type_code": pl.String, "currency": pl.String,
     **dict.fromkeys(SUMS, pl.Decimal(38, 2)), "tax_currency": pl.String, "tax_in_tax_currency": pl.Decimal(38, 2),
     **dict.fromkeys(("tax_breakdown", "validated_by", "reason_code", "_rules"), pl.String),
 }  # fmt: skip
@@ -157,7 +158,7 @@ def _row(
     if document.invoice is None:
         currency = terms.get("BT-5")
         return row | {name: _amount(terms.get(term)) for name, term in SUMS.items()} | {
-            "currency": currency if currency in CURRENCIES else None,
+            "type_code": terms.get("BT-3"), "currency": currency if currency in CURRENCIES else None,
             "tax_currency": terms.get("BT-6") if terms.get("BT-6") in CURRENCIES else None,
             "tax_in_tax_currency": _amount(terms.get("BT-111")),
         }  # fmt: skip
@@ -167,7 +168,7 @@ def _row(
         f"{tax.category}{'' if tax.rate is None else f' {tax.rate:f}%'}: {tax.taxable} + {tax.tax}" for tax in t.taxes
     )
     return row | dict(zip(SUMS, sums, strict=True)) | {
-        "invoice_id": invoice.id, "currency": invoice.head["currency"], "tax_breakdown": breakdown,
+        "invoice_id": invoice.id, "type_code": invoice.terms["BT-3"], "currency": invoice.head["currency"], "tax_breakdown": breakdown,
         "tax_currency": invoice.head["tax_currency"], "tax_in_tax_currency": invoice.tax_in_tax_currency,
     }  # fmt: skip
 
@@ -212,15 +213,21 @@ def _metrics(table: pl.DataFrame) -> dict[str, float | int | str | None]:
     counts = Counter(table["status"].to_list())
     told: dict[str, float | int | str | None] = {"documents": table.height, "invoices": table["invoice_id"].n_unique()}
     told |= {status: counts[status] for status in ("valid", "invalid", "not_checked")}
-    one_each = table.drop_nulls("currency").unique(["invoice_id", "currency"], keep="first", maintain_order=True)
     for currency, net, tax, payable in (
-        one_each.group_by("currency").agg(pl.col("net", "tax", "payable").sum()).sort("currency").iter_rows()
+        signed(table).group_by("currency").agg(pl.col("net", "tax", "payable").sum()).sort("currency").iter_rows()
     ):
         told |= {
             f"{name}_{currency.lower()}": float(value)
             for name, value in (("net", net), ("tax", tax), ("payable", payable))
         }
     return told
+
+
+def signed(table: pl.DataFrame) -> pl.DataFrame:
+    """One row per invoice (in whatever syntaxes it is there), amounts of credit notes negative."""
+    once = table.drop_nulls("currency").unique(["invoice_id", "currency"], keep="first", maintain_order=True)
+    credit = pl.col("type_code").is_in(CREDITS).fill_null(False)
+    return once.with_columns(pl.when(credit).then(-pl.col(name)).otherwise(name).alias(name) for name in SUMS)
 
 
 def _told(table: pl.DataFrame, findings: pl.DataFrame) -> Iterator[command.Finding]:

@@ -34,13 +34,13 @@ _MONEY = f"{CAC}LegalMonetaryTotal/{CBC}"
 _SETTLEMENT = f"{RSM}SupplyChainTradeTransaction/{RAM}ApplicableHeaderTradeSettlement/"
 _SUMS = f"{_SETTLEMENT}{RAM}SpecifiedTradeSettlementHeaderMonetarySummation/{RAM}"
 UBL_TERMS = {
-    "BT-1": f"{CBC}ID", "BT-5": f"{CBC}DocumentCurrencyCode", "BT-6": f"{CBC}TaxCurrencyCode", "BT-2": f"{CBC}IssueDate",
+    "BT-1": f"{CBC}ID", "BT-5": f"{CBC}DocumentCurrencyCode", "BT-6": f"{CBC}TaxCurrencyCode",
     "BT-106": f"{_MONEY}LineExtensionAmount", "BT-107": f"{_MONEY}AllowanceTotalAmount", "BT-108": f"{_MONEY}ChargeTotalAmount",
     "BT-109": f"{_MONEY}TaxExclusiveAmount", "BT-112": f"{_MONEY}TaxInclusiveAmount", "BT-113": f"{_MONEY}PrepaidAmount",
     "BT-114": f"{_MONEY}PayableRoundingAmount", "BT-115": f"{_MONEY}PayableAmount",
 }  # fmt: skip
 CII_TERMS = {
-    "BT-1": f"{RSM}ExchangedDocument/{RAM}ID", "BT-5": f"{_SETTLEMENT}{RAM}InvoiceCurrencyCode", "BT-6": f"{_SETTLEMENT}{RAM}TaxCurrencyCode",
+    "BT-1": f"{RSM}ExchangedDocument/{RAM}ID", "BT-3": f"{RSM}ExchangedDocument/{RAM}TypeCode", "BT-5": f"{_SETTLEMENT}{RAM}InvoiceCurrencyCode", "BT-6": f"{_SETTLEMENT}{RAM}TaxCurrencyCode",
     "BT-106": f"{_SUMS}LineTotalAmount", "BT-107": f"{_SUMS}AllowanceTotalAmount", "BT-108": f"{_SUMS}ChargeTotalAmount",
     "BT-109": f"{_SUMS}TaxBasisTotalAmount", "BT-112": f"{_SUMS}GrandTotalAmount", "BT-113": f"{_SUMS}TotalPrepaidAmount",
     "BT-114": f"{_SUMS}RoundingAmount", "BT-115": f"{_SUMS}DuePayableAmount",
@@ -120,6 +120,9 @@ def _terms(kind: str, root: Any) -> dict[str, str]:
     places = CII_TERMS if kind == "cii" else UBL_TERMS
     found = {term: root.findtext(place) for term, place in places.items()}
     taxes = f"{_SUMS}TaxTotalAmount" if kind == "cii" else f"{CAC}TaxTotal/{CBC}TaxAmount"
+    if kind != "cii":
+        code = "CreditNoteTypeCode" if kind == "ubl-creditnote" else "InvoiceTypeCode"
+        found["BT-3"] = root.findtext(f"{CBC}{code}")
     for amount in root.iterfind(taxes):
         own = amount.get("currencyID") in (None, found["BT-5"])
         found.setdefault("BT-110" if own else "BT-111", amount.text)

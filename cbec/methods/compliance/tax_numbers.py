@@ -96,7 +96,7 @@ def result(numbers: pl.DataFrame) -> Result:
     wrong = told.filter(pl.col("verdict") == MALFORMED)
     counts = {verdict: told.filter(pl.col("verdict") == verdict).height for verdict in (VALID, MALFORMED, UNKNOWN)}
     findings = [
-        Finding(f"malformed:{code}", "warn", code, code, f"{n} tax numbers cannot be tax numbers of {code}, first {first}: ask the buyer again")
+        Finding(f"malformed:{code}", "warn", code, MALFORMED, f"cannot be tax numbers of {code}: {n}, first {first}; ask the buyer again")
         for code, n, first in wrong.group_by("judged_by", maintain_order=True).agg(pl.len(), pl.col("number").first()).sort("judged_by").iter_rows()
     ]  # fmt: skip
     return Result(

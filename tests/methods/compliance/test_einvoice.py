@@ -307,3 +307,12 @@ def test_rows_that_lack_something_are_faults_of_the_input(cbec, tmp_path):
     done = cbec("compliance", "einvoice", "--invoices", "i.csv", cwd=tmp_path)
     assert done.returncode == 3
     assert all(said in done.stderr for said in lacks.values())
+
+
+def test_a_credit_note_is_taken_away_from_what_is_due():
+    rows = pl.concat([table({}, invoice_id="A"), table({"price": D(40)}, invoice_id="B", document_type="credit_note")])
+    given = list(einvoice.written(rows, None, "both"))
+    metrics = einvoice.result(given, None, folder=False).metrics
+    assert (metrics["net_eur"], metrics["payable_eur"]) == (60.0, 71.4)
+    read_back = [report.terms["BT-3"] for report in checked((d.file, d.xml) for d in given)]
+    assert read_back == ["380", "380", "381", "381"]
