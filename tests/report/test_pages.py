@@ -210,7 +210,7 @@ def test_lines_taxed_but_marked_are_to_be_looked_at() -> None:
 
 def test_a_command_without_pages_of_its_own_shows_its_tables() -> None:
     frame = pl.DataFrame({"a": [1, 2], "b": ["x", "<y>"]})
-    text, words = drawn((samples.summary("compliance", "einvoice", {"things": frame}), {"things": frame}))
+    text, words = drawn((samples.summary("compliance", "classify", {"things": frame}), {"things": frame}))
     assert "&lt;y&gt;" in text and "## things" in words
     assert "generic" not in text
 
