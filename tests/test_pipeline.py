@@ -413,6 +413,21 @@ def test_changed_code_runs_everything(company: Company, monkeypatch: pytest.Monk
     assert "tax: runs (code changed)" in company.heard
 
 
+def test_the_home_folder_in_paths(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(company.folder / "home"))
+    company.put("home/stock.csv", "s")
+    company.put("home/rules/eu.yaml", "r")
+    company.stages("  a: {command: toy grow, sales: ~/stock.csv, rules: ~/rules, output: ~/out.csv}\n", report="~/told")
+    made = plan.load(company.folder / "pipeline.yaml")
+    home = str(company.folder / "home")
+    stage = made.stages["a"]
+    assert (made.report, stage.report) == (f"{home}/told", f"{home}/told/a")
+    assert (stage.inputs["sales"], stage.run["output"]) == ([f"{home}/stock.csv"], [f"{home}/out.csv"])
+    assert stage.settings.rules == f"{home}/rules"
+    assert company.run() == 0
+    assert (company.folder / "home/out.csv").exists()
+
+
 def test_where_a_stage_is_worked_on_changes_nothing(company: Company) -> None:
     stages = "  a: {{command: toy duty, order-lines: lines.csv{engine}}}\n"
     company.stages(stages.format(engine=", engine: local"))

@@ -190,7 +190,7 @@ def command(
     The function then answers with the tables of a part of the keys, from the rows of those keys and whole tables without
     the key. `fit` is given the whole tables and tells by name what a part needs of the others (small things, and tables,
     which are cut by the key like any other), which the function gets as `state`. `conclude` is given the merged tables,
-    and all that the function was given whole: it tells the words and sums.
+    (rows in no order to count on) and all that the function was given, whole: it tells the words and sums.
     """
     if (conclude is None) != (not by) or (conclude is None and fit is not None):
         raise TypeError("a partition key and a conclusion need each other, and a fit needs both")

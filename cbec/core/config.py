@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import typing
 from dataclasses import dataclass
 from datetime import date
@@ -197,7 +198,8 @@ def _parse(value: Any, kind: Any) -> Any:
         return _finite(value)
     if isinstance(value, list | dict):
         raise TypeError(value)
-    return str(value)
+    # No shell has seen what stands in a file.
+    return os.path.expanduser(value) if str(value).startswith("~/") else str(value)
 
 
 def _finite(value: Any) -> float:

@@ -59,7 +59,8 @@ class Rule:
 @dataclass(frozen=True)
 class Contract:
     """A table. `key`: columns that name a row (those present count); `time`: the column that `--as-of` cuts,
-    None where rows tell of the future; `open`: extra numeric columns belong to the table;
+    None where rows tell of the future; `counted`: the day on which a row's state was seen, later than `--as-of` it is
+    refused, since no earlier row tells what was then; `open`: extra numeric columns belong to the table;
     `dynamic_key`: leading key columns are chosen by a setting (the series of a forecast)."""
 
     name: str
@@ -67,6 +68,7 @@ class Contract:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     time: str | None = None
+    counted: str | None = None
     open: bool = False
     dynamic_key: bool = False
     rules: tuple[Rule, ...] = ()

@@ -58,7 +58,7 @@ class Raw:
 
     frame: text cells (String) of CSV, TSV and xlsx; typed cells of Parquet, Arrow and NDJSON; `__file`, `__row`.
     headers: per file every column name that stood in it, also of columns that were not read.
-    broken: rows that are too long or too short to have cells; they are not in the frame.
+    broken: rows that are too long or too short to have cells, or no JSON object; they are not in the frame.
     """
 
     frame: pl.DataFrame
@@ -259,9 +259,9 @@ def _read_text(
         survey = dialect.survey(data)
     _no_nul(survey, data, place.name, table)
     if _kind(bytes(data[:64])) == "ndjson":
-        frame = selfdescribed.ndjson(data, place.name, table)
+        frame, broken = selfdescribed.ndjson(data, place.name, table)
         header = [n for n in frame.columns if n != ROW]
-        return _Part(frame, Source(place.name, 0, None, frame.height, encoding, "ndjson"), header)
+        return _Part(frame, Source(place.name, 0, None, frame.height, encoding, "ndjson"), header, broken=broken)
     text = Delimited(place.name, table, source, data, survey)
     frame = text.frame(wanted)
     notes = [f"{place.name}: {text.blank} empty rows were passed over"] if text.blank else []

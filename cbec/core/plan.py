@@ -177,7 +177,7 @@ def load(path: Path) -> Plan:
         raise UsageFault(
             f"{path}: needs stages, e.g. stages: {{demand: {{command: forecast demand, sales: sales.csv}}}}"
         )
-    report = _text(body.get("report", "report"), f"{path}: report")
+    report = _path(body.get("report", "report"), f"{path}: report")
     common = _known(_mapping(body.get("common"), f"{path}: common"), config.kinds_of(Common), f"{path}: common")
     made = [_stage(path, folder, name, keys, common, report) for name, keys in stages.items()]
     carry = _carry(body.get("carry"), f"{path}: carry")
@@ -289,7 +289,7 @@ def _stage(path: Path, folder: Path, name: str, body: Any, common: Mapping[str, 
         settled = config.resolve(command, given, run.get("set", ()), file, folder)
     except UsageFault as fault:
         raise UsageFault(f"{place}: {fault.message}", fault.hint) from None
-    report_folder = _text(keys.get("report", os.path.join(report, name)), f"{place}: report")
+    report_folder = _path(keys.get("report", os.path.join(report, name)), f"{place}: report")
     return Stage(name, command, inputs, given, settled.settings, run, report_folder)
 
 
@@ -314,10 +314,16 @@ def _enough(command: Command, inputs: Mapping[str, Sequence[str]], place: str) -
 
 
 def _paths(value: Any, place: str) -> list[str]:
-    paths = [_text(item, place) for item in (value if isinstance(value, list) else [value])]
+    paths = [_path(item, place) for item in (value if isinstance(value, list) else [value])]
     if "-" in paths:
         raise UsageFault(f"{place}: a stage cannot read standard input; give it a file")
     return paths
+
+
+def _path(value: Any, place: str) -> str:
+    """`~/` is the home folder; nothing else is put in, so that a pipeline reads the same whatever the environment."""
+    text = _text(value, place)
+    return os.path.expanduser(text) if text.startswith("~/") else text
 
 
 def _setting(value: Any, place: str) -> str:
@@ -328,7 +334,7 @@ def _setting(value: Any, place: str) -> str:
 def _run_option(key: str, value: Any, place: str) -> list[str]:
     if key == "set":
         return [f"{name}={_text(item, place)}" for name, item in _mapping(value, place).items()]
-    text = _text(value, place)
+    text = _path(value, place)
     if text == "-":
         raise UsageFault(f"{place}: a stage cannot write to standard output; give it a file")
     if key == "rejects" or key.startswith("write_") or (key == "output" and not is_folder(text)):

@@ -250,6 +250,8 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
     kept = dict(frames)
     for declared in job.command.inputs:
         name, frame = declared.table, frames[declared.table]
+        if not declared.raw:
+            _refuse_later(name, tables.get(name).counted, frame, settings.as_of)
         column = None if declared.raw else tables.get(name).time
         if settings.as_of is None or column is None or not isinstance(frame, pl.DataFrame):
             continue
@@ -263,6 +265,21 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
             )
         kept[name] = known
     return kept
+
+
+def _refuse_later(name: str, column: str | None, frame: pl.DataFrame | Raw | None, as_of: date | None) -> None:
+    """A state that was seen after `as_of` cannot be left out as an event can: without it there would be none."""
+    import polars as pl
+
+    if column is None or as_of is None or not isinstance(frame, pl.DataFrame):
+        return
+    later = frame.filter(pl.col(column) > as_of)
+    if later.height:
+        last = str(later[column].max())
+        raise InputRejected(
+            f"{name}: {later.height} of {frame.height} rows are of a day after --as-of {as_of}, the last of {last}",
+            hint=f"give --as-of {last}, or what was there on {as_of}",
+        )
 
 
 def _at_home(findings: Sequence[Finding], rates: pl.DataFrame | Raw | None, settings: Common) -> list[Finding]:

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cbec.core.delimited import ROW, unique_header
+from cbec.core.delimited import MOST, ROW, SHOWN, unique_header
 from cbec.core.errors import EnvironmentFailed, Fault, InputRejected
 
 if TYPE_CHECKING:
@@ -16,24 +16,28 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def ndjson(data: bytes | memoryview, name: str, table: str) -> pl.DataFrame:
-    """One JSON object per line, with the number of its line. InputRejected names a line that is none."""
+def ndjson(data: bytes | memoryview, name: str, table: str) -> tuple[pl.DataFrame, list[Fault]]:
+    """One JSON object per line, with the number of its line; and the lines that are none.
+
+    InputRejected where no line is one, or so many are none that this is no table.
+    """
     import polars as pl
 
     stored = bytes(data)
     try:
         frame = pl.read_ndjson(stored, infer_schema_length=None)
         if frame.height == stored.count(b"\n") + (not stored.endswith(b"\n")) and ROW not in frame.columns:
-            return frame.with_row_index(ROW, offset=1)
+            return frame.with_row_index(ROW, offset=1), []
     except pl.exceptions.PolarsError:
         pass
     return _ndjson_by_hand(stored.decode().removeprefix("\ufeff"), name, table)
 
 
-def _ndjson_by_hand(text: str, name: str, table: str) -> pl.DataFrame:
+def _ndjson_by_hand(text: str, name: str, table: str) -> tuple[pl.DataFrame, list[Fault]]:
     import polars as pl
 
     rows: list[dict[str, object]] = []
+    broken: list[Fault] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -42,11 +46,14 @@ def _ndjson_by_hand(text: str, name: str, table: str) -> pl.DataFrame:
             if not isinstance(cells, dict):
                 raise ValueError("no object")
         except ValueError as error:
-            fault = Fault(table, name, number, None, line[:200], "json", f"the line is not one JSON object ({error})")
-            raise InputRejected(str(fault), [fault]) from None
+            what = f"the line is not one JSON object ({error})"
+            broken.append(Fault(table, name, number, None, line[:200], "json", what))
+            continue
         rows.append({**cells, ROW: number})
+    if broken and (len(broken) > MOST or not rows):
+        raise InputRejected(str(broken[0]), broken[:SHOWN], total=len(broken))
     try:
-        return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col(ROW).cast(pl.UInt32))
+        return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col(ROW).cast(pl.UInt32)), broken
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise InputRejected(f"{name}: its rows do not make one table ({error})") from None
 

@@ -291,6 +291,7 @@ inventory = Contract(
         optional("snapshot_date", "date", aliases=("快照日期",)),
     ),
     key=("sku", "warehouse"),
+    counted="snapshot_date",
 )
 
 inbound = Contract(

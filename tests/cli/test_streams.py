@@ -242,6 +242,31 @@ def test_nothing_after_as_of_is_used(cbec, shop):
     assert "2026-01-05" in early.stderr
 
 
+def test_stock_counted_after_as_of_is_refused(cbec, shop):
+    cbec(*DEMAND, "--horizon", "40", "-o", "f.csv")
+    (shop / "inventory.csv").write_text(
+        "sku,warehouse,on_hand,snapshot_date\n007,DEHAM,40,2026-05-24\nA-1,DEHAM,300,2026-05-26\n", "utf-8"
+    )
+    words = (
+        "forecast",
+        "replenish",
+        "--forecast",
+        "f.csv",
+        "--inventory",
+        "inventory.csv",
+        "--policies",
+        "policies.csv",
+    )
+    words += ("--coverage", "coverage.csv", "--products", "products.csv", "--home-currency", "EUR", "-o", "o.csv")
+    refused = cbec(*words)
+    assert refused.returncode == 3
+    assert "inventory: 1 of 2 rows are of a day after --as-of 2026-05-24, the last of 2026-05-26" in refused.stderr
+    assert "give --as-of 2026-05-26" in refused.stderr
+    assert not (shop / "o.csv").exists()
+    then = cbec(*words, "--as-of", "2026-05-26")
+    assert then.returncode == 0, then.stderr
+
+
 def test_same_bytes_whatever_the_threads(cbec, shop, monkeypatch):
     outputs = []
     for threads in ("1", "2"):

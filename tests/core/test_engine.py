@@ -32,6 +32,8 @@ from cbec.core.console import Console
 from cbec.core.errors import EnvironmentFailed, ExitStatus, InputRejected, UsageFault
 
 distributed = pytest.importorskip("distributed", reason="the extra cbec[cluster] is not installed")
+import dask  # noqa: E402
+
 from cbec.core import cluster  # noqa: E402
 
 DAY = date(2026, 3, 1)
@@ -177,7 +179,7 @@ def test_partitions_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch, w
     # The case is one in which orders do need each other: by themselves, none is beyond the limit of a year.
     alone = answered("compliance tax", AT, order_lines=lines.with_columns(customer_id=pl.lit(None, pl.String)))
     assert told(alone) != whole
-    for rows in (9, 50):
+    for rows in (20, 50):
         monkeypatch.setattr(engine, "ROWS", rows)
         assert told(answered("compliance tax", AT, order_lines=lines)) == whole
 
@@ -186,7 +188,7 @@ def test_partitions_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch, w
 def workers(count: int) -> Iterator[str]:
     """A cluster in this process; its address as an engine."""
     with distributed.LocalCluster(
-        n_workers=count, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+        n_workers=count, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0"
     ) as made:
         yield made.scheduler_address.replace("tcp://", "dask://")
 
@@ -314,9 +316,12 @@ def test_a_cluster_that_goes_away(what: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     monkeypatch.setattr(cluster, "CONNECT", 0.5)
     monkeypatch.setattr(engine, "ROWS", 11)
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
-    ) as made:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": 0.5}),  # closing waits for what is gone, too
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0"
+        ) as made,
+    ):
 
         def gone(cut: engine.Cut, number: int) -> Any:
             if number == 2:  # when some partitions lie with the cluster already

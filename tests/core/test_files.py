@@ -188,6 +188,18 @@ def test_rows_that_are_cut_wrongly_are_left_to_who_judges_bad_rows(tmp_path: Pat
     assert checked.rejects["value"][0] == "0"
 
 
+def test_lines_that_are_no_json_object_are_left_to_who_judges_bad_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '{"id": "1", "name": "a"}\n{"id": "2"\n[3]\n\n{"id": "5", "name": "e"}\n'
+    raw = read(text, tmp_path)
+    assert [(f.row, f.rule, f.value) for f in raw.broken] == [(2, "json", '{"id": "2"'), (3, "json", "[3]")]
+    assert cells(raw) == [("1", "a"), ("5", "e")]
+    assert raw.frame[files.ROW].to_list() == [1, 5]
+    monkeypatch.setattr("cbec.core.selfdescribed.MOST", 1)
+    assert refused(text, tmp_path).total == 2
+
+
 def test_a_file_of_nothing_but_wrong_rows_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = refused("id,name\n" + "1\n" * 50, tmp_path)
     assert (error.total, len(error.faults)) == (50, 20)
@@ -236,8 +248,7 @@ def test_what_is_no_table(data: bytes, what: str, tmp_path: Path) -> None:
         ('id,name\n1,a\n2,"b\n', 3, None, "quotes"),
         ('id,name\n1,"a"b\n', 2, None, "quotes"),
         ('id,name\n1,"a\n2,b\n3,"c"\n4,d\n', 2, None, "quotes"),
-        ('{"id": 1}\n{"id": 2\n', 2, None, "json"),
-        ('{"id": 1}\n[2]\n', 2, None, "json"),
+        ('{"id": 2\n', 1, None, "json"),
     ],
 )
 def test_the_place_of_what_is_wrong(text: str, row: int, column: str | None, rule: str, tmp_path: Path) -> None:

@@ -27,6 +27,22 @@ def test_files_appear_together_at_the_end(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["one.csv", "two.csv"]
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
+    script = "import os, sys; from cbec.core.staging import Staging; from pathlib import Path\n"
+    script += "Staging().path(Path(sys.argv[1]) / 'one.csv').write_bytes(b'half'); os.kill(os.getpid(), 9)"
+    root = str(Path(__file__).resolve().parents[2])
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=os.environ | {"PYTHONPATH": root}, check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".cbec-")
+    parts = left.name.split("-")
+    elsewhere = tmp_path / "-".join([parts[0], "00000000", *parts[2:]])  # another machine's, of which nothing is known
+    running = tmp_path / "-".join([*parts[:2], str(os.getppid()), *parts[3:]])
+    for other in (elsewhere, running):
+        other.write_bytes(b"half")
+    stage(tmp_path / "one.csv")
+    assert {p.name for p in tmp_path.iterdir()} == {"one.csv", elsewhere.name, running.name}
+
+
 def fail_half_way(folder: Path) -> None:
     with Staging() as staging:
         staging.write(folder / "one.csv", b"new\n")

@@ -53,13 +53,13 @@ def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack]
 
 
 def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]:
-    goods = (pl.col("qty") * pl.col("price")).abs().cast(pl.Float64)
+    goods = (pl.col("qty") * pl.col("price")).abs()
     open_lines = tax.select(*KEY, "currency", "reason_code", "reason").filter(tax["status"] == "UNDETERMINED")
     value = order_lines.select(*KEY, goods.alias("value"))
     open_lines = open_lines.join(value, on=KEY, how="left", nulls_equal=True, maintain_order="left")
     groups = (
         open_lines.group_by("reason_code", "currency")
-        .agg(pl.len(), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min())
+        .agg(pl.len(), pl.col("value").sum().cast(pl.Float64), pl.col("reason").min(), pl.col("order_id").min())
         .sort("reason_code", "currency", nulls_last=True)
     )
     found = []
