@@ -251,7 +251,7 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
     for declared in job.command.inputs:
         name, frame = declared.table, frames[declared.table]
         if not declared.raw:
-            _refuse_later(name, tables.get(name).counted, frame, settings.as_of)
+            _later(job, name, tables.get(name).counted, frame, settings.as_of)
         column = None if declared.raw else tables.get(name).time
         if settings.as_of is None or column is None or not isinstance(frame, pl.DataFrame):
             continue
@@ -267,19 +267,24 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
     return kept
 
 
-def _refuse_later(name: str, column: str | None, frame: pl.DataFrame | Raw | None, as_of: date | None) -> None:
-    """A state that was seen after `as_of` cannot be left out as an event can: without it there would be none."""
+def _later(job: Job, name: str, column: str | None, frame: pl.DataFrame | Raw | None, as_of: date | None) -> None:
+    """A state that was seen after `as_of` cannot be left out as an event can: without it there would be none.
+
+    Where a person said the day, it is refused. Where the day is that of the latest sale, stock is usually counted the
+    morning after: it is used, and told.
+    """
     import polars as pl
 
     if column is None or as_of is None or not isinstance(frame, pl.DataFrame):
         return
     later = frame.filter(pl.col(column) > as_of)
-    if later.height:
-        last = str(later[column].max())
-        raise InputRejected(
-            f"{name}: {later.height} of {frame.height} rows are of a day after --as-of {as_of}, the last of {last}",
-            hint=f"give --as-of {last}, or what was there on {as_of}",
-        )
+    if not later.height:
+        return
+    last = str(later[column].max())
+    told = f"{name}: {later.height} of {frame.height} rows are of a day after --as-of {as_of}, the last of {last}"
+    if job.record.origins.get("as_of") != config.DEFAULT:
+        raise InputRejected(told, hint=f"give --as-of {last}, or what was there on {as_of}")
+    job.console.warn(f"{told}; they are used as what is there now")
 
 
 def _at_home(findings: Sequence[Finding], rates: pl.DataFrame | Raw | None, settings: Common) -> list[Finding]:

@@ -258,13 +258,17 @@ def test_stock_counted_after_as_of_is_refused(cbec, shop):
         "policies.csv",
     )
     words += ("--coverage", "coverage.csv", "--products", "products.csv", "--home-currency", "EUR", "-o", "o.csv")
-    refused = cbec(*words)
+    refused = cbec(*words, "--as-of", "2026-05-24")
     assert refused.returncode == 3
     assert "inventory: 1 of 2 rows are of a day after --as-of 2026-05-24, the last of 2026-05-26" in refused.stderr
     assert "give --as-of 2026-05-26" in refused.stderr
     assert not (shop / "o.csv").exists()
     then = cbec(*words, "--as-of", "2026-05-26")
     assert then.returncode == 0, then.stderr
+    # The latest day of the sales is nobody's word: stock counted the morning after is used, and told.
+    usual = cbec(*words)
+    assert usual.returncode == 0, usual.stderr
+    assert "they are used as what is there now" in usual.stderr
 
 
 def test_same_bytes_whatever_the_threads(cbec, shop, monkeypatch):
