@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 #: Part that it has in a forecast (the mean of two kinds of method errs less than either where both err), and how much less the
-#: error must be.
-PART, MARGIN = 0.5, 0.005
+#: error must be: a few origins, which all series lived through together, cannot tell more similar ways apart.
+PART, MARGIN = 0.5, 0.02
 #: Series of a class that are enough for a verdict; the others follow that of all.
 ENOUGH = 30
 

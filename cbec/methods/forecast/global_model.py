@@ -60,7 +60,8 @@ ROUNDS = 100
 class View:
     """Histories as known at one origin: flat (n x T, right-aligned, without season and effects), its columns before the data
     (lead), the period number after its end, numbers of the groups (n), and per kind the logarithms of the effects on the
-    known periods and on those ahead, R x (T - lead + h), with the row of each series in them."""
+    known periods and on those ahead, R x (T - lead + h), with the row of each series in them. year: whether every lesson knows the year before it (one or two that
+    do would be learnt by heart)."""
 
     flat: Floats
     lead: int
@@ -68,6 +69,7 @@ class View:
     frequency: str
     group: Ints
     effects: dict[str, tuple[Floats, Ints] | None] = field(default_factory=dict)
+    year: bool = False
 
     def without(self, kind: str) -> View:
         """The same with nothing planned of a kind."""
@@ -84,14 +86,14 @@ class Made:
 
 
 def wanted(mode: str, panel: Panel, origins: int, h: int) -> bool:
-    """Whether it is worth teaching. mode: on, off, or auto: LEAST series, days or something known beside the sales, and no more to
+    """Whether it is worth teaching. mode: on, off, or auto: LEAST series, promotions, events or signals known, and no more to
     forecast than MOST."""
     count, width = panel.units.shape
     if mode == "off" or panel.frequency not in FINE or not _lessons(width - (origins > 1) * h, h):
         return False
     large = count >= LEAST and count * h * origins <= MOST
     given = panel.covariates is not None and bool({"promotion", "event", "signal"} & set(panel.covariates.kinds))
-    return mode == "on" or (large and (panel.frequency == "D" or given))
+    return mode == "on" or (large and given)
 
 
 def forecasts(
@@ -109,7 +111,10 @@ def forecasts(
         one = None if driven is None else driven.origins[k]
         logs = {kind: _log(one, kind) for kind in kinds}
         ordinal = int(panel.ordinals[-1]) + 1 - cut
-        views.append(View(flat, cut, ordinal, panel.frequency, panel.group, logs))
+        known = flat.shape[1] - cut
+        lessons = _lessons(known, h)
+        year = bool(lessons) and known - lessons[-1] >= sum(_YEAR[panel.frequency][::2])
+        views.append(View(flat, cut, ordinal, panel.frequency, panel.group, logs, year))
     teacher, today = train(views[-1], h), train(views[0], h)
     if teacher is None or today is None:
         return None
@@ -188,15 +193,17 @@ def steps_of(view: View, back: int, series: Ints, step: Ints) -> Floats:
     return np.stack([np.asarray(c, np.float64) for c in columns], 1)
 
 
+#: Periods of a year, on both sides of a date in it, and before it that are its usual.
+_YEAR = {"H": (8736, 84, 672), "D": (364, 7, 28), "W": (52, 1, 8), "M": (12, 0, 3)}
+
+
 def _year_before(view: View, back: int, series: Ints, step: Ints) -> list[Floats]:
     """How demand of the group, and of the series, stood a year before the period against a year before the origin."""
-    year = {"H": 8736, "D": 364, "W": 52, "M": 12}[view.frequency]
-    around = {"H": 84, "D": 7, "W": 1, "M": 0}[view.frequency]
-    before = {"H": 672, "D": 28, "W": 8, "M": 3}[view.frequency]
+    year, around, before = _YEAR[view.frequency]
     width = view.flat.shape[1]
     origin = width - back
     first = origin - year - before
-    if first < view.lead:
+    if not view.year or first < view.lead:
         return [np.full(len(series), np.nan)] * 2
     out = []
     for lines, at in (
