@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Loss against that without them at which effects are still used when no past horizon had any, so that only their removal from
 #: the history is judged.
 UNJUDGED = 1.02
+#: Loss against that without them from which on effects are used that past horizons had: less is an accident of a few origins.
+WORTH = 0.998
 #: Series that effects of whole markets are learnt from.
 LEARNERS = 5000
 
@@ -76,7 +78,7 @@ class Driven:
         for kind in self.kinds:
             seen = any(o is not None and kind in o.factor and (o.ahead((kind,)) != 1).any() for o in self.origins[1:])
             found = loss((*used, kind))
-            if found < best * (1.0 if seen else UNJUDGED):
+            if found < best * (WORTH if seen else UNJUDGED):
                 used, best = (*used, kind), found
         return used, 1 - best / plain if plain > 0 else 0.0
 
