@@ -66,17 +66,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Solved:
-    """x: the best found. status: optimal (within `GAP`), or feasible = stopped by the clock. bound: no answer costs less."""
+    """x: the best found. status: optimal (within `GAP`), or feasible = stopped by the clock. bound: no answer costs less.
+    gap: (cost - bound) / cost as the solver sees them, the model's constant aside."""
 
     x: Floats
     status: str
     cost: float
     bound: float
-
-    @property
-    def gap(self) -> float:
-        """(cost - bound) / cost."""
-        return abs(self.cost - self.bound) / max(abs(self.cost), 1e-9)
+    gap: float
 
 
 def solve(model: Model, seconds: float) -> Solved:
@@ -102,7 +99,9 @@ def _run(model: Model, seconds: float) -> Solved | None:
     mixed = any(part.any() for part in model.whole)
     cost = float(info.objective_function_value)
     bound = float(info.mip_dual_bound) if mixed else cost
-    return Solved(x, "optimal" if status == "Optimal" else "feasible", cost + model.constant, bound + model.constant)
+    gap = abs(cost - bound) / max(abs(cost), 1e-9)
+    word = "optimal" if status == "Optimal" else "feasible"
+    return Solved(x, word, cost + model.constant, bound + model.constant, gap)
 
 
 def _by_pulp(model: Model, seconds: float) -> Any:

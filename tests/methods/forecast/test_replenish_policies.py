@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from support import stockroom as room
@@ -241,6 +241,7 @@ def shop(n, seed=0):
 
 
 @given(share=st.floats(0.05, 1.2), seed=st.integers(0, 3))
+@example(share=0.9375, seed=1)
 @settings(max_examples=3, deadline=None)
 def test_the_budget_is_held_and_cuts_nothing_that_it_has_room_for(share, seed):
     given_ = shop(8, seed)
@@ -255,9 +256,7 @@ def test_the_budget_is_held_and_cuts_nothing_that_it_has_room_for(share, seed):
     if budget >= wanted:
         assert rows["order_qty"].to_list() == rows["wanted_qty"].to_list()
     else:
-        assert (
-            result.metrics["limits_status"] == "optimal" and result.metrics["limits_gap"] <= 2e-3
-        )  # of the whole cost; the solver leaves 1e-4 of its own part
+        assert result.metrics["limits_status"] == "optimal" and result.metrics["limits_gap"] <= 2e-4
         assert rows.filter(pl.col("order_qty") < pl.col("wanted_qty"))["reason_code"].str.starts_with("order_cut").all()
 
 
