@@ -102,22 +102,11 @@ def _as_of(sales: Table, s: Common) -> date:
 
 
 @dataclass(frozen=True)
-class Replenish(Common):
-    """Settings of `forecast replenish`; a policy row's own value goes before the setting."""
+class _Stock(Common):
+    """What holds of stock where a policy says nothing: of orders, and of their replay in a backtest."""
 
-    policy: str = setting(
-        "RS", "policy where the table has none", choices=("RS", "sS", "RsS", "sQ", "wagner_whitin", "silver_meal")
-    )
-    target: str = setting(
-        "auto",
-        "what the level must hold where the policy names none; auto: its service level or fill rate",
-        choices=("auto", "service_level", "cost_carry_over", "cost_single_period"),
-    )
     service_level: float = setting(
         0.95, "chance of no stock-out per cycle where the policy has none", min=0.5, max=0.999
-    )
-    ratio_factor: float = setting(
-        1.0, "factor on the critical ratio of cost targets; `forecast backtest` tunes it", min=0.1, max=2
     )
     unmet: str = setting(
         "waits",
@@ -130,6 +119,23 @@ class Replenish(Common):
     )
     markup: float = setting(
         0.5, "cost of a unit short as a share of unit cost, where neither policy nor price tells", min=0
+    )
+
+
+@dataclass(frozen=True)
+class Replenish(_Stock):
+    """Settings of `forecast replenish`; a policy row's own value goes before the setting."""
+
+    policy: str = setting(
+        "RS", "policy where the table has none", choices=("RS", "sS", "RsS", "sQ", "wagner_whitin", "silver_meal")
+    )
+    target: str = setting(
+        "auto",
+        "what the level must hold where the policy names none; auto: its service level or fill rate",
+        choices=("auto", "service_level", "cost_carry_over", "cost_single_period"),
+    )
+    ratio_factor: float = setting(
+        1.0, "factor on the critical ratio of cost targets; `forecast backtest` tunes it", min=0.1, max=2
     )
     budget: float = setting(0.0, "value of all orders at unit cost, at most, in the home currency; 0 = no limit", min=0)
     solver_seconds: float = setting(60.0, "time for the program of budget and containers", min=1)
@@ -243,24 +249,8 @@ def replenish(
 
 
 @dataclass(frozen=True)
-class StockBacktest(Backtest):
+class StockBacktest(_Stock, Backtest):
     """Settings of `forecast backtest`; those of the stock replay hold where a policy says nothing."""
-
-    service_level: float = setting(
-        0.95, "chance of no stock-out per cycle where the policy has none", min=0.5, max=0.999
-    )
-    unmet: str = setting(
-        "waits",
-        "what demand does that finds the shelf empty; lost: orders do not make up for it",
-        choices=("waits", "lost"),
-    )
-    review_days: float = setting(7.0, "days between two orders where the policy has none", min=0.1)
-    holding_rate: float = setting(
-        0.25, "cost of holding per year as a share of unit cost, where the policy has none", min=0
-    )
-    markup: float = setting(
-        0.5, "cost of a unit short as a share of unit cost, where neither policy nor price tells", min=0
-    )
 
 
 @command("backtest", "stock_record")
