@@ -335,7 +335,7 @@ def outputs_of(plan: Plan, stage: Stage, hashes: manifest.Hashes) -> dict[str, s
     """The files that the stage left, with their hashes; run.json of its report is left out, since it tells the time."""
     found: dict[str, str] = {}
     for place in stage.places:
-        if place.option == dashed(stage.command.folder or "") and place.folder:
+        if place.made:
             found |= {_name(plan, file): hashes.of(file) or "" for file in manifest.tree(plan.absolute(place.path))}
         for text in stage.files(place):
             digest = hashes.of(plan.absolute(text))

@@ -29,11 +29,13 @@ _WAIT = "10"
 
 @dataclass(frozen=True)
 class Place:
-    """Something a stage writes, as written in the YAML. A folder stands for every table in it."""
+    """Something a stage writes, as written in the YAML. A folder stands for every table in it; `made`: for whatever the
+    command puts there, which shows only when it has run."""
 
     option: str
     path: str
     folder: bool = False
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,15 @@ class Stage:
                 found.append(Place(dashed(option), values[0]))
         made = self.command.folder
         if made and getattr(self.settings, made):
-            found.append(Place(dashed(made), getattr(self.settings, made), folder=True))
+            found.append(Place(dashed(made), getattr(self.settings, made), folder=True, made=True))
         return (*found, Place("report", self.report, folder=True))
 
     def files(self, place: Place) -> list[str]:
         """The files that may be written at a place: a folder gets every table, a report folder more."""
         if not place.folder:
             return [place.path]
-        if self.command.folder and place.option == dashed(self.command.folder):
-            return []  # what it holds shows only when the command has run
+        if place.made:
+            return []
         if place.option == "output":
             return [os.path.join(place.path, f"{table}.parquet") for table in self.command.outputs]
         tables = [

@@ -23,7 +23,7 @@ class Teach(Common):
 
 @command("findings")
 def teach(sales: Table, *, s: Teach) -> Result:
-    """Teach."""
+    """Teach: declared, never run; the tests hand over what it would have answered."""
     raise NotImplementedError
 
 
