@@ -81,7 +81,7 @@ def replay(
     for cut in sorted(back, reverse=True):
         past = history.until(panel, cut)
         out, *_ = launch.applied(past, demand.outlook(past, h, every=True, trees=trees), products, {}, h)
-        after = select.actuals(panel.units, (cut,), h)[1]
+        after = select.actuals(panel.sold, (cut,), h)[1]
         rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))
         label[rows] = np.where(label[rows] == "", past.demand_class[rows], label[rows])
         made = {name: values[0][rows] for name, values in out.rolled.forecasts.items()}

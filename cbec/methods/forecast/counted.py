@@ -3,7 +3,7 @@
 A negative binomial (for units that are not whole: a gamma) of the forecast's mean and of the series' own dispersion gives
 the shape; how often its quantiles held at past origins corrects the levels at which they are read (probability integral
 transform recalibrated, Dawid 1984; Kuleshov, Fenner & Ermon 2018), among series of similar size, horizon by horizon. A count's transform
-is an interval, which is spread evenly (Czado, Gneiting & Held 2009).
+is an interval, which is spread evenly over its lower part (Czado, Gneiting & Held 2009).
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ LAW = 12.0
 #: Even transforms that stand beside those of the past, so that a handful of origins bends nothing,
 #: and this part of their number, since the series of one origin live through the same months.
 PSEUDO, EVEN = 50.0, 0.1
+#: Part of the interval of a count's transform over which it is spread. With the whole of it quantiles hold more often than asked for, since they
+#: are rounded up to counts; with nothing of it they hold just as often, but are worse where next to nothing is sold.
+INTERVAL = 0.5
 #: Size bins at most, and transforms a bin must hold.
 BINS, BIN_HELD = 4, 400
 #: Histories per origin that the corrections are taken from at most: more would tell nothing new.
@@ -112,7 +115,7 @@ def _scores(
 def _read(past: Floats, actual: Floats, ratio: Floats, levels: tuple[float, ...], whole: bool) -> Floats:
     """Normal scores of the levels which would have held as often as asked for."""
     low, high = transforms(actual, past, ratio, whole)
-    width = np.maximum(high - low, 1e-9)
+    width = np.maximum(INTERVAL * (high - low), 1e-9)
     # Distribution of the transforms on a grid: each interval adds a ramp.
     held = np.zeros(len(_GRID))
     for i, g in enumerate(_GRID):

@@ -47,7 +47,7 @@ class Panel:
     """Demand of n series over T periods that end together.
 
     keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
-    gap, bulk: n x T marks. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
+    gap: n x T marks. excess: n x T units cut off one-off bulk orders. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
     so long that the series counts as delisted. adi, cv2, demand_class: see `classify`. dropped: flags that hold for
     every series. group: which series share a season besides, numbers from 0 (see `groups`). covariates: what is known
     beside the sales (see `plans.attach`).
@@ -71,8 +71,13 @@ class Panel:
     group: NDArray[np.int64]
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    bulk: Flags = field(default_factory=lambda: np.zeros((0, 0), bool))
+    excess: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     covariates: Covariates | None = None
+
+    @property
+    def sold(self) -> Floats:
+        """Units n x T with bulk orders whole, as they came."""
+        return self.units + self.excess
 
     @property
     def season(self) -> int:
@@ -97,7 +102,7 @@ class Panel:
         marks = {
             "constant": (lives >= 3) & (low == known.max(1, initial=0.0)),
             "one_sale": sales == 1,
-            "bulk_capped": self.bulk.any(1),
+            "bulk_capped": (self.excess > 0).any(1),
             "gap_filled": (self.gap & alive).any(1),
             "new": self.demand_class == "new",
             "no_sales": self.demand_class == "empty",
@@ -175,13 +180,13 @@ def panel(
     stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
     promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
     gap = ~_marks(rows, shape, start) & ~stock_out
-    bulk, units = _capped(units, promo)
+    excess = _excess(units, promo)
     return finish(
         names,
         chosen,
         start,
         as_of,
-        units,
+        units - excess,
         returned,
         stock_out,
         promo,
@@ -189,7 +194,7 @@ def panel(
         groups(names, products),
         dropped,
         notes,
-        bulk,
+        excess,
     )
 
 
@@ -234,7 +239,7 @@ def until(panel: Panel, cut: int) -> Panel:
         panel.group,
         panel.dropped,
         [],
-        panel.bulk[:, :width],
+        panel.excess[:, :width],
     )
     return past if panel.covariates is None else replace(past, covariates=panel.covariates.until(cut))
 
@@ -246,7 +251,7 @@ def some(panel: Panel, rows: NDArray[np.int64]) -> Panel:
 
 
 _PER_SERIES = (
-    "keys", "units", "returned", "stock_out", "promo", "gap", "bulk", "first", "last", "obsolete", "adi", "cv2", "demand_class",
+    "keys", "units", "returned", "stock_out", "promo", "gap", "excess", "first", "last", "obsolete", "adi", "cv2", "demand_class",
     "group",
 )  # fmt: skip
 
@@ -264,7 +269,7 @@ def finish(
     group: NDArray[np.int64],
     dropped: tuple[str, ...],
     notes: list[str],
-    bulk: Flags | None = None,
+    excess: Floats | None = None,
 ) -> Panel:
     """Trim what lies before the first sale, find what is delisted, classify."""
     width = units.shape[1]
@@ -294,7 +299,7 @@ def finish(
         group=group,
         dropped=dropped,
         notes=notes,
-        bulk=np.zeros(units.shape, bool) if bulk is None else bulk,
+        excess=np.zeros(units.shape) if excess is None else excess,
     )
 
 
@@ -392,8 +397,8 @@ def _mask(
     return mark, np.where(mark, scaled, units)
 
 
-def _capped(units: Floats, promo: Flags) -> tuple[Flags, Floats]:
-    """One-off bulk orders (n x T marks), and units with them capped at the largest period before them.
+def _excess(units: Floats, promo: Flags) -> Floats:
+    """Units of one-off bulk orders above the largest period before them (n x T, 0 elsewhere).
 
     What lies before a period alone decides, so that nothing later changes the past; a second order of the size is no
     longer one-off, and promotions are none.
@@ -403,7 +408,7 @@ def _capped(units: Floats, promo: Flags) -> tuple[Flags, Floats]:
     before[:, 1:] = np.maximum.accumulate(known, 1)[:, :-1]
     sales: NDArray[np.int64] = np.cumsum(known > 0, 1) - (known > 0)
     bulk = (sales >= BULK_SALES) & (known > BULK * before) & ~promo
-    return bulk, np.where(bulk, before, units)
+    return np.where(bulk, known - before, 0.0)
 
 
 def slots_of(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:

@@ -26,6 +26,8 @@ HORIZON = {"H": 168, "D": 90, "W": 13, "M": 6, "Q": 4, "Y": 2}
 SILENCE = {"H": 4368, "D": 182, "W": 26, "M": 6, "Q": 3, "Y": 2}
 #: A series known for fewer periods is new: its own record says little yet.
 YOUNG = {"H": 48, "D": 28, "W": 8, "M": 6, "Q": 4, "Y": 3}
+#: Periods of the plain mean of late.
+LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 #: Periods of history looked at; older ones say little and cost memory.
 MEMORY = {"H": 4032, "D": 1130, "W": 320, "M": 240, "Q": 120, "Y": 100}
 #: Days of a period on the average.

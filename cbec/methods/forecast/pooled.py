@@ -43,6 +43,10 @@ GONE = 5.0
 #: Delisted series that the past must have seen before it tells anything of them.
 SEEN = 10
 LESSONS = 8
+#: Series that the level of each alone counts for against the sum over the catalogue.
+FEW = 20.0
+#: What the sums of a catalogue miss by in any case, as a logarithm.
+CHANCE = 0.05
 BULK = 3.0
 #: Periods that the median sale is taken from.
 RECENT = {"H": 1344, "D": 182, "W": 26, "M": 18, "Q": 8, "Y": 8}
@@ -88,8 +92,10 @@ def _median_sale(value: Floats) -> Floats:
     )
 
 
-def levels(stack: Floats, season: Seasons, back: tuple[int, ...], h: int, frequency: str, least: int = 1) -> Floats:
-    """(1 + K) x n units per period, from today and from each origin.
+def levels(
+    stack: Floats, season: Seasons, back: tuple[int, ...], h: int, frequency: str, least: int = 1
+) -> tuple[Floats, Floats]:
+    """(1 + K) x n units per period, from today and from each origin, and (1 + K) how sure the lessons are of their sum.
 
     stack: (1 + K) x n x T histories as known today and at the origins `back` periods ago; season: theirs. least:
     periods with a sale that a series must have had to teach.
@@ -98,7 +104,7 @@ def levels(stack: Floats, season: Seasons, back: tuple[int, ...], h: int, freque
     part of their level that such series came back to; nothing where none ever did, or too few were seen.
     """
     deep, count, width = stack.shape
-    out = np.empty((deep, count))
+    out, sure = np.empty((deep, count)), np.empty(deep)
     lessons: dict[tuple[int, int], Lesson] = {}
     origins = (0, *back)
     for k in range(deep - 1, -1, -1):  # oldest first: a lesson keeps the season that was known when it was first taught
@@ -107,24 +113,59 @@ def levels(stack: Floats, season: Seasons, back: tuple[int, ...], h: int, freque
         flat = one.out_of(stack[k])
         taught = []
         reach = min(h, max(1, (width - cut) // 3))
-        for lesson in _lessons(width - cut, reach):
+        backs = _lessons(width - cut, reach)
+        for lesson in backs:
             known = lessons.get((cut + lesson, reach))
             if known is None:
                 known = _lesson(stack[k], flat, cut, lesson, reach, frequency, least)
                 lessons[cut + lesson, reach] = known
             taught.append(known)
         coefficients, revival = _learn(taught, reach)
+        sure[k] = _sure(taught, backs)
         level = np.einsum("ij,j->i", features(flat, frequency, cut), coefficients)
         out[k] = np.where(_silent(stack[k], frequency), revival * level, level)
-    return out
+    return out, sure
+
+
+def _sure(lessons: list[Lesson], backs: list[int]) -> float:
+    """How far (0 to 1) the lessons agree on where all series go together: up or down from their recent mean, again and again."""
+    sums = [(float(one.y[use].sum()), float(one.mean[use].sum())) for one in lessons if (use := ~np.isnan(one.y)).any()]
+    went = np.log([came / mean for came, mean in sums if came > 0 and mean > 0])
+    if not len(went):
+        return 0.0
+    alone = min(len(went), 1 + (backs[-1] - backs[0]) / backs[0])  # those closer than a horizon share what came
+    drift = float(went.mean())
+    moved = (((went - drift) ** 2).sum() + CHANCE**2) / len(went)
+    return float(drift**2 / (drift**2 + moved / alone))
+
+
+def lifted(level: Floats, sure: Floats, single: Floats, mean: Floats, bulk: Floats) -> Floats:
+    """Levels ((1 + K) x n) whose sum over the catalogue is drawn towards the one that the series tell one at a time.
+
+    sure: 1 + K, see `levels`; single, mean: what series are expected to sell by their own recent past, and what they sold
+    on average of late; bulk: what one-off bulk orders brought besides, which nobody can tell of a series, but of all of
+    them together. A regression over many series knows best how a series will do beside the others; where all of them go together
+    it knows only if they went there again and again. Else their recent past tells it better, in whose sum the noise of
+    single series evens out.
+    """
+    sums = [np.nan_to_num(x).sum(1) for x in (level, single, mean)]
+    use = np.stack(sums).min(0) > 0
+    own, one, other = (np.where(use, x, 1.0) for x in sums)
+    more = np.where(use, bulk.sum(1), 0.0)
+    count = (np.nan_to_num(mean) > 0).sum(1)
+    trust = count / (count + FEW)
+    factor = (1 + more / other) * (np.sqrt(one * other) / own) ** (1 - sure)
+    return np.asarray(level * (factor**trust)[:, None])
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Features n x 9 as they were, units per period that came (n, NaN = not known), and whether the series was silent."""
+    """Features n x 9 as they were, units per period that came (n, NaN = not known), the mean of the periods before (n), and
+    whether the series was silent."""
 
     x: Floats
     y: Floats
+    mean: Floats
     silent: NDArray[np.bool_]
 
 
@@ -136,7 +177,8 @@ def _lesson(known: Floats, flat: Floats, cut: int, back: int, reach: int, freque
     there = ~np.isnan(after)
     enough = there.any(1) & ((np.nan_to_num(raw) > 0).sum(1) >= least)
     rate = np.where(enough, np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
-    return Lesson(features(past, frequency, cut + back), rate, _silent(raw, frequency))
+    mean = np.nan_to_num(local.window_mean(past, 1, periods.LONG[frequency])[:, 0])
+    return Lesson(features(past, frequency, cut + back), rate, mean, _silent(raw, frequency))
 
 
 def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:

@@ -78,14 +78,13 @@ LEVEL_WINDOW = {"W": 8, "M": 3, "Q": 2}
 HEDGE = 0.25
 #: Series on which it is judged whether covariates help.
 JUDGES = 1000
-#: Periods of the plain mean.
-LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 
 
 @dataclass(frozen=True)
 class Rolled:
     """Forecasts per method, (1 + K) x n x h: row 0 from today, row k from cuts[k] periods ago; actual of the K past
-    origins, (1 + K) x n x h, NaN where masked or not yet over (row 0 all NaN). scale: (1 + K) x n, usual one-step error. moments: 3 x (1 + K) x n, known periods, mean and
+    origins, (1 + K) x n x h, NaN where masked or not yet over (row 0 all NaN); usual: the same with bulk orders capped, by which
+    methods are chosen. scale: (1 + K) x n, usual one-step error. moments: 3 x (1 + K) x n, known periods, mean and
     variance of the seasonally adjusted history.
     valid: (1 + K) x n, whether the series had enough history at the origin to be judged. effect: what was taken out of the
     histories and put into the forecasts of all methods but the naive ones. besides: see `global_model.Made`."""
@@ -93,6 +92,7 @@ class Rolled:
     cuts: tuple[int, ...]
     forecasts: dict[str, Floats]
     actual: Floats
+    usual: Floats
     scale: Floats
     moments: Floats
     valid: Flags
@@ -161,7 +161,7 @@ def _roll(
     back = cuts(width, h)
     raw = views(panel.units, back)
     stack = raw if effect is None else effect.out_of(raw)
-    actual = actuals(panel.units, back, h)
+    actual, usual = actuals(panel.sold, back, h), actuals(panel.units, back, h)
     shape = actual.shape
     y = stack.reshape(-1, width)
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
@@ -171,23 +171,40 @@ def _roll(
         season = monthdays.within(season, stack, panel.ordinals, back, h, panel.group)
     sales = (np.nan_to_num(stack) > 0).sum(2)
     least = usual_least(sales[0])
-    level = pooled.levels(stack, season, back, h, panel.frequency, least).reshape(-1)
+    level, sure = pooled.levels(stack, season, back, h, panel.frequency, least)
     out: dict[str, Floats] = {}
-    mse, moments = np.empty(len(y)), np.empty((3, len(y)))
-    for start in range(0, len(y), BLOCK):  # blocks that stay in the cache; rows do not touch each other from here on
-        rows = slice(start, start + BLOCK)
-        made, mse[rows], moments[:, rows] = _methods(y[rows], season.of(rows), level[rows], h, panel.frequency, every)
-        for name, values in made.items():
+    mse, moments, pool = np.empty(len(y)), np.empty((3, len(y))), np.empty(len(y))
+    mean, bulk = np.empty(len(y)), np.zeros(len(y))
+    flat = np.empty((len(y), h))
+    excess = np.nan_to_num(views(panel.excess, back)).reshape(-1, width)
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(y), BLOCK)]  # that stay in the cache
+    for rows in blocks:
+        part = season.of(rows)
+        alone = _methods(y[rows], part, h, panel.frequency, every)
+        flat[rows], pool[rows], mse[rows], moments[:, rows] = alone.flat, alone.pool, alone.mse, alone.moments
+        for name, values in alone.made.items():
             out.setdefault(name, np.empty((len(y), h)))[rows] = values
+        mean[rows] = local.window_mean(part.out_of(y[rows]), 1, periods.LONG[panel.frequency])[:, 0]
+        if excess[rows].any():
+            sold = local.window_mean(part.out_of(y[rows] + excess[rows]), 1, periods.LONG[panel.frequency])[:, 0]
+            bulk[rows] = sold - mean[rows]
+    single, late, more = (x.reshape(shape[:2]) for x in (flat.mean(1), mean, bulk))
+    level = pooled.lifted(level, sure, single, late, more).reshape(-1)
+    for rows in blocks:
+        for name, values in _pooled(season.of(rows), level[rows], pool[rows], flat[rows]).items():
+            out.setdefault(name, np.empty((len(y), h)))[rows] = values
+        if "seasonal_level" in out:
+            followed = HEDGE * out["blend"][rows] + (1 - HEDGE) * out["seasonal_level"][rows]
+            out.setdefault("seasonal_blend", np.empty((len(y), h)))[rows] = followed
     learnt = global_model.forecasts(panel, stack, season, back, h, effect) if global_ else None
     if learnt is not None:
         out[global_model.NAME] = np.maximum(season.into(learnt.flat.reshape(-1, h)), 0.0)
     if effect is not None:
         out = effect.into(out)
-        # The methods to beat know of nothing but sales.
-        known = raw.reshape(-1, width)
-        out[NAIVE] = local.seasonal_naive(known, h, panel.season)
-        out |= {"naive": local.naive(known, h)} if every else {}
+    # The methods to beat know of nothing but sales, as they came.
+    known = views(panel.sold, back).reshape(-1, width)
+    out[NAIVE] = local.seasonal_naive(known, h, panel.season)
+    out |= {"naive": local.naive(known, h)} if every else {}
     out["seller_formula"] = _seller(panel, back, h)
     life = (~np.isnan(stack)).sum(2)
     scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
@@ -195,6 +212,7 @@ def _roll(
         back,
         {k: v.reshape(shape) for k, v in out.items()},
         actual,
+        usual,
         scale,
         moments.reshape(3, *shape[:2]),
         (sales >= least) & (life >= 2),
@@ -213,15 +231,25 @@ def usual_least(sales: NDArray[np.int64]) -> int:
     return int(np.clip(np.quantile(some, 0.01), 1, 8)) if some.size else 1
 
 
-def _methods(
-    y: Floats, season: seasonal.Seasons, level: Floats, h: int, frequency: str, every: bool
-) -> tuple[dict[str, Floats], Floats, Floats]:
-    """Methods that look at one series at a time, the squared one-step error of Theta, moments of the adjusted history."""
+@dataclass(frozen=True)
+class _Alone:
+    """What series (N) let expect one at a time: forecasts N x h by method; the combination without season, never negative; the
+    weight of the catalogue's level; the squared one-step error of Theta; moments of the adjusted history."""
+
+    made: dict[str, Floats]
+    flat: Floats
+    pool: Floats
+    mse: Floats
+    moments: Floats
+
+
+def _methods(y: Floats, season: seasonal.Seasons, h: int, frequency: str, every: bool) -> _Alone:
+    """Methods that look at one series at a time."""
     m = periods.SEASON[frequency]
     flat = season.out_of(y)
     raw, mse = theta.theta(flat, h)
     logs, trend = theta.of_logarithms(flat, raw), local.damped_trend(flat, h)
-    mean = local.window_mean(flat, h, LONG[frequency])
+    mean = local.window_mean(flat, h, periods.LONG[frequency])
     weights = COMBINATION[frequency]
     combination = weights[0] * raw + weights[1] * logs + weights[2] * trend
     if weights[3]:
@@ -229,16 +257,12 @@ def _methods(
     lean = LEAN[frequency] * np.clip((_noise(combination, mse) - CALM[0]) / (CALM[1] - CALM[0]), 0.0, 1.0)[:, None]
     combination = (1 - lean) * combination + lean * mean
     pool = _pool(y, combination.mean(1), _noise(combination, mse), frequency)
-    adjusted = {
-        "window_mean": mean,
-        "theta": raw,
-        "combination": combination,
-        "pooled_level": np.repeat(level[:, None], h, 1),
-        "blend": pool[:, None] * level[:, None] + (1 - pool[:, None]) * np.maximum(combination, 0.0),
-        "tsb": local.tsb(flat, h),
-    }
+    adjusted = {"window_mean": mean, "theta": raw, "combination": combination, "tsb": local.tsb(flat, h)}
     if frequency == "H":
-        adjusted |= {"day_mean": local.window_mean(flat, h, 24), "reverting": local.reverting(flat, h, LONG["H"])}
+        adjusted |= {
+            "day_mean": local.window_mean(flat, h, 24),
+            "reverting": local.reverting(flat, h, periods.LONG["H"]),
+        }
     if every:
         adjusted |= {
             "theta_log": logs,
@@ -246,16 +270,24 @@ def _methods(
             "ses": local.ses(flat, h),
             "sba": local.croston(flat, h, variant="sba"),
         }
-    made = {name: np.maximum(season.into(np.nan_to_num(values)), 0.0) for name, values in adjusted.items()}
-    made[NAIVE] = local.seasonal_naive(y, h, m)
+    made = {name: _seen(season, values) for name, values in adjusted.items()}
     if frequency in LEVEL_WINDOW:
         made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
-        made["seasonal_blend"] = HEDGE * made["blend"] + (1 - HEDGE) * made["seasonal_level"]
     if frequency == "H":
         made["week_shift"] = local.seasonal_shift(y, h, periods.AROUND["H"], m)
-    if every:
-        made["naive"] = local.naive(y, h)
-    return made, mse, _moments(flat)
+    return _Alone(made, np.maximum(combination, 0.0), pool, mse, _moments(flat))
+
+
+def _seen(season: seasonal.Seasons, flat: Floats) -> Floats:
+    """Forecasts with their season, never negative."""
+    return np.maximum(season.into(np.nan_to_num(flat)), 0.0)
+
+
+def _pooled(season: seasonal.Seasons, level: Floats, pool: Floats, flat: Floats) -> dict[str, Floats]:
+    """The catalogue's level (N), and the blend of it and of what the series say one at a time (N x h)."""
+    mixed = pool[:, None] * level[:, None] + (1 - pool[:, None]) * flat
+    every = np.repeat(level[:, None], flat.shape[1], 1)
+    return {"pooled_level": _seen(season, every), "blend": _seen(season, mixed)}
 
 
 def _noise(forecast: Floats, mse: Floats) -> Floats:
@@ -289,7 +321,7 @@ def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
     width = panel.units.shape[1]
     length = periods.days(panel.ordinals, panel.frequency)
     # As sellers' tools have it, days before the first sale count as days without sales.
-    units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units)
+    units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.sold)
     parts = []
     for cut in (0, *back):
         ahead = periods.days(panel.ahead(h) - cut, panel.frequency)
@@ -316,7 +348,7 @@ def losses(rolled: Rolled, forecast: Floats) -> Floats:
     Squares, since the mean is what is asked for: absolute errors reward forecasting zero for what sells now and then.
     NaN where nothing is known.
     """
-    gap = np.where(rolled.valid[:, :, None], forecast - rolled.actual, np.nan)
+    gap = np.where(rolled.valid[:, :, None], forecast - rolled.usual, np.nan)
     there = ~np.isnan(gap)
     n = there.sum(2)
     gap = np.where(there, gap, 0.0)
@@ -334,7 +366,7 @@ def errors(rolled: Rolled, forecast: Floats) -> Floats:
 
 def _absolute(rolled: Rolled, name: str) -> Floats:
     """K x n mean absolute errors at the past origins, NaN where nothing is known."""
-    gap = np.abs(np.where(rolled.valid[1:, :, None], rolled.forecasts[name][1:] - rolled.actual[1:], np.nan))
+    gap = np.abs(np.where(rolled.valid[1:, :, None], rolled.forecasts[name][1:] - rolled.usual[1:], np.nan))
     there = ~np.isnan(gap)
     count = there.sum(2)
     return np.where(count > 0, np.where(there, gap, 0.0).sum(2) / np.maximum(count, 1), np.nan)

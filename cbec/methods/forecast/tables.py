@@ -64,7 +64,7 @@ def prepared(panel: Panel) -> pl.DataFrame:
     row, column = np.nonzero(alive)
     label = np.full(panel.units.shape, "", dtype="<U10")
     label[panel.promo] = "promo"
-    label[panel.bulk] = "bulk"
+    label[panel.excess > 0] = "bulk"
     label[panel.gap] = "gap_filled"
     label[panel.stock_out] = "stock_out"
     units = pl.Series("units", panel.units[alive]).fill_nan(None)

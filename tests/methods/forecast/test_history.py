@@ -221,13 +221,16 @@ def test_a_one_off_bulk_order_is_capped_and_a_second_is_not():
     rows = [(date(2024, 1, 1) + timedelta(days=i), "A", u) for i, u in enumerate(units)]
     sold = pl.DataFrame(rows, schema={"date": pl.Date, "sku": pl.String, "units": pl.Float64}, orient="row")
     made = history.panel(sold, as_of=date(2024, 2, 29), frequency="D")
-    assert np.flatnonzero(made.bulk[0]).tolist() == [30]
+    assert np.flatnonzero(made.excess[0]).tolist() == [30]
     assert made.units[0, 30] == units[:30].max() and made.units[0, 45] == 60.0
+    np.testing.assert_array_equal(
+        made.sold[0], units
+    )  # nothing is lost: what came is judged, and the naive methods see it
     assert "bulk_capped" in made.flags()[0]
     told = tables.prepared(made)
     assert told.filter(pl.col("flag") == "bulk")["date"].to_list() == [date(2024, 1, 31)]
     before = history.panel(sold, as_of=date(2024, 2, 5), frequency="D")  # what comes later changes nothing
     assert (before.units[0] == made.units[0, :36]).all()
     promoted = history.panel(sold.with_columns(promo=pl.col("units") == 60), as_of=date(2024, 2, 29), frequency="D")
-    assert not promoted.bulk.any()
-    assert not history.until(made, 40).bulk.any()
+    assert not promoted.excess.any()
+    assert not history.until(made, 40).excess.any()
