@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -101,7 +102,11 @@ COLLECTED = (
 
 
 def collect() -> None:
-    """Write bench/results.md from the tables in bench/out/."""
+    """Write bench/results.md: the tables in bench/out/, and what it tells already of those that are not there."""
+    page = ROOT / "bench" / "results.md"
+    parts = re.split(r"<!-- (\w+) -->\n", page.read_text("utf-8")) if page.is_file() else [""]
+    kept = dict(zip(parts[1::2], parts[2::2], strict=True))
+    made = {name: (OUT / f"{name}.md").read_text("utf-8") for name in COLLECTED if (OUT / f"{name}.md").is_file()}
     told = [
         "# Results last measured",
         (
@@ -109,8 +114,9 @@ def collect() -> None:
             "parts of public sets are looked at only to report; `--part dev` uses windows inside the training part."
         ),
     ]
-    told += [(OUT / f"{name}.md").read_text("utf-8").rstrip() for name in COLLECTED if (OUT / f"{name}.md").is_file()]
-    (ROOT / "bench" / "results.md").write_text("\n\n".join(told) + "\n", "utf-8")
+    tables = kept | made
+    told += [f"<!-- {name} -->\n{tables[name].rstrip()}" for name in COLLECTED if name in tables]
+    page.write_text("\n\n".join(told) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

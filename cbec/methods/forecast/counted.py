@@ -27,9 +27,9 @@ LAW = 12.0
 #: Even transforms that stand beside those of the past, so that a handful of origins bends nothing,
 #: and this part of their number, since the series of one origin live through the same months.
 PSEUDO, EVEN = 50.0, 0.1
-#: Part of the interval of a count's transform over which it is spread. With the whole of it quantiles hold more often than asked for, since they
-#: are rounded up to counts; with nothing of it they hold just as often, but are worse where next to nothing is sold.
-INTERVAL = 0.5
+#: Part of the interval of a count's transform over which it is spread. With the whole of it quantiles hold more often than asked
+#: for, since they are rounded up to counts; with nothing of it they hold just as often, but are worse where next to nothing sells.
+INTERVAL = 0.75
 #: Size bins at most, and transforms a bin must hold.
 BINS, BIN_HELD = 4, 400
 #: Histories per origin that the corrections are taken from at most: more would tell nothing new.
