@@ -14,7 +14,7 @@ import polars as pl
 
 from cbec.core.errors import NoAnswer
 from cbec.methods import counts
-from cbec.methods.forecast import demand, history, launch, metrics, periods, select, stockreplay
+from cbec.methods.forecast import demand, history, launch, metrics, periods, rolling, stockreplay
 from cbec.tables.demand import LEVELS
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def replay(
     for cut in sorted(back, reverse=True):
         past = history.until(panel, cut)
         out, *_ = launch.applied(past, demand.outlook(past, h, every=True, trees=trees), products, {}, h)
-        after = select.actuals(panel.sold, (cut,), h)[1]
+        after = rolling.actuals(panel.sold, (cut,), h)[1]
         rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))
         label[rows] = np.where(label[rows] == "", past.demand_class[rows], label[rows])
         made = {name: values[0][rows] for name, values in out.rolled.forecasts.items()}
@@ -122,7 +122,7 @@ def table(run: Replay, frequency: str, h: int, costs: Mapping[str, Floats] | Non
         here = np.ones(len(run.label), bool) if label == "all" else run.label == label
         for band, (a, b) in bands.items():
             actual = run.actual[here, a:b]
-            base = metrics.wape(actual, run.forecasts[select.NAIVE][here, a:b])
+            base = metrics.wape(actual, run.forecasts[rolling.NAIVE][here, a:b])
             for name, forecast in run.forecasts.items():
                 row = _row(run, name, label, band, here, actual, forecast[here, a:b], base, slice(a, b))
                 if costs is not None and band == "all":
@@ -167,7 +167,7 @@ def _row(
 
 
 def _verdict(name: str, added: float | None) -> str:
-    if name == select.NAIVE:
+    if name == rolling.NAIVE:
         return "reference"
     if added is None or added <= 0:
         return "loses to naive"
@@ -179,7 +179,7 @@ def summary(frame: pl.DataFrame) -> tuple[dict[str, float | int | str | None], l
     whole = {
         r["model"]: r for r in frame.filter(pl.col("demand_class") == "all", pl.col("horizon") == "all").to_dicts()
     }
-    ours, naive, formula = whole[OURS], whole[select.NAIVE], whole["seller_formula"]
+    ours, naive, formula = whole[OURS], whole[rolling.NAIVE], whole["seller_formula"]
     found: dict[str, float | int | str | None] = {"series": ours["series"], "origins": ours["origins"]}
     for key in ("wape", "bias", "mase", "rmsse", "smape", "wql", "coverage_90", "coverage_95", "value_added"):
         found[key] = None if ours[key] is None else round(ours[key], 4)
@@ -260,7 +260,7 @@ def _money(
     total = {name: float(np.nansum(cost)) for name, cost in costs.items()}
     if factor is None:
         return {}, ["no decision cost: no unit cost is known (give --products with unit_cost)"]
-    ours, naive, seller = (total[n] for n in (OURS, select.NAIVE, "seller_formula"))
+    ours, naive, seller = (total[n] for n in (OURS, rolling.NAIVE, "seller_formula"))
     currency = world.prices.currency or ""
     best = min(total, key=lambda n: (total[n], n))
     whole = record.filter(pl.col("origin") == "all")

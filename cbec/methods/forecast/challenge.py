@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import global_model, select
+from cbec.methods.forecast import global_model, rolling, select
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ PART, MARGIN = 0.5, 0.02
 ENOUGH = 30
 
 
-def challenge(panel: Panel, rolled: select.Rolled, choice: select.Choice) -> select.Choice:
+def challenge(panel: Panel, rolled: rolling.Rolled, choice: select.Choice) -> select.Choice:
     """The choice with the global model as half of the mean where that did better, and a note that says so.
 
     What was chosen without it was chosen on the same origins, so that the comparison leans against the global model.
@@ -31,8 +31,8 @@ def challenge(panel: Panel, rolled: select.Rolled, choice: select.Choice) -> sel
     if global_model.NAME not in rolled.forecasts:
         return choice
     without, alone = select.chosen(rolled, choice), rolled.forecasts[global_model.NAME]
-    error = select.errors(rolled, without)
-    tried = select.errors(rolled, (1 - PART) * without + PART * alone)
+    error = rolling.errors(rolled, without)
+    tried = rolling.errors(rolled, (1 - PART) * without + PART * alone)
     judged = (choice.origins > 0) & ~panel.obsolete
 
     def better(rows: Flags) -> bool:

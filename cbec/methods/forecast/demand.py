@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import challenge, distribution, drivers, global_model, metrics, periods, select, tables
+from cbec.methods.forecast import (
+    challenge,
+    distribution,
+    drivers,
+    global_model,
+    metrics,
+    periods,
+    rolling,
+    select,
+    tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +40,7 @@ BIASED = 0.3
 class Outlook:
     """What a panel lets expect: point and quantiles (8 x n x h) per period and of the totals, and how they came about."""
 
-    rolled: select.Rolled
+    rolled: rolling.Rolled
     choice: select.Choice
     chosen: Floats
     dead: Flags
@@ -42,8 +52,8 @@ class Outlook:
 
 def outlook(panel: Panel, h: int, *, every: bool = False, trees: str = "off") -> Outlook:
     """Fit, choose and calibrate; series without sales are forecast as zero, delisted ones as what came
-    back of such series before. every, trees: see `select.roll`."""
-    rolled = select.roll(panel, h, every=every, trees=trees)
+    back of such series before. every, trees: see `rolling.roll`."""
+    rolled = rolling.roll(panel, h, every=every, trees=trees)
     choice = challenge.challenge(panel, rolled, select.choose(panel, rolled))
     chosen = select.chosen(rolled, choice)
     # Rounded as it is written, so that cum_mean is the sum of the means that a person sees.
@@ -111,7 +121,7 @@ def answer(
         **tables.named("", out.single),
         "cum_mean": np.cumsum(out.point, 1),
         **tables.named("cum_", out.total),
-        "naive": np.where(alive, out.rolled.forecasts[select.NAIVE][0], 0.0),
+        "naive": np.where(alive, out.rolled.forecasts[rolling.NAIVE][0], 0.0),
         "seller_formula": np.where(alive, out.rolled.forecasts["seller_formula"][0], 0.0),
     }
     flags = panel.flags()
@@ -150,7 +160,7 @@ def _record(panel: Panel, out: Outlook, flags: list[str]) -> pl.DataFrame:
     def mae(name: str) -> Floats:
         return mean(np.abs(out.rolled.forecasts[name][1:] - actual))
 
-    own, base = mean(np.abs(out.chosen[1:] - actual)), mae(select.NAIVE)
+    own, base = mean(np.abs(out.chosen[1:] - actual)), mae(rolling.NAIVE)
     added = np.where(base > 0, 1 - own / np.where(base > 0, base, 1.0), np.nan)
     figures = {
         "adi": panel.adi,
@@ -184,7 +194,7 @@ def _metrics(panel: Panel, out: Outlook, h: int) -> dict[str, float | int | str 
     }
     for label, forecast in {
         "chosen": out.chosen,
-        "naive": out.rolled.forecasts[select.NAIVE],
+        "naive": out.rolled.forecasts[rolling.NAIVE],
         "seller_formula": out.rolled.forecasts["seller_formula"],
     }.items():
         reached = np.where(np.isnan(actual), 0.0, forecast[1:]).sum(2)
@@ -220,7 +230,7 @@ def _findings(panel: Panel, out: Outlook, record: pl.DataFrame) -> list[tuple[st
     quiet = panel.units.shape[1] - 1 - panel.last
     unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[panel.frequency]
     missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
-    naive = (out.model == select.NAIVE) & (out.choice.origins > 0) & missed
+    naive = (out.model == rolling.NAIVE) & (out.choice.origins > 0) & missed
     biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
 
     def gone(i: int) -> str:

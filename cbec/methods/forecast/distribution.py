@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cbec.methods.forecast.history import Panel
-    from cbec.methods.forecast.select import Rolled
+    from cbec.methods.forecast.rolling import Rolled
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import UsageFault, did_you_mean
-from cbec.methods.forecast import select, tables
+from cbec.methods.forecast import rolling, tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def rows(panel: Panel, out: Outlook, row: int) -> pl.DataFrame:
     told[0] = out.point[row]
     parts = [_one(panel, out, CHOSEN, told, np.ones(len(told)), row)]
     for name in sorted(made):
-        if name in weights or name in (select.NAIVE, "seller_formula"):
+        if name in weights or name in (rolling.NAIVE, "seller_formula"):
             weight = weights.get(name, np.zeros(len(told)))
             parts.append(_one(panel, out, name, made[name][:, row], weight, row))
     return pl.concat(parts).with_columns(pl.col("h").cast(pl.Int64)).filter(pl.col("h") <= h)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbec.methods.forecast import challenge, demand, global_model, history, plans, select
+from cbec.methods.forecast import challenge, demand, global_model, history, plans, rolling, select
 
 H, N, T = 14, 25, 300
 START = date(2025, 1, 6)
@@ -69,12 +69,12 @@ def few_trees():
 
 @pytest.fixture(scope="module")
 def rolled():
-    return select.roll(panel_of(sales_of(catalogue()), signal(T)), H, every=True, trees="on")
+    return rolling.roll(panel_of(sales_of(catalogue()), signal(T)), H, every=True, trees="on")
 
 
 def test_nothing_after_an_origin_enters_any_method(rolled):
     """Units, promotions, prices and signals after the last past origin are others: its forecasts and effects are the same."""
-    cut = select.cuts(T, H)[0]
+    cut = rolling.cuts(T, H)[0]
     y = catalogue()
     y[:, -cut:] = y[:, -cut:] * 7 + 3
     later = pl.col("date") > START + timedelta(days=T - 1 - cut)
@@ -82,7 +82,7 @@ def test_nothing_after_an_origin_enters_any_method(rolled):
         price=pl.when(later).then(99.0).otherwise("price"),
         promo=pl.when(later).then(~pl.col("promo")).otherwise("promo"),
     )
-    other = select.roll(panel_of(sales, signal(T, T - cut)), H, every=True, trees="on")
+    other = rolling.roll(panel_of(sales, signal(T, T - cut)), H, every=True, trees="on")
     assert rolled.effect.origins[1].learnt.promotion == pytest.approx(other.effect.origins[1].learnt.promotion, abs=0)
     known = panel_of(sales_of(catalogue()), signal(T)), panel_of(sales, signal(T, T - cut))
     past = [history.until(panel, cut) for panel in known]
@@ -100,7 +100,7 @@ def test_order_of_rows_and_number_of_threads_change_nothing(rolled, monkeypatch)
     monkeypatch.setitem(global_model.LEARNER, "num_threads", 2)
     sales = sales_of(catalogue())
     shuffled = sales[np.random.default_rng(1).permutation(sales.height)]
-    again = select.roll(panel_of(shuffled, signal(T)), H, every=True, trees="on")
+    again = rolling.roll(panel_of(shuffled, signal(T)), H, every=True, trees="on")
     for name, forecast in rolled.forecasts.items():
         np.testing.assert_array_equal(forecast, again.forecasts[name], err_msg=name)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cbec.methods.forecast import monthdays, seasonal
-from cbec.methods.forecast.select import views
+from cbec.methods.forecast.rolling import views
 
 FIRST = 19000  # 2022-01-08
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cbec.methods.forecast import pooled, seasonal
-from cbec.methods.forecast.select import views
+from cbec.methods.forecast.rolling import views
 
 
 def catalogue(count, width, seed=1):

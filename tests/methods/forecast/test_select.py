@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbec.methods.forecast import history, select
+from cbec.methods.forecast import history, rolling, select
 
 
 def panel_of(y, frequency="D", step=1):
@@ -26,20 +26,20 @@ def panel_of(y, frequency="D", step=1):
 
 @pytest.mark.parametrize(("width", "h"), [(1, 5), (2, 5), (3, 5), (10, 30), (90, 30), (400, 30), (126, 18), (50, 1)])
 def test_cuts_leave_history_and_come_newest_first(width, h):
-    found = select.cuts(width, h)
-    assert len(found) <= select.ORIGINS
+    found = rolling.cuts(width, h)
+    assert len(found) <= rolling.ORIGINS
     assert list(found) == sorted(set(found))
     assert all(width - c >= 2 for c in found)
     if width >= 4 * h:
-        assert found[0] == h and len(found) == select.ORIGINS
+        assert found[0] == h and len(found) == rolling.ORIGINS
 
 
 def test_views_and_actuals():
     y = np.arange(1.0, 9.0)[None, :]
-    stack = select.views(y, (2, 3))
+    stack = rolling.views(y, (2, 3))
     assert stack[0, 0].tolist() == y[0].tolist()
     assert np.isnan(stack[1, 0, :2]).all() and stack[1, 0, 2:].tolist() == [1, 2, 3, 4, 5, 6]
-    after = select.actuals(y, (2, 3), 3)
+    after = rolling.actuals(y, (2, 3), 3)
     assert np.isnan(after[0]).all()
     assert after[1, 0, :2].tolist() == [7, 8] and np.isnan(after[1, 0, 2])
     assert after[2, 0].tolist() == [6, 7, 8]
@@ -50,9 +50,9 @@ def test_every_method_is_causal():
     y = rng.poisson(3.0, (30, 120)).astype(float)
     y[:, 0] = 1  # the same first sales, so that both panels have the same series
     other = y.copy()
-    back = select.cuts(120, 14)
+    back = rolling.cuts(120, 14)
     other[:, -back[0] :] *= 50
-    one, two = (select.roll(panel_of(x), 14, every=True) for x in (y, other))
+    one, two = (rolling.roll(panel_of(x), 14, every=True) for x in (y, other))
     for name, forecast in one.forecasts.items():
         np.testing.assert_array_equal(forecast[1:], two.forecasts[name][1:], err_msg=name)
 
@@ -60,7 +60,7 @@ def test_every_method_is_causal():
 def test_the_choice_finds_a_season_and_a_level():
     rng = np.random.default_rng(2)
     level = np.maximum(rng.normal(50, 10, (40, 1)) + rng.normal(0, 8, (40, 160)), 1)
-    chosen = select.choose(panel_of(level), select.roll(panel_of(level), 14))
+    chosen = select.choose(panel_of(level), rolling.roll(panel_of(level), 14))
     names = np.array(chosen.names)[chosen.best]
     assert (names != "seasonal_naive").mean() > 0.9
 
@@ -69,7 +69,7 @@ def test_what_does_not_beat_the_seasonal_naive_is_not_used():
     """Every weekday walks for itself in large steps: nothing knows more than the last value of its day."""
     rng = np.random.default_rng(8)
     y = np.exp(np.cumsum(rng.normal(0, 0.5, (30, 20, 7)), 1)).reshape(30, 140) * 50
-    chosen = select.choose(panel_of(y), select.roll(panel_of(y), 7))
+    chosen = select.choose(panel_of(y), rolling.roll(panel_of(y), 7))
     names = np.array(chosen.names)[chosen.best]
     assert (names == "seasonal_naive").mean() > 0.9
 
@@ -82,8 +82,8 @@ def test_noisy_sparse_and_young_series_lean_on_the_catalogue():
     y[4, :-6] = np.nan
     level = np.array([100.0, 4.0, 1e6, 0.2, 100.0])
     noise = np.array([0.03, 0.5, 0.5, 0.05, 0.05])
-    found = select._pool(y, level, noise, "W")
-    assert found.tolist() == pytest.approx([0, select.MOST, select.LEAST["W"], 1, 1])
+    found = rolling._pool(y, level, noise, "W")
+    assert found.tolist() == pytest.approx([0, rolling.MOST, rolling.LEAST["W"], 1, 1])
 
 
 def test_steady_hours_are_forecast_by_the_weighted_mean_of_the_candidates():
@@ -102,7 +102,7 @@ def test_steady_hours_are_forecast_by_the_weighted_mean_of_the_candidates():
         }
     )
     panel = history.panel(frame, as_of=date(2024, 2, 4), frequency="H")
-    rolled = select.roll(panel, 48)
+    rolled = rolling.roll(panel, 48)
     chosen = select.choose(panel, rolled)
     np.testing.assert_allclose(chosen.weight.sum(1), 1)
     share = dict(zip(chosen.names, chosen.weight[0].mean(1), strict=True))
@@ -118,7 +118,7 @@ def test_strong_years_are_followed_though_blends_are_the_default():
     year = np.ones(52)
     year[[5, 20, 33, 46]] = [3.0, 2.5, 2.0, 4.0]
     y = 1000 * np.tile(year, 2)[None, :92] * (1 + 0.05 * rng.standard_normal((30, 92)))
-    chosen = select.choose(panel_of(y, "W", 7), select.roll(panel_of(y, "W", 7), 12))
+    chosen = select.choose(panel_of(y, "W", 7), rolling.roll(panel_of(y, "W", 7), 12))
     names = np.array(chosen.names)[chosen.best]
     assert np.isin(names, ["seasonal_blend", "seasonal_level", "seasonal_naive"]).mean() > 0.9
 
@@ -127,7 +127,7 @@ def test_origins_without_a_whole_season_do_not_judge():
     rng = np.random.default_rng(7)
     y = rng.normal(100, 5, (20, 70))
     panel = panel_of(y, "W", 7)
-    rolled = select.roll(panel, 16)
+    rolled = rolling.roll(panel, 16)
     found = select.choose(panel, rolled)
     known = 70 - np.array(rolled.cuts)
     assert (known < 52).any() and found.origins.max() == (known >= 52).sum()
@@ -135,6 +135,6 @@ def test_origins_without_a_whole_season_do_not_judge():
 
 def test_series_without_a_record_get_what_is_known_to_do_well():
     y = np.array([[3.0, 4.0]])
-    chosen = select.choose(panel_of(y), select.roll(panel_of(y), 5))
+    chosen = select.choose(panel_of(y), rolling.roll(panel_of(y), 5))
     assert chosen.origins.tolist() == [0]
-    assert chosen.names[chosen.best[0]] == select.DEFAULT
+    assert chosen.names[chosen.best[0]] == rolling.DEFAULT
