@@ -146,8 +146,10 @@ def answer(given: Mapping[str, Any], book: Rulebook) -> Mapping[str, Any]:
         if center is None:
             center = quartiles(_numbers(given.get("year_results"), "year_results"), definition).median
         told["adjustment"] = of_year(span, tested, given["year_tested"], center, given.get("years") or 3)
+    elif not outside:
+        told["adjustment"] = Decimal(0)
     elif median is not None:
-        told["adjustment"] = median - tested if outside else Decimal(0)
+        told["adjustment"] = median - tested
     return told
 
 

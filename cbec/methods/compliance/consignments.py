@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.methods.compliance.chain import ABOVE, CIRCULAR, NO_SALE, UNKNOWN, WITHIN
-from cbec.methods.compliance.exact import PERCENT, before_tax, fits, half_up, most, part, portion, shares, ten_to, wide
+from cbec.methods.compliance.exact import PERCENT, before_tax, fits, half_up, most, portion, shares, ten_to, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
@@ -147,7 +147,9 @@ def _worth(imports: pl.DataFrame, which: str, base: str, own: bool, highest: int
     can become too large; what is above `highest` by itself need not be more than that."""
     amount = pl.col(f"{which}_{'value' if base == 'value' else 'goods'}")
     if base == "customs":
-        amount = part(amount, pl.col("share").fill_null(PERCENT))
+        # Rounded up: a part of a yen above the limit is above it (16 667 x 60 %).
+        product = wide(amount) * wide(pl.col("share").fill_null(PERCENT))
+        amount = ((product + PERCENT - 1) // PERCENT).cast(pl.Int64)
     scale = 1 if imports["digits"].min() == 2 else pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
     fx = imports.select((pl.col("fx" if own else "fx_other") * scale).alias("fx"))["fx"]
     values = imports.select(amount.alias("amount"))["amount"]

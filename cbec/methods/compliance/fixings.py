@@ -28,7 +28,7 @@ class Money:
         digits = self._words.told(pl.int_range(self._words.size, eager=True)).alias("currency").to_frame()
         self._digits = digits.select(minor_digits().alias("digits"))["digits"]
         self._packs = [pack.id for pack in book.packs]
-        self._to = [(pack.currency, pack.other_currency) for pack in book.packs]
+        self._to = [(pack.currency if pack.own_money else None, pack.other_currency) for pack in book.packs]
         self._pairs: dict[int, tuple[int, int]] = {}
 
     def codes(self, currency: pl.Series) -> pl.Series:
@@ -43,7 +43,7 @@ class Money:
 
     def fx(self, imports: pl.DataFrame, cells: pl.DataFrame) -> list[pl.Series]:
         """`fx` and `fx_other`: rates from each line's currency to its pack's and to that of the pack's other limits,
-        at the line's day; null where pack or currency is not known. imports: `cell`, `money` (codes), `day`."""
+        at the line's day; null where pack or currency is not known, 1 where nothing is held against it. imports: `cell`, `money` (codes), `day`."""
         number = cells["pack"].replace_strict(self._packs, range(len(self._packs)), default=None, return_dtype=pl.Int64)
         none = self._words.size - 1
         known = imports.select(pl.lit(number).gather(pl.col("cell")).alias("pack"), "money", "day").select(
@@ -53,7 +53,7 @@ class Money:
         for way in known["way"].unique().drop_nulls().sort().to_list():
             if way not in self._pairs:
                 base, (own, other) = words[way % self._words.size], self._to[way // self._words.size]
-                self._pairs[way] = self._fixings.pair(base, own), self._fixings.pair(base, other)
+                self._pairs[way] = self._fixings.pair(base, own or base), self._fixings.pair(base, other)
         size = len(self._packs) * self._words.size
         own, other = (
             pl.Series([self._pairs[way][i] if way in self._pairs else None for way in range(size)], dtype=pl.Int64)

@@ -241,3 +241,8 @@ class Pack:
     def other_currency(self) -> str:
         """The currency of limits that are not in the pack's own; the pack's own where there is none."""
         return next((str(r.unit) for r in self.of("limit") if r.unit != self.currency), self.currency)
+
+    @property
+    def own_money(self) -> bool:
+        """Whether limits or amounts are in the pack's own currency, so that lines are converted to it."""
+        return any(r.unit == self.currency for r in self.of("limit", "amount", "bracket", "waiver"))

@@ -13,7 +13,7 @@ import polars as pl
 
 from cbec import tables
 from cbec.core.command import Finding, Result
-from cbec.core.errors import UsageFault
+from cbec.core.errors import CbecError
 from cbec.methods.compliance.book import rulebook
 from cbec.methods.compliance.cases import DERIVED, Case, Row
 from cbec.methods.compliance.cells import frame
@@ -60,8 +60,7 @@ def run(cases: Sequence[Case], packs: Sequence[Pack]) -> Verdict:
     compared: list[tuple[Case, Comparison]] = []
     for (as_of, _, _), batch in batches.items():
         book = rulebook([_assuming(pack, batch[0].assume) for pack in packs], as_of)
-        asked = _taxed(batch, book) if batch[0].kind == "tax" else _answered(batch[0], book)
-        compared.extend(asked)
+        compared.extend(_asked(batch, book))
     met = {rule for _, c in compared if c.rules for rule in c.rules.split("|")}
     rows = [
         (case.pack, case.name, c.field, _told(c.expected, c.column) or "(empty)", _told(c.got, c.column), c.expected == c.got, c.rules, c.citation)
@@ -71,6 +70,26 @@ def run(cases: Sequence[Case], packs: Sequence[Pack]) -> Verdict:
     schema = {c.name: pl.Boolean if c.kind == "bool" else pl.String for c in contract.columns}
     table = pl.DataFrame(rows, schema=schema, orient="row")
     return Verdict(table, {(c.pack, c.name): c.title for c in cases}, frozenset(met))
+
+
+def _asked(batch: Sequence[Case], book: Rulebook) -> list[tuple[Case, Comparison]]:
+    """The comparisons of some cases; of one that cannot be computed every figure fails, and says why."""
+    try:
+        return list(_taxed(batch, book) if batch[0].kind == "tax" else _answered(batch[0], book))
+    except CbecError as fault:
+        if len(batch) > 1:  # which of them it is shows when each stands alone
+            return [found for case in batch for found in _asked([case], book)]
+        why = f"no answer: {fault.message}"
+        return [(batch[0], Comparison(f, c, wanted, why, None, None)) for f, c, wanted in _wanted(batch[0])]
+
+
+def _wanted(case: Case) -> Iterator[tuple[str, str, Any]]:
+    """Every figure that a case expects: its place, its column and the figure."""
+    yield from ((place, "", value) for place, value in _leaves(case.wanted, ""))
+    for line, expected, export in zip(case.lines, case.expect, case.export, strict=True):
+        yield from ((f"{line['line']}.{column}", column, value) for column, value in expected.items())
+        yield from ((f"{line['line']}.export.{column}", column, value) for column, value in export.items())
+    yield from ((f"sum.{column}", column, value) for column, value in case.sums.items())
 
 
 def _assuming(pack: Pack, assumed: Mapping[str, Decimal]) -> Pack:
@@ -89,10 +108,7 @@ def _assuming(pack: Pack, assumed: Mapping[str, Decimal]) -> Pack:
 
 def _answered(case: Case, book: Rulebook) -> Iterator[tuple[Case, Comparison]]:
     """A case of another kind than tax."""
-    try:
-        told = question(case.kind, case.name).answer(case.given, book)
-    except UsageFault as fault:
-        raise UsageFault(f'case "{case.name}": {fault.message}', hint=fault.hint) from fault
+    told = question(case.kind, case.name).answer(case.given, book)
     rules = sorted(told.get("rule_ids") or [])
     titles = book.titles()
     citation = "|".join(told.get("citation") or sorted({titles[rule] for rule in rules if rule in titles})) or None

@@ -230,10 +230,39 @@ cases:
         ("q1: 43", "q_1: 43", r'case "four": expect: key "q_1" is not known; did you mean "q1"\?'),
         ("country: US", "land: US", r'given: key "land" is not known'),
         ("44, 45", "dear, 45", r"given: results: 2: results 'dear' is no decimal"),
-        ("country: US", "country: JP", r'case "four": no rule pack tells how JP'),
     ):
         with pytest.raises(UsageFault, match=message):
             _run(text.replace(old, new))
+
+
+def test_a_case_that_cannot_be_computed_fails_alone() -> None:
+    """Every other case still gets its verdict, whether it is of order lines or of another kind."""
+    text = """
+cases:
+  - {case: rates-missing, pack: gb, given: {date: 2024-06-01, ship_from: CN, ship_to: GB, currency: USD, price: 10}, expect: {tax: 2.00}, sum: {tax: 2.00}}
+  - {case: fine, pack: gb, given: {date: 2024-06-01, ship_from: CN, ship_to: GB, price: 10}, expect: {tax: 2.00}}
+  - {case: no-definition, kind: range, given: {country: JP, results: [1, 2, 3, 4]}, expect: {q1: 1.5}}
+"""
+    outcome = _run(text)
+    got = {
+        (case, field): (got, passed)
+        for case, field, got, passed in outcome.table.select("case", "field", "got", "passed").rows()
+    }
+    assert got.pop(("fine", "1.tax")) == ("2.00", True)
+    assert {key: passed for key, (_, passed) in got.items()} == {
+        ("rates-missing", "1.tax"): False, ("rates-missing", "sum.tax"): False, ("no-definition", "q1"): False,
+    }  # fmt: skip
+    assert "without exchange rates" in got["rates-missing", "1.tax"][0]
+    assert got["no-definition", "q1"][0].startswith("no answer: no rule pack tells how JP")
+
+
+def test_money_of_a_limit_in_another_currency_needs_no_rate_to_the_packs_own() -> None:
+    text = """
+pack: kr
+cases:
+  - {case: dollars, given: {date: 2025-06-01, ship_from: CN, ship_to: KR, currency: USD, price: 150, hs_code: "950300"}, expect: {tax: 0.00}}
+"""
+    assert _run(text).table["passed"].all()
 
 
 def test_one_name_in_two_files(tmp_path: Path) -> None:
