@@ -20,13 +20,15 @@ class Tax(Common):
     )
 
 
-def _law(*, order_lines: Table, rates: Table | None, s: Tax, **_: object) -> dict[str, Any]:
+def _law(
+    *, order_lines: Table, rates: Table | None, category_codes: Table | None, s: Tax, **_: object
+) -> dict[str, Any]:
     """The rules, and what each buyer had spent by each order: all that an order takes from others."""
     from cbec.methods.compliance import packs, years
     from cbec.methods.compliance.book import rulebook
     from cbec.methods.compliance.fixings import Fixings
 
-    book = rulebook(packs.load(s.rules), s.as_of)
+    book = rulebook(packs.load(s.rules), s.as_of, category_codes)
     return {"book": book, "years": years.by_order(order_lines, Fixings(rates), book)}
 
 
@@ -50,6 +52,7 @@ def tax(
     products: Table | None = None,
     tariff: Table | None = None,
     rates: Table | None = None,
+    category_codes: Table | None = None,
     *,
     s: Tax,
     state: Mapping[str, Any],
@@ -58,7 +61,8 @@ def tax(
 
     Lines that no rule decides are marked UNDETERMINED with the reason, never set to 0. A refund (negative
     quantity) reverses the sale of its order and article, by the rules of the day of that sale. The table exports tells
-    the customs regime of sales whose goods leave a country with export rules (China).
+    the customs regime of sales whose goods leave a country with export rules (China). category_codes: the customs code,
+    or its beginning, of your own categories, by which rates are found where neither line nor product tells a code.
     """
     from cbec.methods.compliance import exports
     from cbec.methods.compliance.tax import compute
@@ -125,6 +129,7 @@ def diff(
     products: Table | None = None,
     tariff: Table | None = None,
     rates: Table | None = None,
+    category_codes: Table | None = None,
     *,
     s: Diff,
 ) -> Result:
@@ -147,7 +152,8 @@ def diff(
             metrics=at_risk.metrics(found, None),
             findings=at_risk.findings(found, None, new, day),
         )
-    book = at_risk.Book(order_lines, products, tariff, rates, s.price_basis == "gross", s.language, s.home_currency)
+    gross = s.price_basis == "gross"
+    book = at_risk.Book(order_lines, products, tariff, rates, gross, s.language, s.home_currency, category_codes)
     lines = at_risk.compared(book, old, new, s.effective)
     money = at_risk.currency(lines, s.home_currency)
     lines = at_risk.told_in(lines, s.home_currency, at_risk.fixed(rates, s.effective) if s.effective else rates)

@@ -18,7 +18,7 @@ from cbec.core.config import describe, kinds_of
 
 if TYPE_CHECKING:
     from cbec.core.contract import Contract
-    from cbec.methods.compliance.rules import Pack, Rule
+    from cbec.methods.compliance.rules import Dated, Pack, Rule
 
 
 def commands() -> str:
@@ -150,24 +150,25 @@ def _country(code: str, rates: list[Rule]) -> str:
     mine = [rule for rule in rates if rule.country == code]
     general = next((rule for rule in mine if rule.category is None), None)
     held = "- | - | -" if general is None else f"{_now(general)} | {general.values[0].valid_from}"
-    others = "; ".join(f"{r.category} {_now(r).replace(' | ', ' since ')}" for r in mine if r.category is not None)
+    others = "; ".join(f"{r.category} {_now(r, ' since ')}" for r in mine if r.category is not None)
     return f"| {code} | {held} | {others} |"
 
 
-def _now(rule: Rule) -> str:
-    """The last value and the day it holds from."""
-    return f"{_value(rule)} | {rule.values[-1].valid_from}"
+def _now(rule: Rule, since: str = " | ") -> str:
+    """The value of the day the rule was read, the day it holds from, and what follows."""
+    told = [value for value in rule.values if value.valid_from <= rule.reference.verified_on] or rule.values[:1]
+    ahead = "".join(f", {_value(later)} from {later.valid_from}" for later in rule.values[len(told) :])
+    return f"{_value(told[-1])}{since}{told[-1].valid_from}{ahead}"
 
 
-def _value(rule: Rule) -> str:
-    value = rule.values[-1].value
-    return "none" if value is None else f"{value.normalize():f}"
+def _value(dated: Dated) -> str:
+    return "none" if dated.value is None else f"{dated.value.normalize():f}"
 
 
 def _limit(rule: Rule) -> str:
     sign = "" if rule.kind == "amount" else "up to " if rule.inclusive else "below "
     of = rule.base or "+".join(rule.of) or "duty"
-    return f"| `{rule.id}` | {rule.per or 'consignment'} | {of} | {sign}{_value(rule)} {rule.unit} | {rule.values[-1].valid_from} |"
+    return f"| `{rule.id}` | {rule.per or 'consignment'} | {of} | {sign}{_now(rule, f' {rule.unit} | ')} |"
 
 
 def _cell(text: str) -> str:

@@ -166,6 +166,8 @@ def test_parcels_at_and_over_the_limits(tax, truths):
     assert sum(row["duty"] for row in lines("eur3_one_subheading")) == Decimal("3.00")
     assert sum(row["duty"] for row in lines("eur3_day_before")) == Decimal("0.00")
     assert [(row["scheme"], row["total"]) for row in lines("jp")] == [("DE_MINIMIS", 0)]
+    # Two packets at EUR 10.70, tax included, hold EUR 1.40 at the 7 % of tea.
+    assert [(row["tax_rate"], row["tax"]) for row in lines("reduced_rate_de")] == [(7, Decimal("1.40"))]
 
 
 def test_what_no_rule_covers_is_undetermined_and_without_a_figure(tax, truths):

@@ -150,6 +150,26 @@ def test_from_file_to_file(tmp_path: Path, cbec: Cbec) -> None:
     assert told["reason"].startswith("包裹价值未超过 150 EUR")
 
 
+def test_a_map_of_categories_as_a_file(tmp_path: Path, cbec: Cbec) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "order_id,sku,qty,date,price,currency,ship_from,ship_to,category\nA,T,1,2025-08-01,100,EUR,DE,DE,茶叶\n",
+        "utf-8",
+    )
+    (tmp_path / "map.csv").write_text("类目,HS编码\n茶叶,0902\n", "utf-8")
+    done = cbec(
+        "compliance",
+        "tax",
+        "--order-lines",
+        tmp_path / "orders.csv",
+        "--category-codes",
+        tmp_path / "map.csv",
+        "-o",
+        tmp_path / "tax.csv",
+    )
+    assert done.returncode == 0, done.stderr
+    assert pl.read_csv(tmp_path / "tax.csv")["tax"].to_list() == [7.0]
+
+
 @pytest.mark.parametrize(("cent", "status"), [("19.00", 0), ("19.01", 1)])
 def test_failing_cases_end_with_status_1_when_asked(tmp_path: Path, cbec: Cbec, cent: str, status: int) -> None:
     case = f"{{case: x, given: {{date: 2024-06-01, ship_from: DE, ship_to: DE}}, lines: [{{price: 100.00, expect: {{tax: {cent}}}}}]}}"

@@ -39,6 +39,21 @@ tariff = Contract(
     key=("jurisdiction", "hs_code", "origin", "measure", "valid_from"),
 )
 
+category_codes = Contract(
+    "category_codes",
+    "Customs codes of your own categories: by them rates of tax are found where no line and no product tells a code.",
+    (
+        Column("category", "text", "as in order_lines or products, whatever its case", aliases=("类目", "品类")),
+        Column(
+            "hs_code",
+            "text",
+            "customs code of all its goods, or its beginning (0902, 49); no duty is reckoned by it",
+            aliases=("HS编码", "海关编码"),
+        ),
+    ),
+    key=("category",),
+)
+
 tax = Contract(
     "tax",
     "Tax and duty per order line, to the cent, with the rules that made each figure.",

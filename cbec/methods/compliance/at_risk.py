@@ -34,6 +34,7 @@ class Book:
     gross: bool
     language: str
     home: str | None
+    category_codes: pl.DataFrame | None = None
 
 
 def compared(book: Book, old: State, new: State, effective: date | None) -> pl.DataFrame:
@@ -75,7 +76,7 @@ def fixed(rates: pl.DataFrame | None, day: date) -> pl.DataFrame | None:
 
 
 def _taxed(book: Book, lines: pl.DataFrame, state: State) -> pl.DataFrame:
-    rules = rulebook(state.packs, state.known_on)
+    rules = rulebook(state.packs, state.known_on, book.category_codes)
     return compute(
         lines, book.products, book.rates, rules, tariff=book.tariff, gross=book.gross, language=book.language
     )

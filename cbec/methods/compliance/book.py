@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from cbec.methods.compliance import intervals
 from cbec.methods.compliance.facts import owners
+from cbec.methods.compliance.goods import codes_of
 from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, Pack, Rule
 
 TEXT = pl.String
@@ -25,6 +26,8 @@ class Rulebook:
     as_of: date | None
     periods: intervals.Periods
     spread: pl.DataFrame
+    categories: Mapping[str, str] = field(default_factory=dict)
+    """Customs codes of the seller's own categories (`goods.codes_of`)."""
 
     def values(self, *kinds: str) -> pl.DataFrame:
         """Interval rows of rules of these kinds, repeated for every period they hold in; `micro` = value in millionths."""
@@ -99,9 +102,9 @@ def _known(pack: Pack, as_of: date | None) -> Pack:
     return dataclasses.replace(pack, rules={key: r for key, r in pack.rules.items() if key not in unknown})
 
 
-def rulebook(packs: Sequence[Pack], as_of: date | None = None) -> Rulebook:
-    """Compile packs for a day: rules and values recorded after it do not exist then."""
+def rulebook(packs: Sequence[Pack], as_of: date | None = None, category_codes: pl.DataFrame | None = None) -> Rulebook:
+    """Compile packs for a day: rules and values recorded after it do not exist then. category_codes: table of that name."""
     periods = intervals.periods(packs)
     packs = [_known(pack, as_of) for pack in packs]
     dated = intervals.table(packs, as_of).drop_nulls("value")
-    return Rulebook(tuple(packs), as_of, periods, periods.spread(dated))
+    return Rulebook(tuple(packs), as_of, periods, periods.spread(dated), codes_of(category_codes))

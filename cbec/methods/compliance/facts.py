@@ -63,7 +63,7 @@ class Facts:
         told = [word if word in named else OTHER for word in words["origin"].words]
         self._of_origin = pl.Series("origin", [self._origins.index(word) for word in (*told, UNKNOWN)], dtype=pl.Int64)
         self._regions = Regions(lines["ship_to_region"], packs)
-        self.goods = Goods(lines, products, packs)
+        self.goods = Goods(lines, products, packs, book.categories)
         self._owned = book.owned
 
         def sizes(*names: str) -> dict[str, int]:

@@ -1,13 +1,14 @@
 """What kind of goods a line sells, as far as tax rates ask: by customs code, or by the seller's own category.
 
 A rule of kind `goods` names a class of goods (food, books ...) by the customs codes it covers and by words. A rule
-of kind `rate` may then hold a rate for that class. Codes decide; words alone never change a rate, they only warn.
+of kind `rate` may then hold a rate for that class. Codes decide, of the line, the product or (by the table
+category_codes) of its category; words alone never change a rate, they only warn.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 TELLING = 4
 """A customs code of fewer digits than this does not tell the goods; then the words of the category may."""
+
+
+def plain_word(word: str) -> str:
+    """A category as it is compared."""
+    return word.strip().lower()
+
+
+def codes_of(category_codes: pl.DataFrame | None) -> dict[str, str]:
+    """category (as it is compared) -> digits of its customs code. category_codes: the table of that name."""
+    if category_codes is None:
+        return {}
+    told = category_codes.select("category", digits_of(pl.col("hs_code")))
+    return {plain_word(category): code for category, code in told.iter_rows() if code}
 
 
 class Prefixes:
@@ -41,7 +55,14 @@ class Prefixes:
 class Goods:
     """Categories and customs codes of a file, reduced to what the rules tell apart."""
 
-    def __init__(self, lines: pl.DataFrame, products: pl.DataFrame | None, packs: Sequence[Pack]) -> None:
+    def __init__(
+        self,
+        lines: pl.DataFrame,
+        products: pl.DataFrame | None,
+        packs: Sequence[Pack],
+        codes: Mapping[str, str] | None = None,
+    ) -> None:
+        """codes: the customs code, or its beginning, of categories (in small letters)."""
         self._packs = packs
         more = [] if products is None else [products]
         self._category = Words(*(frame["category"] for frame in (lines, *more)))
@@ -62,17 +83,20 @@ class Goods:
         self._of_hs = pl.concat([hs.cast(pl.Int64), pl.Series([none], dtype=pl.Int64)])
         self.codes = none + 1
         rated = {rule.category for pack in packs for rule in pack.of("rate") if rule.category is not None}
-        keys = [self._meaning(word, rated, rules) for word in self._category.words.to_list()]
-        meanings = sorted({*keys, ("", ())})
+        keys = [
+            (*self._meaning(word, rated, rules), (codes or {}).get(plain_word(word), ""))
+            for word in self._category.words
+        ]
+        meanings = sorted({*keys, ("", (), "")})
         place = {key: i for i, key in enumerate(meanings)}
         self._meanings = meanings
-        self._of_category = pl.Series([*(place[key] for key in keys), place["", ()]], dtype=pl.Int64)
+        self._of_category = pl.Series([*(place[key] for key in keys), place["", (), ""]], dtype=pl.Int64)
         self.categories = len(meanings)
 
     @staticmethod
     def _meaning(word: str, rated: set[str], rules: Sequence[Rule]) -> tuple[str, tuple[str, ...]]:
         """What a category means: itself where a rate bears its name, and the rules whose words it holds."""
-        plain = word.strip().lower()
+        plain = plain_word(word)
         spoken = tuple(r.id for r in rules if r.words and re.search(_pattern(r.words), plain))
         return (next((name for name in (word, plain) if name in rated), ""), spoken)
 
@@ -120,8 +144,8 @@ class Goods:
         asked = facts.select(on).unique()
         found = []
         for pack, country, category, hs in asked.iter_rows():
-            word, spoken = self._meanings[category]
-            code = self._prefixes[hs] if hs < len(self._prefixes) else None
+            word, spoken, code_of_category = self._meanings[category]
+            code = self._prefixes[hs] if hs < len(self._prefixes) else code_of_category or None
             category_of, rule = tables[pack].of(country, word, spoken, code) if pack in tables else (None, None)
             kind = category_of or (None if rule is None else tables[pack].rules[rule].goods)
             hinted = category_of is None and rule is not None and tables[pack].rules[rule].hint

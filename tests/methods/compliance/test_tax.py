@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.taxed import MONEY, book, cents, order_lines, packaged, rates, taxed
 
 from cbec.core.errors import InputRejected, UsageFault
+from cbec.methods.compliance.book import rulebook
 from cbec.methods.compliance.tax import compute
 
 D = Decimal
@@ -155,6 +156,43 @@ def test_products_fill_what_the_line_does_not_say() -> None:
     told = compute(lines, products, None, book())
     assert told["duty"].to_list() == [3, 3]
     assert compute(lines, None, None, book())["reason_code"][0] == "tax_no_hs_code"
+
+
+def test_customs_codes_of_ones_own_categories() -> None:
+    """They find rates where neither line nor product tells a code, and count for nothing else."""
+    mine = pl.DataFrame({"category": ["Loose Tea ", "Reading", "Odd"], "hs_code": ["0902", "49.01.99", "n/a"]})
+    rules = rulebook(packaged(), None, mine)
+    sold = {"date": DAY, "ship_from": "DE", "ship_to": "DE", "price": 100}
+    rows: list[dict[str, Any]] = [
+        sold | {"category": "loose tea"},
+        sold | {"category": "loose tea", "hs_code": "610910"},
+        sold | {"category": "READING"},
+        sold | {"category": "odd"},
+        sold | {"category": "loose tea", "date": LATER, "ship_from": "CN", "price": 50, "sku": "A", "order_id": "X"},
+        sold
+        | {
+            "category": "reading",
+            "date": LATER,
+            "ship_from": "CN",
+            "price": 50,
+            "sku": "B",
+            "order_id": "X",
+            "line": "2",
+        },
+    ]
+    told = taxed(rows, rules=rules)
+    assert [t["tax"] for t in told[:4]] == [7, 19, 7, 19]
+    assert [t["flags"] for t in told[:4]] == [None, None, None, None]
+    assert [t["reason_code"] for t in told[4:]] == ["tax_no_hs_code"] * 2  # the flat duty counts subheadings
+    assert taxed(rows[:1])[0]["tax"] == 19
+    # The product's category serves as well, and its code goes before.
+    products = pl.DataFrame(
+        {"sku": ["A"], "category": ["Loose tea"], "hs_code": [None]}, schema_overrides={"hs_code": pl.String}
+    )
+    assert compute(order_lines([sold]), products, None, rules)["tax"].to_list() == [7]
+    assert compute(order_lines([sold]), products.with_columns(hs_code=pl.lit("610910")), None, rules)[
+        "tax"
+    ].to_list() == [19]
 
 
 def test_goods_given_away_owe_the_flat_duty_and_give_it_back() -> None:
