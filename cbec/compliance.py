@@ -39,7 +39,7 @@ def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mappin
     table, packs = tables["tax"], state["book"].packs
     return Result(
         tables,
-        money="tax and duty are what the rules say; nothing is decided here (sums per currency are in the metrics)",
+        money=summary.headline(table),
         metrics=summary.metrics(table),
         findings=summary.findings(table, order_lines, packs, s.as_of),
         notes=summary.notes(order_lines, table, s.price_basis == "gross"),

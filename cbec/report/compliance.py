@@ -175,6 +175,7 @@ def _sum(frame: pl.DataFrame, column: str) -> float:
 
 def _collectors(page: Page, known: pl.DataFrame, currencies: list[str]) -> None:
     """One chart per currency, the currency of most lines first; a collector looks the same in all of them."""
+    known = _by_collector(known)
     # Who collects nothing of anything has no bar to be drawn.
     drawn = known.filter(pl.col("total").fill_null(0) != 0)
     told = sorted({str(c or _UNTOLD) for c in drawn["collected_by"].to_list()}, key=lambda c: (c not in _COLLECTORS, c))
@@ -188,8 +189,20 @@ def _collectors(page: Page, known: pl.DataFrame, currencies: list[str]) -> None:
     page.charts(
         charts,
         "Duty, tax and other charges due, by country and collector",
-        f"Each chart has the scale of its own currency.{few}" if small else "",
+        "Duty is owed to the customs, or to the carrier that pays it, whoever collects the tax."
+        + (f" Each chart has the scale of its own currency.{few}" if small else ""),
     )
+
+
+def _by_collector(known: pl.DataFrame) -> pl.DataFrame:
+    """Each line's duty apart from its tax and other charges, as `total` with who collects it; `lines` counts it once."""
+    if "duty" not in known.columns:
+        return known.with_columns(lines=pl.lit(1))
+    duty = pl.col("duty").fill_null(0)
+    rest = known.select("ship_to", "currency", "collected_by", total=pl.col("total") - duty, lines=pl.lit(1))
+    border = pl.when(pl.col("collected_by") == "carrier").then("collected_by").otherwise(pl.lit("customs"))
+    owed = known.filter(duty != 0).select("ship_to", "currency", collected_by=border, total=duty, lines=pl.lit(0))
+    return pl.concat([rest, owed], how="vertical_relaxed")
 
 
 def _collected(part: pl.DataFrame, currency: str, collectors: list[str], size: float) -> Chart:
@@ -210,7 +223,7 @@ def _collected(part: pl.DataFrame, currency: str, collectors: list[str], size: f
         f"Due in {currency}", [c or NOTHING for c in top], stacks, write=_bare, size=size, axis=currency,
         tones=[looks[0][0]] * len(top) if one else [t for t, _ in looks], hatched=[looks[0][1]] * len(top) if one else [h for _, h in looks],
     )  # fmt: skip
-    words = [of(part.height, "order line")]
+    words = [of(int(part["lines"].sum()), "order line")]
     words += [f"all collected by {next(iter(stacks))}"] if one else []
     words += [f"the first {len(top)} of {totals.height} countries"] if totals.height > len(top) else []
     return Chart(drawn, f"Due in {currency}", ", ".join(words))

@@ -39,6 +39,16 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
     return found
 
 
+def headline(tax: pl.DataFrame) -> str:
+    """What is due, per currency, and for how many lines nobody knows."""
+    known = tax.select("currency", "total").filter(tax["status"] == "OK")
+    sums = known.group_by("currency").agg(pl.col("total").sum()).filter(pl.col("total") != 0).sort("currency")
+    due = ", ".join(f"{total:,.2f} {currency}" for currency, total in sums.iter_rows()) or "nothing"
+    unknown = tax.height - known.height
+    left = f"; {unknown:,} of {tax.height:,} lines have no answer and are in no sum" if unknown else ""
+    return f"the rules decide, not this command; due in tax and duty: {due}{left}"
+
+
 def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
     """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
     lines outside the tax area and packs past their last check (warn)."""
@@ -47,7 +57,8 @@ def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack]
         pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
     )
     for country, lines in outside.group_by("ship_to").len().sort("ship_to").iter_rows():
-        message = f"{lines} lines go to special territories of {country}; what these charge themselves is not covered"
+        go = "line goes" if lines == 1 else "lines go"
+        message = f"{lines} {go} to special territories of {country}; what these charge themselves is not covered"
         found.append(Finding(f"territory:{country}", "warn", country, "territory", message))
     return found
 
@@ -108,7 +119,7 @@ def stale(packs: Sequence[Pack], ship_to: pl.Series | None, as_of: date | None) 
             "warn",
             pack.id,
             "stale_pack",
-            f"the rules of {pack.file} were checked up to {pack.valid_to}; lines dated later are not taxed",
+            f"the rules of {pack.file} were checked up to {pack.valid_to}; lines dated later are not taxed; give newer rules by --rules",
         )
         for pack in packs
         if as_of is not None and as_of > pack.valid_to and places & {*pack.jurisdictions, *pack.treated_as}

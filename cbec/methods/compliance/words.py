@@ -48,13 +48,14 @@ class Words:
         """The words of each line (rows of `table`) and its sources (rows of `sources`).
 
         lines: `case`, `problem` (reason code of what is unknown, null = nothing), `what` (what that reason is about),
-        `resolution` (of the duties that were used, null = none), `waived`.
+        `resolution` (of the duties that were used, null = none), `waived`, `duty`.
         """
         key = pl.col("case")
         if lines["problem"].null_count() < lines.height:
-            key += pl.lit(self._why(lines)) * (MANY * 4)
+            key += pl.lit(self._why(lines)) * (MANY * 8)
         if lines["waived"].any():
-            key += pl.col("waived").cast(pl.Int64) * MANY
+            levied = (pl.col("waived") & (pl.col("duty") > 0)).fill_null(False)
+            key += pl.col("waived").cast(pl.Int64) * MANY + levied.cast(pl.Int64) * (MANY * 4)
         if lines["resolution"].null_count() < lines.height:
             unchecked = pl.Series([r.unchecked for r in self._tariff.resolutions], dtype=pl.Boolean)
             if unchecked.any():
@@ -66,7 +67,8 @@ class Words:
                 (pl.col("key") % MANY).alias("case"),
                 (pl.col("key") // MANY % 2).alias("waived"),
                 (pl.col("key") // (MANY * 2) % 2 == 1).alias("unchecked"),
-                (pl.col("key") // (MANY * 4)).alias("why"),
+                (pl.col("key") // (MANY * 4) % 2 == 1).alias("levied"),
+                (pl.col("key") // (MANY * 8)).alias("why"),
             )
             whys = list(self._whys)
             said = [whys[n] for n in split["why"].to_list()]
@@ -152,7 +154,9 @@ class Words:
                 pl.when(raised).then(pl.concat_str(sentences, warned, separator=" ")).otherwise(sentences).alias("r")
             )["r"]
         rows = rows.with_columns(sentences.alias("reason"))
-        collector = pl.when(pl.col("waived")).then(pl.lit("nobody")).otherwise("scheme_collected_by")
+        # A tax that is not levied is nobody's, unless a duty is still due.
+        nobody = pl.col("waived") & ~pl.lit(fresh["levied"])
+        collector = pl.when(nobody).then(pl.lit("nobody")).otherwise("scheme_collected_by")
         return rows.select(
             pl.when(known).then(pl.lit("OK")).otherwise(pl.lit("UNDETERMINED")).alias("status"),
             pl.when(known).then(percent(pl.col("charged_rate"))).alias("tax_rate"),
