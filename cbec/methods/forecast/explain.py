@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import UsageFault, did_you_mean
-from cbec.methods.forecast import rolling, tables
+from cbec.methods.forecast import reference, rolling, tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,8 +43,8 @@ def find(panel: Panel, name: str) -> int:
 def rows(panel: Panel, out: Outlook, row: int) -> pl.DataFrame:
     """Table `explained`: per method, origin and period ahead what it forecast, what came, and its weight there.
 
-    The method `forecast` is what was (or would have been) told; the seasonal naive and the seller formula stand beside
-    the candidates with the weight that they have, if any.
+    The method `forecast` is what was (or would have been) told; the seasonal naive, the seller formula and textbook models of
+    this series alone (see `reference`) stand beside the candidates with the weight that they have, if any.
     """
     h = out.point.shape[1]
     made = dict(out.rolled.forecasts)
@@ -56,7 +56,16 @@ def rows(panel: Panel, out: Outlook, row: int) -> pl.DataFrame:
         if name in weights or name in (rolling.NAIVE, "seller_formula"):
             weight = weights.get(name, np.zeros(len(told)))
             parts.append(_one(panel, out, name, made[name][:, row], weight, row))
+    for name, values in _textbook(panel, out, row).items():
+        parts.append(_one(panel, out, name, values, np.zeros(len(told)), row))
     return pl.concat(parts).with_columns(pl.col("h").cast(pl.Int64)).filter(pl.col("h") <= h)
+
+
+def _textbook(panel: Panel, out: Outlook, row: int) -> dict[str, Floats]:
+    """(1 + K) x h by textbook model, for those that can be fitted at every origin."""
+    y, h = panel.units[row], out.point.shape[1]
+    made = [reference.forecasts(y[: len(y) - cut], h, panel.season) for cut in (0, *out.rolled.cuts)]
+    return {name: np.stack([one[name] for one in made]) for name in made[0] if all(name in one for one in made)}
 
 
 def _one(panel: Panel, out: Outlook, name: str, values: Floats, weight: Floats, row: int) -> pl.DataFrame:

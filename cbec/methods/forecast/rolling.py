@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import drivers, global_model, history, local, monthdays, periods, pooled, seasonal, theta
+from cbec.methods.forecast import (
+    aggregated,
+    drivers,
+    global_model,
+    history,
+    local,
+    monthdays,
+    periods,
+    pooled,
+    seasonal,
+    theta,
+    winters,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -238,10 +250,16 @@ def _methods(y: Floats, season: seasonal.Seasons, h: int, frequency: str, every:
         adjusted |= {
             "theta_log": logs,
             "damped_trend": trend,
+            "theta_standard": theta.theta(flat, h, omega=0.5)[0],
             "ses": local.ses(flat, h),
+            "croston": local.croston(flat, h),
             "sba": local.croston(flat, h, variant="sba"),
+            "adida": aggregated.adida(flat, h),
+            "imapa": aggregated.imapa(flat, h),
         }
     made = {name: _seen(season, values) for name, values in adjusted.items()}
+    if every:
+        made["holt_winters"] = np.maximum(np.nan_to_num(winters.holt_winters(y, h, m)), 0.0)
     if frequency in LEVEL_WINDOW:
         made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
     if frequency == "H":

@@ -32,7 +32,9 @@ def test_weights_and_methods_make_what_is_told():
     result = demand(shop(), s=Demand(frequency="W", horizon=6, explain="007@FR"))
     frame = conform.conform(tables.get("explained"), result.tables["explained"])
     assert set(frame.select("sku", "market").unique().rows()) == {("007", "FR")}
-    assert {"forecast", "seasonal_naive", "seller_formula", "blend"} <= set(frame["method"])
+    assert {"forecast", "seasonal_naive", "seller_formula", "blend", "statsmodels_ets", "statsmodels_sarimax"} <= set(
+        frame["method"]
+    )
     today = frame["origin"].max()
     told = frame.filter(pl.col("method") == "forecast", pl.col("origin") == today).sort("h")
     written = result.tables["forecast"].filter(pl.col("sku") == "007", pl.col("market") == "FR").sort("h")
