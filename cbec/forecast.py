@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cbec.core.command import Common, Finding, Result, Table, command, setting
+from cbec.core.command import Common, Finding, Parts, Result, Table, command, setting
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cbec.methods.forecast.history import Panel
 
 
@@ -46,6 +49,40 @@ class Demand(Backtest):
     explain: str = setting("", "a series, as SKU@MARKET: how its forecast came about, on the page and as `explained`")
 
 
+def _whole_catalogue(s: Demand) -> bool:
+    """Whether the answer needs all series together: sums of them, kin named by hand, one series looked up."""
+    return bool(s.levels.strip() or s.like.strip() or s.explain.strip())
+
+
+def _series(s: Demand) -> Parts | None:
+    from cbec.methods.forecast import history
+
+    keys = history.series_keys(s.by)
+    return None if _whole_catalogue(s) or "sku" not in keys else Parts(tuple(keys))
+
+
+def _dates(*, sales: Table, **_: object) -> dict[str, Table]:
+    """The days of the whole catalogue, from which every part reads the same periods."""
+    from cbec.core.parts import distinct
+
+    return {"dates": distinct(sales, "date").sort("date")}
+
+
+def _demand_told(tables: dict[str, Table], *, s: Demand) -> Result:
+    """What all parts add up to."""
+    from cbec.core.parts import heard
+    from cbec.methods.forecast import summary
+
+    parts = heard(tables.pop("told"))
+    return Result(
+        tables=tables,
+        money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",
+        metrics=summary.metrics(parts),
+        findings=[Finding(*f) for f in summary.findings(parts)],
+        notes=summary.notes(parts),
+    )
+
+
 @command(
     "forecast",
     "model_record",
@@ -55,6 +92,10 @@ class Demand(Backtest):
     "level_record",
     "explained",
     "analogues",
+    by=("sku",),
+    fit=_dates,
+    conclude=_demand_told,
+    parts=_series,
 )
 def demand(
     sales: Table,
@@ -63,6 +104,7 @@ def demand(
     signals: Table | None = None,
     *,
     s: Demand,
+    state: Mapping[str, Any] | None = None,
 ) -> Result:
     """Demand per series as a distribution, beside the seasonal naive and the seller formula.
 
@@ -70,28 +112,31 @@ def demand(
     category (and market) share seasons. Promotions, holidays, events, prices and signals have effects of their own, told
     in units. With --levels sums of series are forecast too, and all of them add up.
     """
+    from cbec.core.parts import told
     from cbec.methods.forecast import demand as method
     from cbec.methods.forecast import launch
 
     like = launch.named(s.like)
-    panel = _panel(launch.coming(sales, products, like, _as_of(sales, s), s.by), products, calendar, signals, s)
+    known = launch.coming(sales, products, like, _as_of(sales, s), s.by)
+    panel = _panel(known, products, calendar, signals, s, None if state is None else state["dates"]["date"])
     sums = method.Sums(s.levels, s.reconcile, s.seed) if s.levels.strip() else None
     answer = method.answer(
         panel, s.horizon, products, sums=sums, explained=s.explain.strip(), like=like, trees=s.global_model
     )
-    return Result(
-        tables=answer.tables,
-        money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",
-        metrics=answer.metrics,
-        findings=[Finding(*f) for f in answer.findings],
-        notes=[*panel.notes, *answer.notes],
-    )
+    return Result(answer.tables | {"told": told(**answer.facts)}, later=answer.later)
 
 
-def _panel(sales: Table, products: Table | None, calendar: Table | None, signals: Table | None, s: Backtest) -> Panel:
+def _panel(
+    sales: Table,
+    products: Table | None,
+    calendar: Table | None,
+    signals: Table | None,
+    s: Backtest,
+    dates: pl.Series | None = None,
+) -> Panel:
     from cbec.methods.forecast import history, periods, plans
 
-    panel = history.panel(sales, as_of=_as_of(sales, s), frequency=s.frequency, by=s.by, products=products)
+    panel = history.panel(sales, as_of=_as_of(sales, s), frequency=s.frequency, by=s.by, products=products, dates=dates)
     return plans.attach(panel, sales, calendar, signals, s.horizon or periods.HORIZON[panel.frequency])
 
 

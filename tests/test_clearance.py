@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support import pricing
 from support import stockroom as room
+from support.answered import demand
 
 from cbec import sample, tables
 from cbec.core import check, reasons
 from cbec.core.money import Headline
-from cbec.forecast import Clearance, Demand, clearance, demand
+from cbec.forecast import Clearance, Demand, clearance
 from cbec.methods.forecast import elasticity
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from support.answered import demand
 
 from cbec import tables
 from cbec.core import check, files
 from cbec.core.command import Common
-from cbec.forecast import Backtest, Demand, backtest, demand
+from cbec.forecast import Backtest, Demand, backtest
 from cbec.methods.forecast import effects, history, plans
 
 FOLDER = Path(__file__).parent.parent / "sample_data"

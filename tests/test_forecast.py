@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from support.answered import demand
 
 from cbec import tables
 from cbec.core import check
 from cbec.core.errors import UsageFault
-from cbec.forecast import Demand, backtest, demand
+from cbec.forecast import Demand, backtest
 from cbec.methods.forecast import metrics
 from cbec.tables.demand import LEVELS, QUANTILES
 

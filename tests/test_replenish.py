@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support import stockroom as room
+from support.answered import replenish
 
 from cbec import tables
 from cbec.core import check, reasons
 from cbec.core.errors import InputRejected, UsageFault
 from cbec.core.money import Headline
-from cbec.forecast import Replenish, replenish
+from cbec.forecast import Replenish
 
 COSTED = {"unit_cost": 8.0, "currency": "EUR"}
 

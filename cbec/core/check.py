@@ -39,6 +39,7 @@ class Checked:
     their default), then the extra numeric columns of an open table. rejects: one row per fault (table `rejects`).
     faults: the first 20, by file and row; total: how many there are; rows: rows read.
     whole: the table as a whole was refused (a missing column, dates of unknown order): good has no rows.
+    kept: rows without fault, where `good` does not hold them all.
     """
 
     table: str
@@ -49,6 +50,12 @@ class Checked:
     rows: int
     whole: bool
     notes: list[str]
+    kept: int | None = None
+
+    @property
+    def bad(self) -> int:
+        """Rows with a fault."""
+        return self.rows - (self.good.height if self.kept is None else self.kept)
 
 
 def check(contract: Contract, raw: Raw, common: Common) -> Checked:
@@ -67,7 +74,7 @@ def check(contract: Contract, raw: Raw, common: Common) -> Checked:
     _bounds(contract, parsed, book)
     _rules(contract, typed, book)
     _key(contract, typed, frame, book)
-    notes = [*raw.notes, *(() if book.whole else _unused_note(unused))]
+    notes = [*raw.notes, *(() if book.whole else unused_note(unused))]
     return _answer(contract, typed, book, raw.broken, notes)
 
 
@@ -92,7 +99,8 @@ def _known_zone(name: str | None) -> None:
         raise UsageFault(f'unknown time zone "{name}"{near}', hint="for instance --time-zone Asia/Shanghai") from None
 
 
-def _unused_note(unused: Sequence[str]) -> list[str]:
+def unused_note(unused: Sequence[str]) -> list[str]:
+    """What is said of columns that no contract knows, if there are any."""
     if not unused:
         return []
     listed = ", ".join(unused[:8]) + (" ..." if len(unused) > 8 else "")

@@ -16,7 +16,7 @@ from cbec.core.errors import ExitStatus
 from cbec.core.signals import PARENT, before_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _running: set[subprocess.Popen[bytes]] = set()
 _guard = threading.Lock()
@@ -53,8 +53,13 @@ def lifeline() -> Iterator[int]:
         os.close(reading)
 
 
-def run(words: Sequence[str], folder: Path, output: IO[bytes], reading: int) -> int:
-    """Run a child in `folder`, all it says into `output`; its return code, negative when a signal ended it."""
+def run(
+    words: Sequence[str], folder: Path, output: IO[bytes], reading: int, more: Mapping[str, str] | None = None
+) -> int:
+    """Run a child in `folder`, all it says into `output`; its return code, negative when a signal ended it.
+
+    more: what its environment has besides.
+    """
     with _guard:  # so that none is started while the others are being ended
         if ending.is_set():
             return -signal.SIGTERM
@@ -65,7 +70,7 @@ def run(words: Sequence[str], folder: Path, output: IO[bytes], reading: int) -> 
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=(reading,),
-            env=_environment(reading),
+            env=_environment(reading) | dict(more or {}),
         )
         _running.add(child)
     try:

@@ -1,30 +1,25 @@
 """Partitions on a Dask cluster: a task each, Parquet in and out, nothing but names through the scheduler.
 
-Driver and workers meet in a folder that all of them see. A task can be run twice: its files are put in place whole, and
-each run of it writes the same bytes. So a lost worker costs time only; the partitions it had are run again elsewhere.
+Driver and workers meet in a folder that all of them see. A task can be run twice (core/pieces.py), so that a lost worker costs
+time only: the partitions it had are run again elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import pickle
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cbec.core import manifest, signals
-from cbec.core.engine import Cut, body
+from cbec.core import manifest, pieces
 from cbec.core.errors import CbecError, EnvironmentFailed
-from cbec.core.staging import Staging, sweep, unique
 
 if TYPE_CHECKING:
     from cbec.core.command import Common
-    from cbec.core.engine import Engine, Tables
+    from cbec.core.engine import Cut, Engine, Tables
 
 CONNECT = 15.0
 """Seconds to wait for the scheduler, at the start and when it is lost."""
@@ -32,7 +27,7 @@ PATIENCE = 60.0
 """Seconds to wait for a worker where there is none, at the start and when all are lost."""
 RETRIES = 2
 """Further runs of a task that failed by itself (a full disk of one worker, say)."""
-JOB, SEEN = "job.pickle", "seen"
+SEEN = "seen"
 HINT = "start it again (docs/how-to/cluster.md), or leave --engine away: this machine gives the same bytes"
 
 
@@ -56,28 +51,11 @@ def connected(address: str, shared: Path, say: Callable[[str], None]) -> Iterato
         except (OSError, TimeoutError) as error:
             raise EnvironmentFailed(f"no Dask scheduler answers at {address} ({type(error).__name__})", HINT) from None
         held.callback(_close, client)
-        folder = held.enter_context(_folder(shared))
+        if not shared.is_dir():
+            raise EnvironmentFailed(f"--engine: there is no folder {shared}", "name one that all workers see")
+        folder = held.enter_context(pieces.folder(shared, "cluster"))
         _ready(client, address, folder)
         yield lambda cut, settings: _run(client, folder, say, cut, settings)
-
-
-@contextlib.contextmanager
-def _folder(shared: Path) -> Iterator[Path]:
-    """A folder for one run in `shared`, gone afterwards; those of runs that were killed go too."""
-    if not shared.is_dir():
-        raise EnvironmentFailed(f"--engine: there is no folder {shared}", "name one that all workers see")
-    sweep(shared)
-    folder = shared.absolute() / unique("cluster")
-
-    def remove() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-
-    signals.before_exit(remove)
-    try:
-        folder.mkdir(mode=0o700)
-        yield folder
-    finally:
-        remove()
 
 
 def _close(client: Any) -> None:
@@ -120,55 +98,14 @@ def about(folder: str) -> dict[str, str]:
 
 
 def _run(client: Any, folder: Path, say: Callable[[str], None], cut: Cut, settings: Common) -> list[Tables]:
-    import polars as pl
-
-    job = (cut.function, cut.fitted, cut.shared, settings)
-    (folder / JOB).write_bytes(pickle.dumps(job))
+    pieces.open_job(folder, cut, settings)
     futures = {}
     for number in range(cut.count):
-        for (kind, name), frame in cut.piece(number).items():
-            frame.write_parquet(_file(folder, number, f"{kind}-{name}", mkdir=True))
+        pieces.lay(folder, cut, number)
         key = f"{folder.name}-{number}"
-        futures[number] = client.submit(work, str(folder), number, key=key, pure=False, retries=RETRIES)
+        futures[number] = client.submit(pieces.work, str(folder), number, key=key, pure=False, retries=RETRIES)
     made = _gathered(client, futures, say)
-    return [
-        {name: pl.read_parquet(_file(folder, number, f"out-{name}"), memory_map=False) for name in names}
-        for number, names in sorted(made.items())
-    ]
-
-
-def _file(folder: Path, number: int, name: str, mkdir: bool = False) -> Path:
-    place = folder / f"part-{number:05}"
-    if mkdir:
-        place.mkdir(exist_ok=True)
-    return place / f"{name}.parquet"
-
-
-def work(folder: str, number: int) -> list[str] | CbecError:
-    """Runs on a worker: one partition from its files into its files. The names of its tables, or the step's refusal."""
-    import polars as pl
-
-    function, fitted, shared, settings = _job(folder)
-    given: dict[tuple[str, str], Any] = dict(shared)
-    for file in sorted(_file(Path(folder), number, "").parent.glob("*.parquet")):
-        kind, _, name = file.stem.partition("-")
-        if kind != "out":
-            given[kind, name] = pl.read_parquet(file)
-    try:
-        tables = body(function, fitted, given, settings)
-    except CbecError as refused:  # a value, or it would be tried again
-        return refused
-    if not (Path(folder) / JOB).exists():  # the run has ended meanwhile: its folder is not to come back
-        raise FileNotFoundError(folder)
-    with Staging() as staging:
-        for name, frame in tables.items():
-            frame.write_parquet(staging.path(_file(Path(folder), number, f"out-{name}")))
-    return list(tables)
-
-
-@lru_cache(maxsize=1)
-def _job(folder: str) -> Any:
-    return pickle.loads((Path(folder) / JOB).read_bytes())
+    return [dict(pieces.made(folder, number, names)) for number, names in sorted(made.items())]
 
 
 def _gathered(client: Any, futures: dict[int, Any], say: Callable[[str], None]) -> dict[int, list[str]]:

@@ -104,6 +104,19 @@ class Finding:
     currency: str | None = None
 
 
+@dataclass(frozen=True)
+class Parts:
+    """How many series (or articles, orders) of a command are worked on together.
+
+    unit: columns of the leading table whose distinct values are counted. Up to `over` of them the run is not cut; more are
+    cut, at borders of the partition key, into as few parts of equal size as have about `size` at most.
+    """
+
+    unit: tuple[str, ...]
+    size: int = 50_000
+    over: int = 100_000
+
+
 @dataclass
 class Result:
     """What a step answers.
@@ -115,6 +128,7 @@ class Result:
     files: what is no table (a trained model), by plain file name; written into the folder that the setting declared
     with `made=True` names, together with the tables, or not at all where that setting is empty.
     fail: the answer is a failed verdict: exit status 1 whatever --fail-on says.
+    later: further output tables, made only where the run is asked for them.
     """
 
     tables: dict[str, Table]
@@ -125,13 +139,14 @@ class Result:
     checked: list[Checked] = field(default_factory=list)
     fail: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
+    later: dict[str, Callable[[], Table]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Command:
     """A declared command. `function` takes frames by input name, `s=` settings and, if `fit` is given, `state=`.
 
-    by, fit, conclude: see `command`.
+    by, fit, conclude, parts: see `command`.
     """
 
     step: str
@@ -145,6 +160,7 @@ class Command:
     any_of: tuple[str, ...] = ()
     fit: Callable[..., dict[str, Any]] | None = None
     conclude: Callable[..., Result] | None = None
+    parts: Callable[[Any], Parts | None] | None = None
 
     @property
     def path(self) -> str:
@@ -180,6 +196,7 @@ def command(
     any_of: tuple[str, ...] = (),
     fit: Callable[..., dict[str, Any]] | None = None,
     conclude: Callable[..., Result] | None = None,
+    parts: Callable[[Any], Parts | None] | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Declare a step function as a command.
 
@@ -191,9 +208,16 @@ def command(
     the key. `fit` is given the whole tables and tells by name what a part needs of the others (small things, and tables,
     which are cut by the key like any other), which the function gets as `state`. `conclude` is given the merged tables,
     (rows in no order to count on) and all that the function was given, whole: it tells the words and sums.
+
+    parts: for a command whose output is too large to be held whole (core/parts.py); of the settings it tells the size of a
+    part, or None where the answer needs all rows together; an uncut run is no part and has no `state`. Parts are worked on in processes of their own, whole input
+    tables may be `core.ranged.Ranged`, and `conclude` is given the settings and the merged tables alone, the outputs
+    among them perhaps as files (`core.writing.Stored`); what else it needs, the function puts into tables that are no output.
     """
     if (conclude is None) != (not by) or (conclude is None and fit is not None):
         raise TypeError("a partition key and a conclusion need each other, and a fit needs both")
+    if parts is not None and len(by) != 1:
+        raise TypeError("parts are ranges of one key column")
 
     def declare(function: Callable[..., Result]) -> Callable[..., Result]:
         step = function.__module__.rpartition(".")[2]
@@ -210,6 +234,7 @@ def command(
             any_of=any_of,
             fit=fit,
             conclude=conclude,
+            parts=parts,
         )
         function.__dict__["__command__"] = declared
         return function

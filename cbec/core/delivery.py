@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cbec import __version__
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, UsageFault
 from cbec.core.staging import Staging
-from cbec.core.writing import is_folder, kind_of
+from cbec.core.writing import Stored, is_folder, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -155,11 +155,17 @@ def _written(command: Command, request: Request) -> Iterator[tuple[str, str, str
             yield "--report", "", os.path.join(report, name)
 
 
+def asked_for(command: Command, request: Request) -> frozenset[str]:
+    """The output tables that this run is to write or to show."""
+    every = request.report is not None or (request.output not in (None, "-") and is_folder(str(request.output)))
+    return frozenset(command.outputs) if every else frozenset({command.main, *request.writes})
+
+
 def summarise(
     command: Command,
     settings: Common,
     result: Result,
-    tables: Mapping[str, pl.DataFrame],
+    tables: Mapping[str, pl.DataFrame | Stored],
     inputs: Mapping[str, int],
     status: ExitStatus,
 ) -> dict[str, Any]:
@@ -187,7 +193,7 @@ def summarise(
     }
 
 
-def headline(command: Command, result: Result, tables: Mapping[str, pl.DataFrame]) -> str:
+def headline(command: Command, result: Result, tables: Mapping[str, pl.DataFrame | Stored]) -> str:
     """The outcome in one sentence, money first."""
     rows = f"{tables[command.main].height:,} rows of {command.main}" if command.main in tables else command.path
     if isinstance(result.money, str):
@@ -214,7 +220,10 @@ def plain(settings: Common) -> dict[str, Any]:
 
 
 def deliver(
-    job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any], made: Mapping[str, bytes] | None = None
+    job: Job,
+    tables: Mapping[str, pl.DataFrame | Stored],
+    summary: dict[str, Any],
+    made: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write everything asked for, whole or not at all; a table or summary for standard output goes last.
 
@@ -234,15 +243,15 @@ def deliver(
         from cbec import report
 
         job.console.done()
-        report.terminal(summary, dict(tables))
+        report.terminal(summary, _whole(tables))
     _close(job, summary)
     if request.as_json:
         to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
     elif request.piped:
-        to_stdout(files.to_bytes(_main(job, tables), request.format or "csv"))
+        to_stdout(files.to_bytes(_whole({"": _main(job, tables)})[""], request.format or "csv"))
 
 
-def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+def _places(job: Job, tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, str]:
     """Where each asked-for table goes."""
     output, places = job.request.output, dict(job.request.writes)
     for name in places:
@@ -255,6 +264,11 @@ def _places(job: Job, tables: Mapping[str, pl.DataFrame]) -> dict[str, str]:
         return {name: str(Path(output) / f"{name}.parquet") for name in tables if name != "findings"} | places
     _main(job, tables)
     return {job.command.main: output} | places
+
+
+def _whole(tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, pl.DataFrame]:
+    """Tables that lie in files, read: what people look at needs them so."""
+    return {name: table.frame() if isinstance(table, Stored) else table for name, table in tables.items()}
 
 
 def _write_files(job: Job, made: Mapping[str, bytes], staging: Staging) -> None:
@@ -270,23 +284,25 @@ def _write_files(job: Job, made: Mapping[str, bytes], staging: Staging) -> None:
     job.record.outputs[str(setting)] = {"path": folder, "files": sorted(made)}
 
 
-def _main(job: Job, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def _main(job: Job, tables: Mapping[str, pl.DataFrame | Stored]) -> pl.DataFrame | Stored:
     if job.command.main not in tables:
         made = ", ".join(name for name in tables if name != "findings")
         raise UsageFault(f"this run made no table {job.command.main}", hint=f"it made {made}: give -o a folder")
     return tables[job.command.main]
 
 
-def _write_report(job: Job, tables: Mapping[str, pl.DataFrame], summary: dict[str, Any], staging: Staging) -> None:
+def _write_report(
+    job: Job, tables: Mapping[str, pl.DataFrame | Stored], summary: dict[str, Any], staging: Staging
+) -> None:
     from cbec import report
     from cbec.core import files
 
-    folder = Path(str(job.request.report))
-    for name, frame in tables.items():
+    folder, frames = Path(str(job.request.report)), _whole(tables)
+    for name, frame in frames.items():
         files.write(frame, folder / f"{name}.parquet", staging)
         files.write(files.neutralise(frame), folder / f"{name}.csv", staging)
     staging.write(folder / "summary.json", (json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
-    report.build(summary, dict(tables), folder, staging)
+    report.build(summary, frames, folder, staging)
     staging.write(folder / "run.json", _run_json(job, ExitStatus(summary["status"]), None))
 
 

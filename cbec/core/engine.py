@@ -7,7 +7,7 @@ ranges of the key, cut by the data alone: neither the order of the rows nor the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cbec.core.command import Command, Common, Result
+    from cbec.core.writing import Stored
 
-    Tables = dict[str, pl.DataFrame]
+    Tables = dict[str, pl.DataFrame | Stored]
     Name = tuple[str, str]  # "frames" or "state", and the table's name there
     Engine = Callable[["Cut", Common], list[Tables]]
 
@@ -66,7 +67,10 @@ def opened(where: str | None, say: Callable[[str], None]) -> Iterator[Engine]:
     Raises EnvironmentFailed when the cluster cannot be reached or does not fit this program.
     """
     if where is None or where == LOCAL:
-        yield here
+        from cbec.core import workers
+
+        with workers.local(say) as engine:
+            yield engine
         return
     from cbec.core import cluster
 
@@ -75,13 +79,51 @@ def opened(where: str | None, say: Callable[[str], None]) -> Iterator[Engine]:
         yield engine
 
 
-def answer(command: Command, frames: Mapping[str, Any], settings: Common, engine: Engine) -> Result:
-    """The result of a command; where it is declared so, of its partitions one by one."""
-    state = None if command.fit is None else command.fit(**frames, s=settings)
+def answer(
+    command: Command, frames: Mapping[str, Any], settings: Common, engine: Engine, wanted: Collection[str] = ()
+) -> Result:
+    """The result of a command; where it is declared so, of its partitions one by one.
+
+    wanted: the tables that the run was asked for.
+    """
     if command.conclude is None:
         return command.function(**frames, s=settings)
-    parts = engine(Cut(command, frames, state), settings)
-    return command.conclude(_merged(parts), **frames, s=settings, **({} if state is None else {"state": state}))
+    if command.parts is not None:
+        return _catalogue(command, frames, settings, engine, wanted)
+    state = None if command.fit is None else command.fit(**frames, s=settings)
+    whole = [
+        {name: _read(table) for name, table in part.items()} for part in engine(Cut(command, frames, state), settings)
+    ]
+    return command.conclude(_merged(whole), **frames, s=settings, **({} if state is None else {"state": state}))
+
+
+def _catalogue(
+    command: Command,
+    frames: Mapping[str, Any],
+    settings: Common,
+    engine: Engine,
+    wanted: Collection[str],
+) -> Result:
+    """The result of a command whose parts are catalogues of their own, or of the whole where it is not cut."""
+    from cbec.core import parts
+
+    assert command.parts is not None and command.conclude is not None
+    size, leading = command.parts(settings), frames[str(command.leading)]
+    borders = [] if size is None else parts.borders(leading, command.by[0], size)
+    if not borders:
+        result = command.function(**frames, s=settings)
+        whole = command.conclude(result.tables, s=settings)
+        whole.later = result.later
+        return whole
+    state = None if command.fit is None else command.fit(**frames, s=settings)
+    cut = Cut(command, frames, state, borders)
+    cut.function = parts.Body(command.step, command.name, tuple(sorted(wanted)))
+    tables = parts.merged(command, engine(cut, settings))
+    checked = parts.verdicts(tables)
+    result = command.conclude(tables, s=settings)
+    result.checked = checked
+    result.notes.insert(0, f"worked on in {cut.count} parts, each a catalogue of its own (docs/how-to/forecast.md)")
+    return result
 
 
 class Cut:
@@ -91,25 +133,44 @@ class Cut:
     "any"; the leading table is split whatever its key holds. `count`: how many partitions there are, at least one.
     """
 
-    def __init__(self, command: Command, frames: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        command: Command,
+        frames: Mapping[str, Any],
+        state: Mapping[str, Any] | None,
+        borders: Sequence[str] | None = None,
+    ) -> None:
         import polars as pl
 
-        self.function, self.fitted = command.function, state is not None
+        from cbec.core.ranged import Ranged
+
+        self.function: Callable[..., Result] = command.function
+        self.fitted = state is not None
+        self._borders: list[str | None] | None = None if borders is None else [None, *borders, None]
         every: dict[Name, Any] = {("frames", name): frame for name, frame in frames.items()}
         every |= {("state", name): value for name, value in (state or {}).items()}
         by = list(command.by)
-        split = {
+        split: dict[Name, Any] = {
             name: frame
             for name, frame in every.items()
-            if isinstance(frame, pl.DataFrame)
-            and set(by) <= set(frame.columns)
-            and (name[1] == command.leading or not any(frame[column].null_count() for column in by))
+            if isinstance(frame, Ranged)
+            or (
+                isinstance(frame, pl.DataFrame)
+                and set(by) <= set(frame.columns)
+                and (name[1] == command.leading or not any(frame[column].null_count() for column in by))
+            )
         }
         self.shared = {name: value for name, value in every.items() if name not in split}
+        self._split: dict[Name, tuple[Any, pl.Series | None]]
+        if borders is not None:
+            self.count = len(borders) + 1
+            self._key = by[0]
+            self._split = {name: (frame, None) for name, frame in split.items()}
+            return
         given = [frame.select(by) for name, frame in split.items() if name[0] == "frames"]
         if sum(frame.height for frame in given) <= ROWS:
             self.count = 1
-            self._split: dict[Name, tuple[pl.DataFrame, pl.Series | None]] = {n: (f, None) for n, f in split.items()}
+            self._split = {n: (f, None) for n, f in split.items()}
             return
         keys = pl.concat(given).group_by(by).len().sort(by)
         first = pl.col("len").cum_sum() - pl.col("len")
@@ -123,14 +184,33 @@ class Cut:
             for name, frame in split.items()
         }
 
-    def piece(self, number: int) -> dict[Name, pl.DataFrame]:
+    def piece(self, number: int) -> dict[Name, Any]:
         """The split tables of one partition."""
+        if self._borders is not None:
+            low, high = self._borders[number : number + 2]
+            return {name: _between(frame, self._key, low, high) for name, (frame, _) in self._split.items()}
         return {
             name: frame if part is None else frame.filter(part == number) for name, (frame, part) in self._split.items()
         }
 
 
-def body(function: Callable[..., Result], fitted: bool, given: Mapping[Name, Any], settings: Common) -> Tables:
+def _between(frame: Any, key: str, low: str | None, high: str | None) -> Any:
+    """Rows of a table (a frame, or one read by ranges) with low <= key < high; None is no border."""
+    import polars as pl
+
+    if not isinstance(frame, pl.DataFrame):
+        return frame.between(low, high)
+    inside = pl.lit(True)
+    if low is not None:
+        inside &= pl.col(key) >= pl.lit(low)
+    if high is not None:
+        inside &= pl.col(key) < pl.lit(high)
+    return frame.filter(inside)
+
+
+def body(
+    function: Callable[..., Result], fitted: bool, given: Mapping[Name, Any], settings: Common
+) -> dict[str, pl.DataFrame]:
     """The tables that a command's body makes of one partition. given: split and shared tables together."""
     frames = {name: value for (kind, name), value in given.items() if kind == "frames"}
     state = {name: value for (kind, name), value in given.items() if kind == "state"}
@@ -139,10 +219,16 @@ def body(function: Callable[..., Result], fitted: bool, given: Mapping[Name, Any
 
 def here(cut: Cut, settings: Common) -> list[Tables]:
     """The engine `local`: one partition after the other; Polars uses the cores."""
-    return [body(cut.function, cut.fitted, cut.shared | cut.piece(n), settings) for n in range(cut.count)]
+    return [dict(body(cut.function, cut.fitted, cut.shared | cut.piece(n), settings)) for n in range(cut.count)]
 
 
-def _merged(parts: list[Tables]) -> Tables:
+def _read(table: pl.DataFrame | Stored) -> pl.DataFrame:
+    import polars as pl
+
+    return table if isinstance(table, pl.DataFrame) else table.frame()
+
+
+def _merged(parts: list[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
     """One table of each name; the contract sorts it by its key when it is written."""
     import polars as pl
 

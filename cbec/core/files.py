@@ -79,7 +79,9 @@ class Raw:
 
 
 @dataclass
-class _Part:
+class Part:
+    """What one file gave."""
+
     frame: pl.DataFrame
     source: Source
     header: list[str]
@@ -89,7 +91,7 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """One file to read: its name in messages, its path (None: standard input), its hive columns."""
 
     name: str
@@ -108,16 +110,16 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
     extra is not installed or an object store does not answer.
     """
     table = contract.name if contract else "table"
-    wanted = _wanted(contract)
+    wanted = wanted_of(contract)
     if list(paths).count("-") > 1:
         raise UsageFault(f"{table}: standard input can be read once only")
-    parts: list[_Part] = []
+    parts: list[Part] = []
     empty: list[NoRows] = []
     for path in paths:
         if path.startswith(CLOUD):
             parts.extend(_read_cloud(path, table, wanted, common))
         else:
-            for place in _places(path):
+            for place in places(path):
                 try:
                     parts.append(_read_place(place, table, wanted, common))
                 except NoRows as none:  # a day without business among the files of a year
@@ -126,14 +128,14 @@ def read(contract: Contract | None, paths: Sequence[str], common: Common) -> Raw
         raise empty[0]
     if not parts:
         raise InputRejected(f"{table}: no file was named")
-    _each_once(table, parts)
+    each_once(table, parts)
     raw = _join(parts)
     raw.notes.extend(none.message for none in empty)
     return raw
 
 
-def _each_once(table: str, parts: Sequence[_Part]) -> None:
-    """One file under two names, or a copy of it, would count everything twice."""
+def each_once(table: str, parts: Sequence[Part]) -> None:
+    """Refuse the same rows twice: one file under two names, or a copy of it, would count everything twice."""
     places: dict[str, str] = {}
     contents: dict[tuple[object, ...], str] = {}
     for part in parts:
@@ -154,7 +156,8 @@ def _each_once(table: str, parts: Sequence[_Part]) -> None:
         contents[content] = name
 
 
-def _wanted(contract: Contract | None) -> Callable[[str], bool]:
+def wanted_of(contract: Contract | None) -> Callable[[str], bool]:
+    """Whether a column of that name is read for a table."""
     if contract is None or contract.open:
         return lambda name: name not in {FILE, ROW}
     from cbec.core.header import plain
@@ -163,9 +166,10 @@ def _wanted(contract: Contract | None) -> Callable[[str], bool]:
     return lambda name: plain(name) in known
 
 
-def _places(path: str) -> list[_Place]:
+def places(path: str) -> list[Place]:
+    """The files that a path of this machine names, in order."""
     if path == "-":
-        return [_Place("-", None)]
+        return [Place("-", None)]
     if not path.strip():
         raise UsageFault("the path of a file is empty")
     here = Path(path)
@@ -178,14 +182,14 @@ def _places(path: str) -> list[_Place]:
                 f"{path}: the folder holds no .parquet file",
                 hint=f"for other files quote a pattern: '{path.rstrip('/')}/*.csv'",
             )
-        return [_Place(str(p), p, _hive(p.relative_to(here))) for p in inside]
+        return [Place(str(p), p, _hive(p.relative_to(here))) for p in inside]
     if here.exists():
-        return [_Place(path, here)]
+        return [Place(path, here)]
     if glob.has_magic(path):
         found = sorted(p for p in glob.glob(path, recursive=True) if not Path(p).is_dir())
         if not found:
             raise InputRejected(f"{path}: no file matches")
-        return [_Place(p, Path(p), _hive(Path(p))) for p in found]
+        return [Place(p, Path(p), _hive(Path(p))) for p in found]
     near = _near(here)
     raise InputRejected(f"{path}: no such file{near}")
 
@@ -206,7 +210,7 @@ def _hive(inside: Path) -> tuple[tuple[str, str | None], ...]:
     return tuple((unquote(k), None if v == "__HIVE_DEFAULT_PARTITION__" else unquote(v)) for k, _, v in pairs)
 
 
-def _bytes(place: _Place) -> bytes | memoryview:
+def _bytes(place: Place) -> bytes | memoryview:
     if place.path is None:
         return sys.stdin.buffer.read()
     try:
@@ -218,7 +222,7 @@ def _bytes(place: _Place) -> bytes | memoryview:
         raise InputRejected(f"{place.name}: cannot be read ({error.strerror})") from None
 
 
-def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common: Common) -> _Part:
+def _read_place(place: Place, table: str, wanted: Callable[[str], bool], common: Common) -> Part:
     stored = _bytes(place)
     digest = hashlib.sha256()
     for chunk in dialect.chunks(stored):
@@ -239,7 +243,7 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
     else:
         at = place.path if data is stored else None
         frame, header, notes = selfdescribed.binary(kind, data, at, (table, place.name), wanted)
-        part = _Part(frame, Source(place.name, 0, None, frame.height, "binary", kind), header, notes)
+        part = Part(frame, Source(place.name, 0, None, frame.height, "binary", kind), header, notes)
     if part.frame.is_empty():
         raise NoRows(f"{place.name}: no rows")
     part.source = replace(part.source, bytes=len(stored), sha256=digest.hexdigest())
@@ -249,8 +253,8 @@ def _read_place(place: _Place, table: str, wanted: Callable[[str], bool], common
 
 
 def _read_text(
-    place: _Place, table: str, data: bytes | memoryview, wanted: Callable[[str], bool], common: Common
-) -> _Part:
+    place: Place, table: str, data: bytes | memoryview, wanted: Callable[[str], bool], common: Common
+) -> Part:
     encoding, survey = _encoding(data, common.encoding, place.name)
     # A file that is UTF-8 already is read from where it lies; anything else from its bytes in memory.
     source: Path | bytes = bytes(data) if place.path is None or isinstance(data, bytes) else place.path
@@ -261,15 +265,15 @@ def _read_text(
     if _kind(bytes(data[:64])) == "ndjson":
         frame, broken = selfdescribed.ndjson(data, place.name, table)
         header = [n for n in frame.columns if n != ROW]
-        return _Part(frame, Source(place.name, 0, None, frame.height, encoding, "ndjson"), header, broken=broken)
+        return Part(frame, Source(place.name, 0, None, frame.height, encoding, "ndjson"), header, broken=broken)
     text = Delimited(place.name, table, source, data, survey)
     frame = text.frame(wanted)
     notes = [f"{place.name}: {text.blank} empty rows were passed over"] if text.blank else []
     told = Source(place.name, 0, None, frame.height, encoding, "csv", text.delimiter)
-    return _Part(frame, told, text.header, notes, broken=text.uneven)
+    return Part(frame, told, text.header, notes, broken=text.uneven)
 
 
-def _select(part: _Part, wanted: Callable[[str], bool]) -> None:
+def _select(part: Part, wanted: Callable[[str], bool]) -> None:
     names = [n for n in part.header if n in part.frame.columns and wanted(n)]
     if ROW in part.frame.columns:
         part.frame = part.frame.select(ROW, *names)
@@ -277,7 +281,7 @@ def _select(part: _Part, wanted: Callable[[str], bool]) -> None:
         part.frame = part.frame.select(names).with_row_index(ROW, offset=2)
 
 
-def _add_hive(part: _Part, place: _Place, wanted: Callable[[str], bool]) -> None:
+def _add_hive(part: Part, place: Place, wanted: Callable[[str], bool]) -> None:
     import polars as pl
 
     part.hive = place.hive
@@ -342,10 +346,10 @@ def _gunzip(data: bytes | memoryview, name: str) -> bytes:
     return target.getvalue()
 
 
-def _read_cloud(address: str, table: str, wanted: Callable[[str], bool], common: Common) -> list[_Part]:
+def _read_cloud(address: str, table: str, wanted: Callable[[str], bool], common: Common) -> list[Part]:
 
     if address.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".ndjson", ".jsonl")):
-        texts = [(_Place(name, None, _hive(Path(name))), data) for name, data in selfdescribed.cloud_text(address)]
+        texts = [(Place(name, None, _hive(Path(name))), data) for name, data in selfdescribed.cloud_text(address)]
         parts = [_read_text(place, table, data, wanted, common) for place, data in texts]
         for part, (place, data) in zip(parts, texts, strict=True):
             part.source = replace(part.source, bytes=len(data))
@@ -357,16 +361,16 @@ def _read_cloud(address: str, table: str, wanted: Callable[[str], bool], common:
         raise InputRejected(f"{address}: no rows")
     parts = []
     for piece in frame.partition_by(FILE, maintain_order=True):
-        place = _Place(piece[FILE][0], None, _hive(Path(piece[FILE][0])))
+        place = Place(piece[FILE][0], None, _hive(Path(piece[FILE][0])))
         names = [n for n in piece.columns if n != FILE]
-        part = _Part(piece.select(names), Source(place.name, 0, None, piece.height, "binary", "parquet"), names)
+        part = Part(piece.select(names), Source(place.name, 0, None, piece.height, "binary", "parquet"), names)
         _select(part, wanted)
         _add_hive(part, place, wanted)
         parts.append(part)
     return parts
 
 
-def _join(parts: list[_Part]) -> Raw:
+def _join(parts: list[Part]) -> Raw:
     import polars as pl
 
     headers = {part.source.name: part.header for part in parts}

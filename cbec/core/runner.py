@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbec.core import config, engine, lock
-from cbec.core.delivery import SEVERITIES, Job, Request, check_places, deliver, plain, record_failure, summarise
+from cbec.core.delivery import (
+    SEVERITIES,
+    Job,
+    Request,
+    asked_for,
+    check_places,
+    deliver,
+    plain,
+    record_failure,
+    summarise,
+)
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, NoRows, UsageFault
 from cbec.core.staging import Staging
 
@@ -27,8 +37,11 @@ if TYPE_CHECKING:
     from cbec.core.command import Command, Common, Finding, Result
     from cbec.core.console import Console
     from cbec.core.files import Raw, Source
+    from cbec.core.ranged import Ranged
+    from cbec.core.writing import Stored
 
-    Frames = Mapping[str, "pl.DataFrame | Raw | None"]
+    Given = pl.DataFrame | Raw | Ranged | None
+    Frames = Mapping[str, Given]
 
 
 def run(command: Command, request: Request, console: Console) -> ExitStatus:
@@ -95,9 +108,13 @@ def _run(job: Job) -> ExitStatus:
         job.record.settings = plain(settings)
         frames = _cut(job, frames, settings)
         job.console.doing(command.path)
-        result = engine.answer(command, frames, settings, where)
+        wanted = asked_for(command, request)
+        result = engine.answer(command, frames, settings, where, wanted)
+        result.tables |= {name: make() for name, make in result.later.items() if name in wanted}
         for note in result.notes:
             job.console.say(f"note: {note}")
+        for checked in result.checked:
+            job.record.counts[checked.table] = {"good": checked.rows - checked.bad, "rejected": checked.bad}
         _judge_rejects(result.checked, job)
         result.findings = _at_home(result.findings, frames.get("rates"), settings)
         tables = _conform(command, result, settings)
@@ -108,10 +125,10 @@ def _run(job: Job) -> ExitStatus:
     return status
 
 
-def _height(frame: pl.DataFrame | Raw) -> int:
-    import polars as pl
+def _height(frame: pl.DataFrame | Raw | Ranged) -> int:
+    from cbec.core.files import Raw
 
-    return frame.height if isinstance(frame, pl.DataFrame) else frame.frame.height
+    return frame.frame.height if isinstance(frame, Raw) else frame.height
 
 
 def _check_request(command: Command, request: Request) -> None:
@@ -134,18 +151,22 @@ def _check_request(command: Command, request: Request) -> None:
     check_places(command, request)
 
 
-def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | None]:
+def _read_inputs(job: Job, settings: Common) -> dict[str, Given]:
     from cbec import tables
-    from cbec.core import check, files
+    from cbec.core import check, files, parts
 
-    frames: dict[str, pl.DataFrame | Raw | None] = {}
+    frames: dict[str, Given] = {}
     checked: list[Checked] = []
+    ranges = parts.inputs(job.command, settings, job.request.inputs)
     for declared in job.command.inputs:
         name, paths = declared.table, job.request.inputs.get(declared.table)
         if not paths:
             frames[name] = None
             continue
         job.console.doing(f"reading {name}")
+        if name in ranges:
+            frames[name] = _ranged(job, ranges[name])
+            continue
         contract = None if declared.raw else tables.get(name)
         try:
             raw = files.read(contract, paths, settings)
@@ -167,9 +188,20 @@ def _read_inputs(job: Job, settings: Common) -> dict[str, pl.DataFrame | Raw | N
             job.console.say(f"note: {name}: {note}")
         checked.append(outcome)
         frames[name] = outcome.good
-        job.record.counts[name] = {"good": outcome.good.height, "rejected": outcome.rows - outcome.good.height}
+        job.record.counts[name] = {"good": outcome.good.height, "rejected": outcome.bad}
     _judge_rejects(checked, job)
     return frames
+
+
+def _ranged(job: Job, table: Ranged) -> Ranged:
+    """Tell of a table that the parts of the run read, each its range."""
+    job.record.sources[table.table] = list(table.sources)
+    job.record.counts[table.table] = {"good": table.height, "rejected": 0}
+    for source in table.sources:
+        job.console.detail(f"{table.table}: {source.name}: {_told(source)}")
+    for note in table.notes:
+        job.console.say(f"note: {table.table}: {note}")
+    return table
 
 
 def _told(source: Source) -> str:
@@ -197,7 +229,7 @@ def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
         every = [c.rejects for c in job.bad] or [pl.DataFrame(schema=contract.names)]
         with Staging() as staging:
             files.write(check.conform(contract, pl.concat(every)), Path(request.rejects), staging)
-    over = [c for c in bad if c.whole or (c.rows - c.good.height) > request.max_bad * c.rows]
+    over = [c for c in bad if c.whole or c.bad > request.max_bad * c.rows]
     if over:
         total = sum(c.total for c in bad)
         hint = "mend them, or let the good rows go on with --max-bad SHARE (--rejects FILE keeps the bad ones)"
@@ -208,7 +240,7 @@ def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
             total=total,
         )
     for c in bad:
-        console.warn(f"{c.table}: {c.rows - c.good.height} of {c.rows} rows left out (--max-bad {request.max_bad:g})")
+        console.warn(f"{c.table}: {c.bad} of {c.rows} rows left out (--max-bad {request.max_bad:g})")
 
 
 def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
@@ -216,13 +248,14 @@ def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
     import polars as pl
 
     from cbec import tables
+    from cbec.core.ranged import Ranged
 
     leading = job.command.leading
     frame = None if leading is None else frames.get(leading)
-    if settings.as_of is not None or leading is None or not isinstance(frame, pl.DataFrame):
+    if settings.as_of is not None or leading is None or not isinstance(frame, (pl.DataFrame, Ranged)):
         return settings
     column = tables.get(leading).time
-    latest = None if column is None else frame[column].max()
+    latest = None if column is None else _last(frame, column)
     if not isinstance(latest, date):
         return settings
     day = latest.date() if isinstance(latest, datetime) else latest
@@ -235,17 +268,24 @@ def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
     return dataclasses.replace(settings, as_of=day)
 
 
+def _last(frame: pl.DataFrame | Ranged, column: str) -> object:
+    import polars as pl
+
+    return frame[column].max() if isinstance(frame, pl.DataFrame) else frame.bound(column, highest=True)
+
+
 def _age(days: int) -> str:
     if days < 0:
         return f"{-days} days in the future"
     return "today" if days == 0 else f"{days} day{'s' if days != 1 else ''} old"
 
 
-def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame | Raw | None]:
+def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, Given]:
     """Nothing after `as_of` reaches a step, except in tables that tell of the future by design."""
     import polars as pl
 
     from cbec import tables
+    from cbec.core.ranged import Ranged
 
     kept = dict(frames)
     for declared in job.command.inputs:
@@ -253,13 +293,17 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
         if not declared.raw:
             _later(job, name, tables.get(name).counted, frame, settings.as_of)
         column = None if declared.raw else tables.get(name).time
-        if settings.as_of is None or column is None or not isinstance(frame, pl.DataFrame):
+        if settings.as_of is None or column is None or not isinstance(frame, (pl.DataFrame, Ranged)):
             continue
-        known = frame.filter(pl.col(column).cast(pl.Date).le(settings.as_of).fill_null(True))
+        known: pl.DataFrame | Ranged
+        if isinstance(frame, Ranged):
+            known = frame.at(settings.as_of)
+        else:
+            known = frame.filter(pl.col(column).cast(pl.Date).le(settings.as_of).fill_null(True))
         if known.height < frame.height:
             job.console.say(f"note: {name}: {frame.height - known.height} rows after {settings.as_of} are not used")
         if frame.height and not known.height and declared.required:
-            first = frame[column].min()
+            first = frame.bound(column, highest=False) if isinstance(frame, Ranged) else frame[column].min()
             raise InputRejected(
                 f"{name}: no row at or before --as-of {settings.as_of}", hint="the first is of " + str(first)
             )
@@ -267,7 +311,7 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, pl.DataFrame |
     return kept
 
 
-def _later(job: Job, name: str, column: str | None, frame: pl.DataFrame | Raw | None, as_of: date | None) -> None:
+def _later(job: Job, name: str, column: str | None, frame: Given, as_of: date | None) -> None:
     """A state that was seen after `as_of` cannot be left out as an event can: without it there would be none.
 
     Where a person said the day, it is refused. Where the day is that of the latest sale, stock is usually counted the
@@ -287,7 +331,7 @@ def _later(job: Job, name: str, column: str | None, frame: pl.DataFrame | Raw | 
     job.console.warn(f"{told}; they are used as what is there now")
 
 
-def _at_home(findings: Sequence[Finding], rates: pl.DataFrame | Raw | None, settings: Common) -> list[Finding]:
+def _at_home(findings: Sequence[Finding], rates: Given, settings: Common) -> list[Finding]:
     """Findings with their money in the home currency at the last fixing, so that they can be ranked.
 
     Where no fixing tells it, the amount stays as it is.
@@ -317,18 +361,11 @@ def _at_home(findings: Sequence[Finding], rates: pl.DataFrame | Raw | None, sett
     return told
 
 
-def _conform(command: Command, result: Result, settings: Common) -> dict[str, pl.DataFrame]:
+def _conform(command: Command, result: Result, settings: Common) -> dict[str, pl.DataFrame | Stored]:
     from cbec import tables
-    from cbec.core import check, reasons
+    from cbec.core import check, parts
 
-    out: dict[str, pl.DataFrame] = {}
-    for name in command.outputs:
-        if name not in result.tables:
-            continue
-        frame, contract = result.tables[name], tables.get(name)
-        if "reason" in contract.names and "reason" not in frame.columns:
-            frame = reasons.render(frame, settings.language)
-        out[name] = check.conform(contract, frame)
+    out = parts.shaped(command, result.tables, settings)
     out["findings"] = check.conform(tables.get("findings"), _findings_frame(result.findings))
     return out
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -49,7 +50,32 @@ def is_folder(output: str) -> bool:
     return output.endswith("/") or not Path(output).suffix
 
 
-def write(frame: pl.DataFrame, final: Path | str, staging: Staging, kind: str | None = None) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """A table too large to be held: Parquet files of one schema, whose rows one after the other are the table."""
+
+    files: tuple[Path, ...]
+    height: int
+
+    def scan(self) -> pl.LazyFrame:
+        """All rows, not read yet."""
+        import polars as pl
+
+        return pl.scan_parquet(list(self.files), glob=False, hive_partitioning=False)
+
+    def frame(self) -> pl.DataFrame:
+        """All rows."""
+        return self.scan().collect()
+
+    def pieces(self) -> Iterator[pl.DataFrame]:
+        """The rows file by file."""
+        import polars as pl
+
+        for file in self.files:
+            yield pl.read_parquet(file, glob=False, memory_map=False)
+
+
+def write(frame: pl.DataFrame | Stored, final: Path | str, staging: Staging, kind: str | None = None) -> None:
     """Write the frame beside its place; `staging` puts it there. The kind is told by the suffix unless given.
 
     Raises EnvironmentFailed where the disk is full or the place may not be written.
@@ -57,7 +83,12 @@ def write(frame: pl.DataFrame, final: Path | str, staging: Staging, kind: str | 
     chosen = kind or kind_of(final)
     try:
         with staging.path(Path(final)).open("wb") as file:
-            _writer(chosen)(frame, file)
+            if not isinstance(frame, Stored):
+                _writer(chosen)(frame, file)
+            elif chosen in _STREAMS:
+                _STREAMS[chosen](frame, file)
+            else:
+                _writer(chosen)(frame.frame(), file)
     except OSError as error:
         raise EnvironmentFailed(f"{final}: cannot be written ({error.strerror or error})") from error
 
@@ -105,8 +136,49 @@ def _parquet(frame: pl.DataFrame, target: IO[bytes]) -> None:
     target.write(packed.getbuffer())
 
 
-def _text(frame: pl.DataFrame, target: IO[bytes], delimiter: str) -> None:
-    _moments(frame).write_csv(target, separator=delimiter, line_terminator="\n")
+def _stream_parquet(table: Stored, target: IO[bytes]) -> None:
+    import polars as pl
+
+    try:
+        table.scan().sink_parquet(
+            target, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000
+        )
+    except pl.exceptions.PolarsError as error:  # a full disk, in words of its own
+        raise OSError(str(error).splitlines()[0]) from error
+
+
+def _stream_text(table: Stored, target: IO[bytes], delimiter: str) -> None:
+    whole = _whole_times(table.scan())
+    for number, piece in enumerate(table.pieces()):
+        _text(piece, target, delimiter, number == 0, whole)
+
+
+def _stream_packed(table: Stored, target: IO[bytes], delimiter: str) -> None:
+    with gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=6, mtime=0) as packed:
+        _stream_text(table, cast("IO[bytes]", packed), delimiter)
+
+
+def _stream_ndjson(table: Stored, target: IO[bytes]) -> None:
+    for piece in table.pieces():
+        piece.write_ndjson(target)
+
+
+#: Kinds of file that are written without the table ever being whole, to the bytes that the whole would give.
+_STREAMS: dict[str, Callable[[Stored, IO[bytes]], None]] = {
+    "parquet": _stream_parquet,
+    "csv": lambda s, t: _stream_text(s, t, ","),
+    "tsv": lambda s, t: _stream_text(s, t, "\t"),
+    "csv.gz": lambda s, t: _stream_packed(s, t, ","),
+    "tsv.gz": lambda s, t: _stream_packed(s, t, "\t"),
+    "ndjson": _stream_ndjson,
+}
+
+
+def _text(
+    frame: pl.DataFrame, target: IO[bytes], delimiter: str, header: bool = True, whole: frozenset[str] | None = None
+) -> None:
+    whole = _whole_times(frame.lazy()) if whole is None else whole
+    _moments(frame, whole).write_csv(target, include_header=header, separator=delimiter, line_terminator="\n")
 
 
 def _packed(frame: pl.DataFrame, target: IO[bytes], delimiter: str) -> None:
@@ -115,15 +187,25 @@ def _packed(frame: pl.DataFrame, target: IO[bytes], delimiter: str) -> None:
         _text(frame, cast("IO[bytes]", packed), delimiter)
 
 
-def _moments(frame: pl.DataFrame) -> pl.DataFrame:
+def _moments(frame: pl.DataFrame, whole: frozenset[str]) -> pl.DataFrame:
     """Times as ISO text without a fraction that is nothing but zeros."""
     import polars as pl
 
     times = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
-    whole = [n for n in times if not (frame[n].dt.microsecond() != 0).any()]
     return frame.with_columns(
         pl.col(n).dt.to_string("%Y-%m-%dT%H:%M:%S" if n in whole else "%Y-%m-%dT%H:%M:%S%.6f") for n in times
     )
+
+
+def _whole_times(rows: pl.LazyFrame) -> frozenset[str]:
+    """Columns of times that are whole seconds."""
+    import polars as pl
+
+    times = [n for n, kind in rows.collect_schema().items() if isinstance(kind, pl.Datetime)]
+    if not times:
+        return frozenset()
+    part = rows.select((pl.col(n).dt.microsecond() != 0).any() for n in times).collect()
+    return frozenset(n for n in times if not part[n].item())
 
 
 def _workbook(frame: pl.DataFrame, target: IO[bytes]) -> None:

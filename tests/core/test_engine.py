@@ -26,7 +26,7 @@ from support.taxed import order_lines, rates
 
 from cbec import tables
 from cbec.compliance import Tax
-from cbec.core import check, delivery, engine, files, runner, staging
+from cbec.core import check, delivery, engine, files, pieces, runner, staging
 from cbec.core.command import Command, Common, Result, find
 from cbec.core.console import Console
 from cbec.core.errors import EnvironmentFailed, ExitStatus, InputRejected, UsageFault
@@ -250,15 +250,15 @@ def test_a_refusal_is_that_of_the_first_partition(tmp_path: Path, monkeypatch: p
 
 DIES = """
 import os, pathlib, signal
-from cbec.core import cluster
+from cbec.core import pieces
 
-whole = cluster.work
+whole = pieces.work
 
 def work(folder, number):
     pathlib.Path({mark!r}).write_text(str(number))
     os.kill(os.getpid(), signal.SIGKILL)
 
-cluster.work = work
+pieces.work = work
 """
 
 
@@ -332,7 +332,7 @@ def test_a_cluster_that_goes_away(what: str, tmp_path: Path, monkeypatch: pytest
 
         piece = engine.Cut.piece
         monkeypatch.setattr(engine.Cut, "piece", gone)
-        monkeypatch.setattr(cluster, "work", slow)
+        monkeypatch.setattr(pieces, "work", slow)
         where = made.scheduler_address.replace("tcp://", "dask://")
         with pytest.raises(EnvironmentFailed, match="lost"):
             on(where, tmp_path, company())

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import (
-    challenge,
-    distribution,
-    drivers,
-    global_model,
-    metrics,
-    periods,
-    rolling,
-    select,
-    tables,
-)
+from cbec.methods.forecast import challenge, distribution, drivers, global_model, periods, rolling, select, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +19,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-
-#: Findings of one rule at most; the rest is told in one line.
-MOST = 50
-#: A mean error of this part of the mean forecast is worth a finding.
-BIASED = 0.3
 
 
 @dataclass(frozen=True)
@@ -73,12 +58,11 @@ def outlook(panel: Panel, h: int, *, every: bool = False, trees: str = "off") ->
 
 @dataclass
 class Answer:
-    """Tables, metrics, findings (as tuples of Finding's fields) and notes."""
+    """Tables, those that are made only where they are asked for, and what the whole is told from (see summary.py)."""
 
     tables: dict[str, pl.DataFrame]
-    metrics: dict[str, float | int | str | None]
-    findings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    later: dict[str, Callable[[], pl.DataFrame]]
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -105,7 +89,7 @@ def answer(
     explained: a series of which every method's forecasts are told, as SKU@MARKET. like: new SKU -> the SKU it resembles.
     trees: whether the global model is taught (auto, on, off).
     """
-    from cbec.methods.forecast import explain, launch, levels
+    from cbec.methods.forecast import explain, launch, levels, summary
 
     h = horizon or periods.HORIZON[panel.frequency]
     row = explain.find(panel, explained) if explained else None
@@ -126,13 +110,10 @@ def answer(
     }
     flags = panel.flags()
     record = _record(panel, out, flags)
-    made = {
-        "forecast": tables.forecast(panel, figures, out.model, flags),
-        "model_record": record,
-        "prepared": tables.prepared(panel),
-    }
+    made = {"forecast": tables.forecast(panel, figures, out.model, flags), "model_record": record}
+    later = {"prepared": lambda: tables.prepared(panel)}
     if out.rolled.effect is not None:
-        made["drivers"] = tables.drivers(panel, out.point, drivers.told(panel, out, h))
+        later["drivers"] = lambda: tables.drivers(panel, out.point, drivers.told(panel, out, h))
     if row is not None:
         made["explained"] = explain.rows(panel, out, row)
     notes = [*_notes(panel, out, h), *told]
@@ -141,17 +122,17 @@ def answer(
     if above is not None:
         made |= {"forecast_levels": levels.rows(panel, above), "level_record": above.record}
         notes += above.notes
-    findings = _findings(panel, out, record) + ([] if panel.covariates is None else panel.covariates.findings)
-    return Answer(made, _metrics(panel, out, h), findings, notes)
+    facts = summary.facts(panel, out, judged(out), h, record)
+    return Answer(made, later, facts | {"notes": [*panel.notes, *notes]})
 
 
-def _judged(out: Outlook) -> Floats:
+def judged(out: Outlook) -> Floats:
     """K x n x h: what came after the past origins where a series could be judged."""
     return np.where((out.rolled.valid & ~out.dead)[1:, :, None], out.rolled.actual[1:], np.nan)
 
 
 def _record(panel: Panel, out: Outlook, flags: list[str]) -> pl.DataFrame:
-    actual = _judged(out)
+    actual = judged(out)
     n = (~np.isnan(actual)).sum((0, 2))
 
     def mean(error: Floats) -> Floats:
@@ -179,87 +160,6 @@ def _record(panel: Panel, out: Outlook, flags: list[str]) -> pl.DataFrame:
         pl.Series("model", out.model),
         pl.Series("flags", flags, pl.String),
     )
-
-
-def _metrics(panel: Panel, out: Outlook, h: int) -> dict[str, float | int | str | None]:
-    """Figures of the past origins, chosen beside naive and seller formula; shares of series by method."""
-    actual = _judged(out)
-    total = np.where(np.isnan(actual).all(2), np.nan, np.nansum(actual, 2))
-    found: dict[str, float | int | str | None] = {
-        "series": len(out.model),
-        "frequency": panel.frequency,
-        "horizon": h,
-        "origins": len(out.rolled.cuts),
-        "units_ahead": round(float(out.point.sum()), 2),
-    }
-    for label, forecast in {
-        "chosen": out.chosen,
-        "naive": out.rolled.forecasts[rolling.NAIVE],
-        "seller_formula": out.rolled.forecasts["seller_formula"],
-    }.items():
-        reached = np.where(np.isnan(actual), 0.0, forecast[1:]).sum(2)
-        found[f"wape_{label}"] = _rounded(metrics.wape(actual, forecast[1:]))
-        found[f"bias_{label}"] = _rounded(metrics.bias(actual, forecast[1:]))
-        found[f"wape_total_{label}"] = _rounded(metrics.wape(total, reached))
-    for name in sorted(set(out.model.tolist())):
-        found[f"share_{name}"] = _rounded(float((out.model == name).mean()))
-    return found
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def _entities(panel: Panel) -> list[str]:
-    keys = tables.keys(panel)
-    return (
-        keys.select(pl.concat_str(["sku", "market", "warehouse", "channel"], separator="@", ignore_nulls=True))
-        .to_series()
-        .to_list()
-    )
-
-
-def _findings(panel: Panel, out: Outlook, record: pl.DataFrame) -> list[tuple[str, str, str, str, str]]:
-    """(finding_id, severity, entity, rule, message), the largest series first within a rule."""
-    entity = _entities(panel)
-    sold = np.nan_to_num(panel.units).sum(1)
-    bias = record["bias"].fill_null(0.0).to_numpy()
-    mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(
-        (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2)), 1
-    )
-    quiet = panel.units.shape[1] - 1 - panel.last
-    unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[panel.frequency]
-    missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
-    naive = (out.model == rolling.NAIVE) & (out.choice.origins > 0) & missed
-    biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
-
-    def gone(i: int) -> str:
-        ahead = float(out.point[i].sum())
-        rest = (
-            f": {ahead:.3g} units expected ahead, as much as came back of others" if ahead > 0 else ": forecast as zero"
-        )
-        return f"no sale for {quiet[i]} {unit}{rest}"
-
-    def plain(i: int) -> str:
-        return "no method beat the seasonal naive at past origins; it is used"
-
-    def leans(i: int) -> str:
-        side = "high" if bias[i] > 0 else "low"
-        return f"the method chosen was {abs(bias[i]):.3g} units per period too {side} at past origins, on a mean forecast of {mean[i]:.3g}"
-
-    rules: tuple[tuple[str, str, Flags, Callable[[int], str]], ...] = (
-        ("obsolete", "info", panel.obsolete, gone),
-        ("only_naive", "info", naive, plain),
-        ("biased", "warn", biased, leans),
-    )
-    found: list[tuple[str, str, str, str, str]] = []
-    for rule, severity, where, message in rules:
-        rows = np.flatnonzero(where)
-        rows = rows[np.lexsort((rows, -sold[rows]))]
-        found += [(f"{rule}:{entity[i]}", severity, entity[i], rule, message(i)) for i in rows[:MOST].tolist()]
-        if len(rows) > MOST:
-            found.append((f"{rule}:*", severity, "*", rule, f"and {len(rows) - MOST} more series; see model_record"))
-    return found
 
 
 def _notes(panel: Panel, out: Outlook, h: int) -> list[str]:

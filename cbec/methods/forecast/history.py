@@ -138,12 +138,13 @@ def panel(
     frequency: str = "auto",
     by: str = "sku,market",
     products: pl.DataFrame | None = None,
+    dates: pl.Series | None = None,
 ) -> Panel:
     """The panel of a typed sales table.
 
     sales: contract `sales`; optional columns may be all null or absent. as_of: nothing later is used.
     frequency: auto (from the spacing of the dates) or one of H, D, W, M, Q, Y. by: series columns.
-    products: contract `products`; categories share seasons.
+    products: contract `products`; categories share seasons. dates: those of the whole catalogue, where this is a part of it.
     Raises InputRejected where no row is left, UsageFault for unknown settings.
     """
     keys = series_keys(by)
@@ -151,7 +152,8 @@ def panel(
     if rows.is_empty():
         raise InputRejected(f"sales: no row on or before {as_of}", hint="see --as-of")
     notes: list[str] = []
-    spacing = periods.native(rows["date"])
+    known = rows.select("date").unique() if dates is None else dates.to_frame("date").filter(_until(as_of))
+    spacing = periods.native(known["date"])
     chosen = spacing if frequency == "auto" else frequency
     if chosen not in periods.FREQUENCIES:
         raise UsageFault(f'frequency: "{frequency}" is not one of auto, H, D, W, M, Q, Y')
@@ -166,7 +168,8 @@ def panel(
 
     names = rows.select(keys).unique().sort(keys)
     rows = rows.join(names.with_row_index("series"), on=keys, how="left", nulls_equal=True)
-    first_slot, last_slot = int(rows["slot"].min()), int(rows["slot"].max())  # type: ignore[arg-type]
+    slots = known.drop_nulls().select(periods.ordinal("date", spacing).alias("slot"))["slot"]
+    first_slot, last_slot = int(slots.min()), int(slots.max())  # type: ignore[arg-type]
     start, end, dropped = _span(first_slot, last_slot, as_of, spacing, chosen)
     start = max(start, end + 1 - periods.MEMORY[chosen])
     rows = rows.filter(pl.col("period").is_between(start, end))
@@ -309,9 +312,13 @@ def _rows(sales: pl.DataFrame, keys: Sequence[str], as_of: date) -> pl.DataFrame
     sales = sales.with_columns(
         *[pl.lit(None, pl.Boolean if a in ("promo", "in_stock") else pl.String).alias(a) for a in absent]
     )
-    return sales.filter(pl.col("date").cast(pl.Date) <= as_of, pl.col("units").is_finite()).select(
+    return sales.filter(_until(as_of), pl.col("units").is_finite()).select(
         "date", *[pl.col(k).fill_null("*") for k in keys], "units", "promo", "in_stock"
     )
+
+
+def _until(as_of: date) -> pl.Expr:
+    return pl.col("date").cast(pl.Date) <= as_of
 
 
 def _span(first_slot: int, last_slot: int, as_of: date, spacing: str, chosen: str) -> tuple[int, int, tuple[str, ...]]:

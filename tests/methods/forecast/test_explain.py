@@ -7,11 +7,12 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from support.answered import demand
 
 from cbec import tables
 from cbec.core import conform
 from cbec.core.errors import UsageFault
-from cbec.forecast import Demand, demand
+from cbec.forecast import Demand
 
 MONDAY = date(2023, 1, 2)
 

@@ -135,7 +135,7 @@ def test_the_parts_of_a_forecast_add_up_with_it():
     y = catalogue()
     y[:, np.arange(T) % 60 < 3] *= 2
     answer = demand.answer(panel_of(sales_of(y)), H, trees="on")
-    told = answer.tables["drivers"]
+    told = answer.later["drivers"]()
     parts = told.select(pl.sum_horizontal("base", "promotion", "holiday", "event", "price", "signal")).to_series()
     np.testing.assert_allclose(parts, told["mean"], atol=1e-6)
     made = answer.tables["forecast"].join(told, on=["sku", "market", "h"])

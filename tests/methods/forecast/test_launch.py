@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support.answered import demand
 
 from cbec import tables
 from cbec.core import conform
 from cbec.core.errors import UsageFault
-from cbec.forecast import Demand, demand
+from cbec.forecast import Demand
 from cbec.methods.forecast import launch
 
 MONDAY = date(2023, 1, 2)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from support.answered import demand
 
 from cbec import tables
 from cbec.core import conform
 from cbec.core.errors import UsageFault
-from cbec.forecast import Demand, demand
+from cbec.forecast import Demand
 from cbec.tables.demand import LEVELS, QUANTILES
 
 MONDAY = date(2023, 1, 2)

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from support import stockroom as room
+from support.answered import replenish
 
 from cbec.core.errors import InputRejected, NoAnswer
-from cbec.forecast import Replenish, replenish
+from cbec.forecast import Replenish
 from cbec.methods import counts
 
 COST = {"unit_cost": 10.0, "currency": "EUR"}

@@ -1,0 +1,187 @@
+"""Large Parquet tables that are read by ranges of a key, so that nobody holds them whole.
+
+Each range is held against the contract by whoever reads it. That finds what a look at the whole would find: the ranged key is
+a part of the table's key, so that rows of one key meet in one range. Taken only where the types of the files are those of
+the contract and all files have the same columns; anything else is read whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cbec import tables
+from cbec.core import check, dialect, files, header
+from cbec.core.errors import InputRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    import polars as pl
+
+    from cbec.core.command import Common
+    from cbec.core.contract import Column, Contract
+
+LARGE = 5_000_000
+"""Rows from which on a table is read by ranges."""
+
+
+@dataclass(frozen=True)
+class Ranged:
+    """The rows of a table with low <= key < high (None = no border) on or before `until`, as files.
+
+    places: (name for messages, absolute path). columns: contract column -> its name in the files, `headers`: all of their
+    names. height: rows of the whole.
+    """
+
+    table: str
+    key: str
+    places: tuple[tuple[str, str], ...]
+    columns: Mapping[str, str]
+    headers: tuple[str, ...]
+    height: int
+    sources: tuple[files.Source, ...] = ()
+    notes: tuple[str, ...] = ()
+    low: str | None = None
+    high: str | None = None
+    until: date | None = None
+
+    def between(self, low: str | None, high: str | None) -> Ranged:
+        """The rows of a range of the key."""
+        return dataclasses.replace(self, low=low, high=high)
+
+    def at(self, day: date) -> Ranged:
+        """What of it was known on a day."""
+        import polars as pl
+
+        cut = dataclasses.replace(self, until=day)
+        return dataclasses.replace(cut, height=int(cut.scan().select(pl.len()).collect().item()))
+
+    def scan(self) -> pl.LazyFrame:
+        """The contract's columns that the files have, under its names, unchecked."""
+        import polars as pl
+
+        rows = pl.scan_parquet([path for _, path in self.places], glob=False, hive_partitioning=False)
+        rows = rows.select(pl.col(name).alias(column) for column, name in self.columns.items())
+        return rows if self.until is None else rows.filter(self._known())
+
+    def distinct(self, *columns: str) -> pl.DataFrame:
+        """Distinct values of columns; one that the files lack is empty."""
+        import polars as pl
+
+        absent = [pl.lit(None, pl.String).alias(c) for c in columns if c not in self.columns]
+        return self.scan().with_columns(absent).select(columns).unique().collect(engine="streaming")
+
+    def bound(self, column: str, highest: bool) -> Any:
+        """The highest or lowest value of a column."""
+        import polars as pl
+
+        cell = pl.col(column)
+        return self.scan().select(cell.max() if highest else cell.min()).collect().item()
+
+    def read(self, common: Common) -> check.Checked:
+        """The rows, held against their contract."""
+        import polars as pl
+
+        contract = tables.get(self.table)
+        parts = [self._file(name, path) for name, path in self.places]
+        frame = pl.concat([part for part in parts if part.height] or parts[:1], rechunk=False)
+        raw = files.Raw(frame, [], {name: list(self.headers) for name, _ in self.places})
+        told = check.check(contract, raw, common)
+        if self.until is not None:
+            told = dataclasses.replace(told, good=told.good.filter(self._known()), kept=told.good.height)
+        return told
+
+    def _known(self) -> pl.Expr:
+        import polars as pl
+
+        return pl.col(str(tables.get(self.table).time)).le(self.until).fill_null(True)
+
+    def _file(self, name: str, path: str) -> pl.DataFrame:
+        import polars as pl
+
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        rows = rows.select(*self.columns.values()).with_row_index(files.ROW, offset=2)
+        key = pl.col(self.columns[self.key])
+        if self.low is not None:
+            rows = rows.filter(key >= pl.lit(self.low))
+        if self.high is not None:  # cells that are empty, which the contract refuses, belong to the first range
+            rows = rows.filter((key < pl.lit(self.high)) | (key.is_null() if self.low is None else pl.lit(False)))
+        return rows.collect().with_columns(pl.lit(name).alias(files.FILE))
+
+
+def offered(contract: Contract, paths: Sequence[str], key: str) -> Ranged | None:
+    """The table as it lies in `paths`, or None where it is to be read whole: small, of another kind, or in doubt."""
+    import polars as pl
+
+    if key not in contract.key or contract.column(key).kind != "text":
+        return None
+    if any(path == "-" or path.startswith(files.CLOUD) for path in paths):
+        return None
+    places = [place for path in paths for place in files.places(path)]
+    if any(place.hive or place.path is None or not place.path.is_file() for place in places):
+        return None
+    schemas, heights = [], []
+    for place in places:
+        with open(str(place.path), "rb") as file:
+            if file.read(4) != b"PAR1":
+                return None
+        try:
+            rows = pl.scan_parquet(str(place.path), glob=False, hive_partitioning=False)
+            schemas.append(rows.collect_schema())
+            heights.append(int(rows.select(pl.len()).collect().item()))
+        except (pl.exceptions.PolarsError, OSError):
+            return None
+    if not places or sum(heights) < LARGE or any(schema != schemas[0] for schema in schemas) or not all(heights):
+        return None
+    headers = {place.name: list(schemas[0]) for place in places}
+    found, faults, extra = header.match(contract, headers)
+    if faults or key not in found or files.ROW in schemas[0] or files.FILE in schemas[0]:
+        return None
+    columns = {column: names[0] for column, names in found.items()}
+    if not all(_natural(contract.column(column), schemas[0][name]) for column, name in columns.items()):
+        return None
+    sources = tuple(_source(place, height) for place, height in zip(places, heights, strict=True))
+    empty = pl.DataFrame()
+    files.each_once(contract.name, [files.Part(empty, source, []) for source in sources])
+    return Ranged(
+        contract.name,
+        key,
+        tuple((place.name, str(place.path.absolute())) for place in places if place.path is not None),
+        columns,
+        tuple(schemas[0]),
+        sum(heights),
+        sources,
+        tuple(check.unused_note(extra)),
+    )
+
+
+def _natural(column: Column, kind: pl.DataType) -> bool:
+    """Whether the type in the file is the contract's own, so that no cell has to be parsed."""
+    import polars as pl
+
+    if column.kind == "float":
+        return kind.is_numeric() and not kind.is_decimal()
+    if column.kind == "int":
+        return kind.is_integer()
+    kinds = {"date": pl.Date, "moment": pl.Date, "bool": pl.Boolean, "text": pl.String}
+    return (column.kind in kinds and kind == kinds[column.kind]) or (
+        column.kind in ("country", "currency") and kind == pl.String
+    )
+
+
+def _source(place: files.Place, height: int) -> files.Source:
+    path = place.path
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with open(str(path), "rb") as file:
+            while chunk := file.read(dialect.CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise InputRejected(f"{place.name}: cannot be read ({error.strerror})") from None
+    return files.Source(place.name, size, digest.hexdigest(), height, "binary", "parquet")

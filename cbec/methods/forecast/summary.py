@@ -1,0 +1,158 @@
+"""Figures, findings and notes of `forecast demand`: facts that add up over the parts of a catalogue, and what they tell of the whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from cbec.methods.forecast import rolling, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cbec.methods.forecast.demand import Outlook
+    from cbec.methods.forecast.history import Panel
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Found = tuple[str, str, str, str, str]
+    """finding_id, severity, entity, rule, message"""
+
+#: Findings of one rule at most; the rest is told in one line.
+MOST = 50
+#: Different notes of the parts at most.
+NOTES = 20
+#: A mean error of this part of the mean forecast is worth a finding.
+BIASED = 0.3
+#: Sums of the record: of what came per period and in total, and of errors of each forecast.
+RIVALS = ("chosen", "naive", "seller_formula")
+
+
+def facts(panel: Panel, out: Outlook, actual: Floats, h: int, record: pl.DataFrame) -> dict[str, Any]:
+    """What one catalogue, or a part of it, has to tell: plain numbers and words. actual: see `demand.judged`."""
+    whole = np.where(np.isnan(actual).all(2), np.nan, np.nansum(actual, 2))
+    errors = {}
+    for label in RIVALS:
+        forecast = (
+            out.chosen if label == "chosen" else out.rolled.forecasts[rolling.NAIVE if label == "naive" else label]
+        )
+        reached = np.where(np.isnan(actual), 0.0, forecast[1:]).sum(2)
+        gap = forecast[1:] - actual
+        errors[label] = [_sum(np.abs(gap)), _sum(gap), _sum(np.abs(whole - reached))]
+    names, counts = np.unique(out.model, return_counts=True)
+    told = [] if panel.covariates is None else panel.covariates.findings
+    return {
+        "series": len(out.model),
+        "frequency": panel.frequency,
+        "horizon": h,
+        "origins": len(out.rolled.cuts),
+        "units_ahead": float(out.point.sum()),
+        "came": [_sum(np.abs(actual)), _sum(np.abs(whole))],
+        "errors": errors,
+        "models": dict(zip(names.tolist(), counts.tolist(), strict=True)),
+        "rules": _rules(panel, out, record),
+        "findings": [list(f) for f in told],
+    }
+
+
+def _sum(values: Floats) -> float:
+    return float(np.nansum(values))
+
+
+def metrics(parts: Sequence[dict[str, Any]]) -> dict[str, float | int | str | None]:
+    """Figures of the past origins, chosen beside naive and seller formula; shares of series by method."""
+    first, series = parts[0], sum(p["series"] for p in parts)
+    found: dict[str, float | int | str | None] = {
+        "series": series,
+        "frequency": first["frequency"],
+        "horizon": first["horizon"],
+        "origins": max(p["origins"] for p in parts),
+        "units_ahead": round(sum(p["units_ahead"] for p in parts), 2),
+    }
+    came, total = (sum(p["came"][i] for p in parts) for i in (0, 1))
+    for label in RIVALS:
+        error, lean, reached = (sum(p["errors"][label][i] for p in parts) for i in (0, 1, 2))
+        found[f"wape_{label}"] = round(error / came, 4) if came > 0 else None
+        found[f"bias_{label}"] = round(lean / came, 4) if came > 0 else None
+        found[f"wape_total_{label}"] = round(reached / total, 4) if total > 0 else None
+    for name in sorted({name for p in parts for name in p["models"]}):
+        found[f"share_{name}"] = round(sum(p["models"].get(name, 0) for p in parts) / series, 4)
+    return found
+
+
+def findings(parts: Sequence[dict[str, Any]]) -> list[Found]:
+    """The largest series first within a rule."""
+    out: list[Found] = []
+    for number, (rule, severity, _, _) in enumerate(parts[0]["rules"]):
+        of = [p["rules"][number] for p in parts]
+        rows = sorted((row for _, _, _, rows in of for row in rows), key=lambda row: -row[0])[:MOST]
+        out += [(f"{rule}:{entity}", severity, entity, rule, message) for _, entity, message in rows]
+        more = sum(count for _, _, count, _ in of) - MOST
+        if more > 0:
+            out.append((f"{rule}:*", severity, "*", rule, f"and {more} more series; see model_record"))
+    others: dict[str, Found] = {}
+    for finding_id, severity, entity, rule, message in (f for p in parts for f in p["findings"]):
+        others.setdefault(finding_id, (finding_id, severity, entity, rule, message))
+    return [*out, *others.values()]
+
+
+def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
+    """What the parts say, each thing once."""
+    said = list(dict.fromkeys(note for p in parts for note in p["notes"]))
+    return said if len(parts) == 1 else said[:NOTES]
+
+
+def _entities(panel: Panel) -> list[str]:
+    keys = tables.keys(panel)
+    return (
+        keys.select(pl.concat_str(["sku", "market", "warehouse", "channel"], separator="@", ignore_nulls=True))
+        .to_series()
+        .to_list()
+    )
+
+
+def _rules(
+    panel: Panel, out: Outlook, record: pl.DataFrame
+) -> list[tuple[str, str, int, list[tuple[float, str, str]]]]:
+    """Rule, severity, how many series it meets, and the largest of these: units sold, name, message."""
+    entity = _entities(panel)
+    sold = np.nan_to_num(panel.units).sum(1)
+    bias = record["bias"].fill_null(0.0).to_numpy()
+    mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(
+        (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2)), 1
+    )
+    quiet = panel.units.shape[1] - 1 - panel.last
+    unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[panel.frequency]
+    missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
+    naive = (out.model == rolling.NAIVE) & (out.choice.origins > 0) & missed
+    biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
+
+    def gone(i: int) -> str:
+        ahead = float(out.point[i].sum())
+        rest = (
+            f": {ahead:.3g} units expected ahead, as much as came back of others" if ahead > 0 else ": forecast as zero"
+        )
+        return f"no sale for {quiet[i]} {unit}{rest}"
+
+    def plain(i: int) -> str:
+        return "no method beat the seasonal naive at past origins; it is used"
+
+    def leans(i: int) -> str:
+        side = "high" if bias[i] > 0 else "low"
+        return f"the method chosen was {abs(bias[i]):.3g} units per period too {side} at past origins, on a mean forecast of {mean[i]:.3g}"
+
+    rules: tuple[tuple[str, str, Flags, Callable[[int], str]], ...] = (
+        ("obsolete", "info", panel.obsolete, gone),
+        ("only_naive", "info", naive, plain),
+        ("biased", "warn", biased, leans),
+    )
+    found = []
+    for rule, severity, where, message in rules:
+        rows = np.flatnonzero(where)
+        largest = rows[np.lexsort((rows, -sold[rows]))][:MOST].tolist()
+        found.append((rule, severity, len(rows), [(float(sold[i]), entity[i], message(i)) for i in largest]))
+    return found
