@@ -195,7 +195,7 @@ def workers(count: int) -> Iterator[str]:
 
 def on(where: str, shared: Path, lines: pl.DataFrame, **more: pl.DataFrame) -> Result:
     """Tax of the lines on a cluster."""
-    frames = {"products": None, "tariff": None, "rates": None, "order_lines": lines} | more
+    frames = {i.table: None for i in find("compliance", "tax").inputs} | {"order_lines": lines} | more
     with engine.opened(f"{where}{shared}", lambda _: None) as place:
         return engine.answer(find("compliance", "tax"), frames, AT, place)
 
