@@ -69,10 +69,10 @@ def test_what_a_person_should_act_on() -> None:
 
 
 def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_silent() -> None:
-    """The planted sample order: tea from Hamburg is no line to pass by."""
+    """Chocolate in Poland: whether its rate is a reduced one, no source of the pack tells."""
     home = {"date": DAY, "ship_from": "PL", "ship_to": "PL", "price": 10, "currency": "EUR"}
     lines = order_lines(
-        [home | {"order_id": str(i), "hs_code": code} for i, code in enumerate(["090210", "090230", "732393"])]
+        [home | {"order_id": str(i), "hs_code": code} for i, code in enumerate(["180631", "180690", "732393"])]
     )
     result = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines)
     (found,) = result.findings
