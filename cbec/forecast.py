@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -49,16 +49,13 @@ class Demand(Backtest):
     explain: str = setting("", "a series, as SKU@MARKET: how its forecast came about, on the page and as `explained`")
 
 
-def _whole_catalogue(s: Demand) -> bool:
-    """Whether the answer needs all series together: sums of them, kin named by hand, one series looked up."""
-    return bool(s.levels.strip() or s.like.strip() or s.explain.strip())
-
-
-def _series(s: Demand) -> Parts | None:
+def _series(s: Demand, given: Collection[str]) -> Parts | None:
+    """Series are counted; sums of them, kin named by hand and a series to be explained need all of them together."""
     from cbec.methods.forecast import history
 
     keys = history.series_keys(s.by)
-    return None if _whole_catalogue(s) or "sku" not in keys else Parts(tuple(keys))
+    whole = s.levels.strip() or s.like.strip() or s.explain.strip() or "sku" not in keys
+    return None if whole else Parts(tuple(keys))
 
 
 def _dates(*, sales: Table, **_: object) -> dict[str, Table]:
@@ -189,7 +186,47 @@ class Replenish(_Stock):
     projection_days: int = setting(90, "days of the table projection (longer where lead time + review is)", min=0)
 
 
-@command("replenishment", "projection", "stock_curve", "order_loads")
+def _stocked_series(s: Replenish, given: Collection[str]) -> Parts | None:
+    """Series of the forecast are counted; a budget and containers are shared by all items."""
+    whole = s.budget > 0 or "containers" in given
+    return None if whole else Parts(("sku", "market", "warehouse", "channel"))
+
+
+def _periods(*, forecast: Table, **_: object) -> dict[str, Table]:
+    """What the series of a forecast must have in common, from which every part takes its calendar."""
+    from cbec.core.parts import distinct
+
+    columns = ("as_of", "frequency", "h", "date")
+    return {"periods": distinct(forecast, *columns).sort(columns)}
+
+
+def _replenish_told(tables: dict[str, Table], *, s: Replenish) -> Result:
+    """What all parts add up to."""
+    from cbec.core.parts import heard
+    from cbec.methods.forecast import stocksummary as summary
+
+    parts = heard(tables.pop("told"))
+    if "stock_curve" in tables:
+        tables["stock_curve"] = summary.curve(tables["stock_curve"])
+    return Result(
+        tables=tables,
+        money=summary.headline(parts),
+        metrics=summary.metrics(parts),
+        findings=[Finding(*f) for f in summary.findings(parts)],
+        notes=summary.notes(parts),
+    )
+
+
+@command(
+    "replenishment",
+    "projection",
+    "stock_curve",
+    "order_loads",
+    by=("sku",),
+    fit=_periods,
+    conclude=_replenish_told,
+    parts=_stocked_series,
+)
 def replenish(
     forecast: Table,
     inventory: Table,
@@ -204,12 +241,14 @@ def replenish(
     rates: Table | None = None,
     *,
     s: Replenish,
+    state: Mapping[str, Any] | None = None,
 ) -> Result:
     """Orders per SKU and warehouse from the distribution of demand over lead time and review.
 
     By each item's policy, in whole packs, within budget and containers, with the expected cost beside that of the
     seller formula's order and of none, and stock by day.
     """
+    from cbec.core.parts import told
     from cbec.methods import protection, unitcost
     from cbec.methods import terms as policy
     from cbec.methods.forecast import (
@@ -220,13 +259,13 @@ def replenish(
         orders,
         projection,
         stockcurve,
-        stockfindings,
+        stocksummary,
         surge,
         targets,
     )
     from cbec.methods.forecast import replenish as method
 
-    clock = protection.clock(forecast, s.as_of)
+    clock = protection.clock(forecast if state is None else state["periods"], s.as_of)
     linked = protection.link(forecast, coverage, clock)
     if firm_orders is not None:
         forecast = firmlots.complete(forecast, linked.items, firm_orders)
@@ -279,17 +318,10 @@ def replenish(
     ways = method.choices(case)
     projected = projection.project(items, ahead, terms, held, case.plan.order, clock, s.projection_days)
     rows = method.rows(case, ways, projected)
+    facts = stocksummary.facts(case, ways, rows, inventory, firm_orders, forecast["as_of"][0], sales is not None)
     return Result(
-        tables={
-            "replenishment": rows,
-            "projection": projected.rows,
-            "stock_curve": stockcurve.curve(case),
-            "order_loads": limits.loads(limited),
-        },
-        money=method.headline(case, ways),
-        metrics=method.metrics(case, ways, rows),
-        findings=[Finding(*f) for f in stockfindings.findings(case, ways, rows, inventory, firm_orders)],
-        notes=method.notes(case, ways, inventory, forecast["as_of"][0], sales is not None),
+        {"replenishment": rows, "order_loads": limits.loads(limited), "told": told(**facts)},
+        later={"projection": lambda: projected.rows, "stock_curve": lambda: stockcurve.curve(case)},
     )
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -160,7 +160,7 @@ class Command:
     any_of: tuple[str, ...] = ()
     fit: Callable[..., dict[str, Any]] | None = None
     conclude: Callable[..., Result] | None = None
-    parts: Callable[[Any], Parts | None] | None = None
+    parts: Callable[[Any, Collection[str]], Parts | None] | None = None
 
     @property
     def path(self) -> str:
@@ -196,7 +196,7 @@ def command(
     any_of: tuple[str, ...] = (),
     fit: Callable[..., dict[str, Any]] | None = None,
     conclude: Callable[..., Result] | None = None,
-    parts: Callable[[Any], Parts | None] | None = None,
+    parts: Callable[[Any, Collection[str]], Parts | None] | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Declare a step function as a command.
 
@@ -209,8 +209,8 @@ def command(
     which are cut by the key like any other), which the function gets as `state`. `conclude` is given the merged tables,
     (rows in no order to count on) and all that the function was given, whole: it tells the words and sums.
 
-    parts: for a command whose output is too large to be held whole (core/parts.py); of the settings it tells the size of a
-    part, or None where the answer needs all rows together; an uncut run is no part and has no `state`. Parts are worked on in processes of their own, whole input
+    parts: for a command whose output is too large to be held whole (core/parts.py); of the settings and the names of the
+    tables given it tells the size of a part, or None where the answer needs all rows together; an uncut run is no part and has no `state`. Parts are worked on in processes of their own, whole input
     tables may be `core.ranged.Ranged`, and `conclude` is given the settings and the merged tables alone, the outputs
     among them perhaps as files (`core.writing.Stored`); what else it needs, the function puts into tables that are no output.
     """

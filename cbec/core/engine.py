@@ -108,7 +108,8 @@ def _catalogue(
     from cbec.core import parts
 
     assert command.parts is not None and command.conclude is not None
-    size, leading = command.parts(settings), frames[str(command.leading)]
+    given = [name for name, frame in frames.items() if frame is not None]
+    size, leading = command.parts(settings, given), frames[str(command.leading)]
     borders = [] if size is None else parts.borders(leading, command.by[0], size)
     if not borders:
         result = command.function(**frames, s=settings)
@@ -122,7 +123,6 @@ def _catalogue(
     checked = parts.verdicts(tables)
     result = command.conclude(tables, s=settings)
     result.checked = checked
-    result.notes.insert(0, f"worked on in {cut.count} parts, each a catalogue of its own (docs/how-to/forecast.md)")
     return result
 
 

@@ -67,7 +67,7 @@ def inputs(command: Command, settings: Common, paths: Mapping[str, Sequence[str]
     """The input tables of a run that are read by ranges, since it will be cut and they are large."""
     from cbec import tables
 
-    size = None if command.parts is None else command.parts(settings)
+    size = None if command.parts is None else command.parts(settings, [name for name in paths if paths[name]])
     leading = command.leading
     if size is None or leading is None or not paths.get(leading):
         return {}

@@ -19,6 +19,8 @@ import polars as pl
 from cbec.methods import counts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from cbec.methods.protection import Clock, Demand
@@ -33,10 +35,16 @@ _FAR = 40.0
 
 @dataclass(frozen=True)
 class Projection:
-    """rows: table `projection`. empty: day on which mean demand empties the shelf without the order (n, NaN = never)."""
+    """empty: day on which mean demand empties the shelf without the order (n, NaN = never). rows: table `projection`, worked
+    out where it is asked for."""
 
-    rows: pl.DataFrame
     empty: Floats
+    _rows: Callable[[], pl.DataFrame]
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """Table `projection`."""
+        return self._rows()
 
 
 def project(
@@ -49,27 +57,41 @@ def project(
     known = np.floor(demand.reach + 1e-9).astype(np.int64)
     last = np.minimum(known, np.maximum(days, np.ceil(terms.protection).astype(np.int64)))
     empty = np.full(len(order), np.nan)
+    for start in range(0, len(order), _BLOCK):
+        rows = slice(start, min(start + _BLOCK, len(order)))
+        grid, mean, _, without = _paths(demand, held, rows, int(known[rows].max(initial=0)))
+        gone = (without - mean <= 1e-9) & (mean > 0) & (grid <= known[rows, None])
+        if grid.size:
+            empty[rows] = np.where(gone.any(1), gone.argmax(1) + 1.0, np.nan)
+    return Projection(empty, lambda: _table(items, demand, terms, held, order, clock, last))
+
+
+def _paths(demand: Demand, held: Stock, rows: slice, span: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Days 1..span, mean and variance of the demand until each, and the stock with what is coming but without the order."""
+    grid = np.arange(1, span + 1, dtype=np.float64)
+    mean, var = demand.at(np.broadcast_to(grid, (rows.stop - rows.start, span)), np.arange(rows.start, rows.stop))
+    return grid, mean, var, held.free[rows, None] + np.cumsum(held.by_day(span, rows), axis=1)
+
+
+def _table(
+    items: pl.DataFrame,
+    demand: Demand,
+    terms: Terms,
+    held: Stock,
+    order: Floats,
+    clock: Clock,
+    last: NDArray[np.int64],
+) -> pl.DataFrame:
     parts = []
     for start in range(0, len(order), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(order)))
-        span = int(known[rows].max(initial=0))
-        grid = np.arange(1, span + 1, dtype=np.float64)
-        mean, var = demand.at(np.broadcast_to(grid, (rows.stop - start, span)), np.arange(start, rows.stop))
-        coming = np.cumsum(held.by_day(span, rows), axis=1)
-        without = held.free[rows, None] + coming
-        gone = (without - mean <= 1e-9) & (mean > 0) & (grid <= known[rows, None])
-        if span:
-            empty[rows] = np.where(gone.any(1), gone.argmax(1) + 1.0, np.nan)
-        own = _own(order[rows], terms.arrival[rows], span)
+        grid, mean, var, without = _paths(demand, held, rows, int(last[rows].max(initial=0)))
+        own = _own(order[rows], terms.arrival[rows], len(grid))
         parts.append(_block(start, last[rows], mean, var, held.free[rows], without, own))
     cells = pl.concat(parts)
-    at = cells["item"].to_numpy()
-    rows_of = items[at].with_columns(cells.drop("item"))
-    return Projection(
-        rows_of.with_columns(date=pl.lit(clock.today) + pl.duration(days="day")).select(
-            "sku", "warehouse", "date", pl.exclude("sku", "warehouse", "date", "day")
-        ),
-        empty,
+    rows_of = items[cells["item"].to_numpy()].with_columns(cells.drop("item"))
+    return rows_of.with_columns(date=pl.lit(clock.today) + pl.duration(days="day")).select(
+        "sku", "warehouse", "date", pl.exclude("sku", "warehouse", "date", "day")
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.core.money import Headline
 from cbec.methods import counts
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, Costing, Outcome
 from cbec.methods.forecast.orders import whole_packs
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
     Rows = NDArray[np.intp]
-
-_Z90 = 1.6449
 
 
 @dataclass(frozen=True)
@@ -218,100 +215,3 @@ def _date(clock: Clock, name: str, days: Floats) -> pl.Series:
     return (
         offset.to_frame().select((pl.lit(clock.today) + pl.duration(days=name)).cast(pl.Date).alias(name)).to_series()
     )
-
-
-def headline(case: Case, ways: Choices) -> Headline | str:
-    """Today = the seller formula's orders, proposed = ours, over the items where all costs are known."""
-    known = ~np.isnan(ways.ours_cost.cost) & ~np.isnan(ways.seller_cost.cost)
-    if not known.any():
-        if np.isnan(ways.seller).all():
-            return "the forecast has no column seller_formula, so that there is nothing to compare with"
-        return "no unit cost is known: give unit_cost in products or inventory, or shortage_cost in policies"
-    if case.prices.currency is None:
-        return "costs are known but no table tells their currency: set --home-currency"
-    today, ours = float(ways.seller_cost.cost[known].sum()), float(ways.ours_cost.cost[known].sum())
-    half = _Z90 * ways.sd
-    basis = (
-        f"expected holding, shortage and order cost over lead time + review of {int(known.sum())} items; today = orders by "
-        "the seller formula (0.2 x 30-day + 0.3 x 15-day + 0.5 x 7-day mean), the range takes items as independent"
-    )
-    if not known.all():
-        basis += f"; {int((~known).sum())} items without a known cost are left out"
-    return Headline(today, ours, ours - today - half, ours - today + half, case.prices.currency, basis)
-
-
-def metrics(case: Case, ways: Choices, answer: pl.DataFrame) -> dict[str, float | int | str | None]:
-    """Figures for summary.json, over all items."""
-    value = case.plan.order * case.prices.unit_cost
-    known = ~np.isnan(ways.seller_cost.short)
-    solved = case.limited.solved
-    limits: dict[str, float | int | str | None] = {}
-    if solved is not None:
-        limits = {
-            "limits_status": solved.status,
-            "limits_gap": round(solved.gap, 6),
-            "limits_bound": round(solved.bound, 2),
-            "orders_cut": int((case.plan.order < case.wanted - 1e-9).sum()),
-            "orders_filled": int((case.plan.order > case.wanted + 1e-9).sum()),
-            "value_wanted": round(float(np.nansum(case.wanted * case.prices.unit_cost)), 2),
-            "cost_of_limits": round(float(np.nansum(ways.ours_cost.cost - ways.uncut_cost.cost)), 2),
-            "container_cost": round(case.limited.freight, 2),
-        }
-    return {
-        **limits,
-        "items": answer.height,
-        "orders": int((case.plan.order > 0).sum()),
-        "units_ordered": float(case.plan.order.sum()),
-        "order_value": round(float(np.nansum(value)), 2),
-        "seller_formula_orders": int((np.nan_to_num(ways.seller) > 0).sum()),
-        "seller_formula_units": float(np.nansum(ways.seller)),
-        "expected_short": round(float(ways.ours_cost.short.sum()), 2),
-        "expected_short_seller_formula": round(float(ways.seller_cost.short[known].sum()), 2) if known.any() else None,
-        "expected_short_no_order": round(float(ways.none_cost.short.sum()), 2),
-        "stockouts_before_arrival": int(answer["_empty_first"].sum()),
-        "overstocked": int((answer["reason_code"] == "overstock").sum()),
-    }
-
-
-def notes(case: Case, ways: Choices, inventory: pl.DataFrame, as_of_forecast: object, sales: bool) -> list[str]:
-    """Assumptions and doubts, in words."""
-    prices, clock = case.prices, case.clock
-    out = []
-    if clock.today != as_of_forecast:
-        out.append(f"orders are dated {clock.today}; the forecast knows sales until {as_of_forecast}")
-    stale = inventory.filter(pl.col("snapshot_date").is_not_null() & (pl.col("snapshot_date") != clock.today))
-    if stale.height:
-        out.append(
-            f"{stale.height} stock rows were counted on another day than {clock.today}; sales between count in neither"
-        )
-    if case.held.not_coming:
-        out.append(f"{case.held.not_coming} inbound rows have arrived or were cancelled by their status: not counted")
-    if prices.guessed.any():
-        out.append(
-            f"shortage cost unknown for {int(prices.guessed.sum())} items (no price, none in policies): taken as a share of the "
-            "unit cost (setting markup)"
-        )
-    if sales and not case.surge.periods:
-        out.append(
-            "too few periods of the forecast are over to see a surge: give --as-of a later day and the sales until then"
-        )
-    if case.uncosted.any():
-        out.append(
-            f"{int(case.uncosted.sum())} items have a target in money but no known cost: the service level of the settings holds"
-        )
-    solved = case.limited.solved
-    if solved is not None and solved.status != "optimal":
-        out.append(
-            f"the clock stopped the program of budget and containers: a plan within {solved.gap:.2%} of the best, not the best"
-        )
-    unknown = int(np.isnan(ways.ours_cost.cost).sum())
-    if unknown:
-        out.append(f"cost unknown for {unknown} items: no unit_cost in products or inventory")
-    both = ~np.isnan(ways.ours_cost.cost) & ~np.isnan(ways.seller_cost.cost)
-    more = float((ways.ours_cost.cost - ways.seller_cost.cost)[both].sum())
-    if more > 0:
-        out.append(
-            f"the proposed orders are expected to cost {more:.2f} {prices.currency or ''} more than the seller formula's over "
-            "lead time + review: the service level is held as a constraint, even where a shortage would be cheaper"
-        )
-    return out

@@ -10,7 +10,7 @@ import polars as pl
 from cbec.methods import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cbec.methods.forecast.replenish import Case, Choices
     from cbec.methods.protection import Floats
@@ -20,10 +20,21 @@ Found = tuple[str, str, str, str, str, float | None, str | None]
 _NAMED = 3
 
 
+#: rule, severity, warehouse, how many SKUs, the first of them
+Count = tuple[str, str, str, int, list[str]]
+#: What is said of the SKUs of a warehouse, by rule.
+_PLACES = {
+    "firm_orders_unplanned": "have firm orders that no lots are planned for: set their policy to wagner_whitin or "
+    "silver_meal, or reserve the stock",
+    "no_forecast": "have stock but no forecast, so that nothing is proposed for them",
+    "no_stock_row": "have a forecast but no row in inventory: taken as no stock",
+}
+
+
 def findings(
     case: Case, ways: Choices, answer: pl.DataFrame, inventory: pl.DataFrame, firm: pl.DataFrame | None
-) -> list[Found]:
-    """What a person should act on, most urgent kinds first."""
+) -> tuple[list[Found], list[Count]]:
+    """What a person should act on, most urgent kinds first; and what is counted by warehouse (see `of_places`)."""
     currency = case.prices.currency
     out: list[Found] = []
 
@@ -87,23 +98,30 @@ def findings(
         far > 0,
         "{_far:g} units arrive only after lead time + review ({_days:g} days): they do not count in the position",
     )
-    key = ["sku", "warehouse"]
+    key, counted = ["sku", "warehouse"], []
     if firm is not None:
         planned = case.linked.items[case.firm.item]
-        out += _per_warehouse(
-            "firm_orders_unplanned",
-            "warn",
-            firm.select(key).unique().join(planned, on=key, how="anti"),
-            "have firm orders that no lots are planned for: set their policy to wagner_whitin or silver_meal, or reserve the stock",
+        counted += _per_warehouse(
+            "firm_orders_unplanned", "warn", firm.select(key).unique().join(planned, on=key, how="anti")
         )
     unasked = inventory.join(case.linked.items, on=key, how="anti").filter(pl.col("on_hand") > 0)
     unlisted = case.linked.items.filter(~held.listed)
-    out += _per_warehouse(
-        "no_forecast", "warn", unasked, "have stock but no forecast, so that nothing is proposed for them"
-    )
-    out += _per_warehouse(
-        "no_stock_row", "info", unlisted, "have a forecast but no row in inventory: taken as no stock"
-    )
+    counted += _per_warehouse("no_forecast", "warn", unasked)
+    counted += _per_warehouse("no_stock_row", "info", unlisted)
+    return out, counted
+
+
+def of_places(counted: Sequence[Count]) -> list[Found]:
+    """What is found by warehouse, from the counts of all parts of a catalogue in the order of their keys."""
+    every: dict[tuple[str, str, str], tuple[int, list[str]]] = {}
+    for rule, severity, place, count, named in counted:
+        before, names = every.get((rule, severity, place), (0, []))
+        every[rule, severity, place] = before + count, [*names, *named][:_NAMED]
+    out: list[Found] = []
+    for (rule, severity, place), (count, names) in every.items():
+        listed = ", ".join(names) + (" ..." if count > _NAMED else "")
+        text = f"{count} SKU{'s' if count > 1 else ''} at {place} {_PLACES[rule]} ({listed})"
+        out.append((f"{rule}:{place}", severity, place, rule, text, None, None))
     return out
 
 
@@ -158,10 +176,8 @@ def _limits(case: Case, ways: Choices) -> list[Found]:
     return out
 
 
-def _per_warehouse(rule: str, severity: str, frame: pl.DataFrame, what: str) -> list[Found]:
-    out: list[Found] = []
-    for (place,), part in frame.sort("warehouse", "sku").group_by("warehouse", maintain_order=True):
-        named = ", ".join(part["sku"].head(_NAMED).to_list()) + (" ..." if part.height > _NAMED else "")
-        text = f"{part.height} SKU{'s' if part.height > 1 else ''} at {place} {what} ({named})"
-        out.append((f"{rule}:{place}", severity, str(place), rule, text, None, None))
-    return out
+def _per_warehouse(rule: str, severity: str, frame: pl.DataFrame) -> list[Count]:
+    by_place = frame.sort("warehouse", "sku").group_by("warehouse", maintain_order=True)
+    return [
+        (rule, severity, str(place), part.height, part["sku"].head(_NAMED).to_list()) for (place,), part in by_place
+    ]

@@ -103,7 +103,11 @@ def findings(parts: Sequence[dict[str, Any]]) -> list[Found]:
 def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
     """What the parts say, each thing once."""
     said = list(dict.fromkeys(note for p in parts for note in p["notes"]))
-    return said if len(parts) == 1 else said[:NOTES]
+    if len(parts) == 1:
+        return said
+    count = sum(p["series"] for p in parts)
+    cut = f"{count:,} series in {len(parts)} parts by SKU: seasons, choice of methods and spread are drawn from each part's own"
+    return [cut, *said[:NOTES]]
 
 
 def _entities(panel: Panel) -> list[str]:
