@@ -21,7 +21,7 @@ class Tax(Common):
 
 
 def _law(
-    *, order_lines: Table, rates: Table | None, category_codes: Table | None, s: Tax, **_: object
+    *, order_lines: Table, rates: Table | None, category_codes: Table | None = None, s: Tax, **_: object
 ) -> dict[str, Any]:
     """The rules, and what each buyer had spent by each order: all that an order takes from others."""
     from cbec.methods.compliance import packs, years
