@@ -173,7 +173,8 @@ def summarise(
 
     inputs: rows used per input table.
     """
-    by_weight = sorted(result.findings, key=lambda f: (-SEVERITIES.index(f.severity), -(f.money or 0.0), f.finding_id))
+    # Of equal weight they stay in the order in which the step tells them.
+    by_weight = sorted(result.findings, key=lambda f: (-SEVERITIES.index(f.severity), -(f.money or 0.0)))
     return {
         "schema_version": 1,
         "step": command.step,
