@@ -21,15 +21,23 @@ class Tax(Common):
 
 
 def _law(
-    *, order_lines: Table, rates: Table | None, category_codes: Table | None = None, s: Tax, **_: object
+    *,
+    order_lines: Table,
+    rates: Table | None,
+    products: Table | None = None,
+    tariff: Table | None = None,
+    category_codes: Table | None = None,
+    s: Tax,
 ) -> dict[str, Any]:
-    """The rules, and what each buyer had spent by each order: all that an order takes from others."""
+    """The rules as the lines ask for them, and what each buyer had spent by each order: all that orders share."""
     from cbec.methods.compliance import packs, years
     from cbec.methods.compliance.book import rulebook
     from cbec.methods.compliance.fixings import Fixings
+    from cbec.methods.compliance.tax import Run
 
-    book = rulebook(packs.load(s.rules), s.as_of, category_codes)
-    return {"book": book, "years": years.by_order(order_lines, Fixings(rates), book)}
+    book, gross = rulebook(packs.load(s.rules), s.as_of, category_codes), s.price_basis == "gross"
+    run = Run(order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language)
+    return {"book": book, "run": run, "years": years.by_order(order_lines, Fixings(rates), book)}
 
 
 def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mapping[str, Any], **_: object) -> Result:
@@ -65,13 +73,9 @@ def tax(
     or its beginning, of your own categories, by which rates are found where neither line nor product tells a code.
     """
     from cbec.methods.compliance import exports
-    from cbec.methods.compliance.tax import compute
 
-    book, gross = state["book"], s.price_basis == "gross"
-    table = compute(
-        order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language, years=state["years"]
-    )
-    return Result({"tax": table, "exports": exports.leaving(order_lines, book, s.language)})
+    table = state["run"].told(order_lines, state["years"])
+    return Result({"tax": table, "exports": exports.leaving(order_lines, state["book"], s.language)})
 
 
 @dataclass(frozen=True)

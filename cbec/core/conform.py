@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cbec.core.cells import dtype
@@ -36,7 +37,7 @@ def conform(contract: Contract, frame: pl.DataFrame) -> pl.DataFrame:
     keys = [name for name in contract.key if name in shaped.columns]
     if not keys:
         return shaped
-    if _ascending(shaped, keys):
+    if ascending(shaped, keys, strictly=True):
         return shaped
     ordered = shaped.sort(keys, nulls_last=False, maintain_order=True)
     # Sorted, a key that comes twice stands beside itself.
@@ -49,17 +50,20 @@ def conform(contract: Contract, frame: pl.DataFrame) -> pl.DataFrame:
     return ordered
 
 
-def _ascending(frame: pl.DataFrame, keys: list[str]) -> bool:
-    """Whether each key is greater than the one before it: sorted, and none twice."""
+def ascending(frame: pl.DataFrame, keys: Sequence[str], strictly: bool = False) -> bool:
+    """Whether the rows are sorted by the keys, nulls first; strictly: and no key comes twice."""
     import polars as pl
 
-    if any(frame[k].null_count() for k in keys):
-        return False
     greater, same = pl.lit(False), pl.lit(True)
     for key in keys:
-        greater |= same & (pl.col(key) > pl.col(key).shift(1))
-        same &= pl.col(key) == pl.col(key).shift(1)
-    return bool(frame.select(greater.slice(1).all()).item()) if frame.height > 1 else True
+        now, before = pl.col(key), pl.col(key).shift(1)
+        beyond = now > before
+        if frame[key].null_count():
+            beyond = beyond.fill_null(False) | (now.is_not_null() & before.is_null())
+        greater |= same & beyond
+        same &= now.eq_missing(before)
+    fine = greater if strictly else greater | same
+    return bool(frame.select(fine.slice(1).all()).item()) if frame.height > 1 else True
 
 
 def _shape(contract: Contract, column: Column, series: pl.Series) -> pl.Series:

@@ -7,6 +7,7 @@ ranges of the key, cut by the data alone: neither the order of the rows nor the 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -146,7 +147,6 @@ class Cut:
 
         self.function: Callable[..., Result] = command.function
         self.fitted = state is not None
-        self._borders: list[str | None] | None = None if borders is None else [None, *borders, None]
         every: dict[Name, Any] = {("frames", name): frame for name, frame in frames.items()}
         every |= {("state", name): value for name, value in (state or {}).items()}
         by = list(command.by)
@@ -161,51 +161,103 @@ class Cut:
             )
         }
         self.shared = {name: value for name, value in every.items() if name not in split}
-        self._split: dict[Name, tuple[Any, pl.Series | None]]
-        if borders is not None:
-            self.count = len(borders) + 1
-            self._key = by[0]
-            self._split = {name: (frame, None) for name, frame in split.items()}
-            return
-        given = [frame.select(by) for name, frame in split.items() if name[0] == "frames"]
-        if sum(frame.height for frame in given) <= ROWS:
-            self.count = 1
-            self._split = {n: (f, None) for n, f in split.items()}
-            return
-        keys = pl.concat(given).group_by(by).len().sort(by)
-        first = pl.col("len").cum_sum() - pl.col("len")
-        parts = keys.select(*by, (first // ROWS).rle_id().alias("part"))
-        self.count = int(parts["part"][-1]) + 1
+        firsts = _firsts(split, by) if borders is None else pl.DataFrame({by[0]: borders})
+        self.count = 1 if firsts is None else firsts.height + 1
         self._split = {
-            name: (
-                frame,
-                frame.select(by).join(parts, on=by, how="left", nulls_equal=True, maintain_order="left")["part"],
-            )
+            name: frame if isinstance(frame, Ranged) else Split(frame, by, firsts, _order(command, name))
             for name, frame in split.items()
         }
+        self._ends = [None, *([] if firsts is None else firsts[by[0]]), None]
 
     def piece(self, number: int) -> dict[Name, Any]:
         """The split tables of one partition."""
-        if self._borders is not None:
-            low, high = self._borders[number : number + 2]
-            return {name: _between(frame, self._key, low, high) for name, (frame, _) in self._split.items()}
+        low, high = self._ends[number : number + 2]
         return {
-            name: frame if part is None else frame.filter(part == number) for name, (frame, part) in self._split.items()
+            name: table.piece(number) if isinstance(table, Split) else table.between(low, high)
+            for name, table in self._split.items()
         }
 
 
-def _between(frame: Any, key: str, low: str | None, high: str | None) -> Any:
-    """Rows of a table (a frame, or one read by ranges) with low <= key < high; None is no border."""
+def _firsts(split: Mapping[Name, pl.DataFrame], by: list[str]) -> pl.DataFrame | None:
+    """The first key of every partition but the first; None where one is enough."""
     import polars as pl
 
-    if not isinstance(frame, pl.DataFrame):
-        return frame.between(low, high)
-    inside = pl.lit(True)
-    if low is not None:
-        inside &= pl.col(key) >= pl.lit(low)
-    if high is not None:
-        inside &= pl.col(key) < pl.lit(high)
-    return frame.filter(inside)
+    from cbec.core.conform import ascending
+
+    given = [frame.select(by) for name, frame in split.items() if name[0] == "frames"]
+    if sum(frame.height for frame in given) <= ROWS:
+        return None
+    keys = pl.concat(given)
+    if not ascending(keys, by):
+        keys = keys.sort(by)
+    new = keys.select(pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(1)) for c in by).alias("new"))["new"]
+    heads = new.arg_true()
+    due = [heads.search_sorted(at) for at in range(ROWS, keys.height, ROWS)]
+    return keys[heads.gather([n for n in dict.fromkeys(due) if n < len(heads)])]
+
+
+def _order(command: Command, name: Name) -> tuple[str, ...]:
+    """Columns that a split table is sorted by: the leading one, so that what is made of it is in order."""
+    from cbec import tables
+
+    if name != ("frames", command.leading):
+        return ()
+    return (*command.by, *(c for c in tables.get(name[1]).key if c not in command.by))
+
+
+class Split:
+    """A table in ranges of its key. firsts: the first key of each range but the first; None: there is one range.
+
+    A table that is sorted is sliced; of another the rows of a range are picked and sorted by the columns `order`, so
+    that what is made of them is sorted when all are put together.
+    """
+
+    def __init__(self, frame: pl.DataFrame, by: list[str], firsts: pl.DataFrame | None, order: Sequence[str]) -> None:
+        import polars as pl
+
+        from cbec.core.conform import ascending
+
+        self._frame, self._order = frame, [c for c in order if c in frame.columns]
+        self._ends: list[int] | None = None
+        self._part: pl.Series | None = None
+        if firsts is None:
+            self._ends = [0, frame.height]
+            return
+        reached = [_from(by, first) for first in firsts.iter_rows()]
+        if ascending(frame, self._order or by):
+            self._ends = [0, *(_first(frame, row) for row in reached), frame.height]
+        else:
+            self._part = frame.select(pl.sum_horizontal(r.cast(pl.Int32) for r in reached).alias("part"))["part"]
+
+    def piece(self, number: int) -> pl.DataFrame:
+        """The rows of one range."""
+        if self._ends is not None:
+            first, end = self._ends[number : number + 2]
+            return self._frame if end - first == self._frame.height else self._frame[first:end]
+        rows = self._frame.filter(self._part == number)
+        return rows.sort(self._order, maintain_order=True) if self._order else rows
+
+
+def _first(frame: pl.DataFrame, reached: pl.Expr) -> int:
+    """The first row of a sorted table from which on the condition holds."""
+
+    def holds(row: int) -> bool:
+        return bool(frame[row : row + 1].select(reached).item())
+
+    return bisect_left(range(frame.height), True, key=holds)
+
+
+def _from(by: list[str], key: Sequence[Any]) -> pl.Expr:
+    """Whether a row's key is that key or comes after it; nothing comes before everything."""
+    import polars as pl
+
+    *before, (last, least) = zip(by, key, strict=True)
+    reached = pl.lit(True) if least is None else (pl.col(last) >= pl.lit(least)).fill_null(False)
+    for column, value in reversed(before):
+        cell = pl.col(column)
+        beyond = cell.is_not_null() if value is None else (cell > pl.lit(value)).fill_null(False)
+        reached = beyond | (cell.eq_missing(pl.lit(value)) & reached)
+    return reached
 
 
 def body(

@@ -66,7 +66,8 @@ def work(place: str, number: int) -> list[str] | CbecError:
     """Runs where a task is: one partition from its files into its files. The names of its tables, or the step's refusal."""
     import polars as pl
 
-    function, fitted, shared, settings = _job(place)
+    # Each run of a task has a state of its own: it may learn in it while another thread works.
+    function, fitted, shared, settings = pickle.loads(_job(place))
     given: dict[tuple[str, str], Any] = dict(shared)
     here = _file(Path(place), number, "").parent
     for file in sorted(here.glob("*.parquet")):
@@ -104,5 +105,5 @@ def _file(place: Path, number: int, name: str, mkdir: bool = False) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _job(place: str) -> Any:
-    return pickle.loads((Path(place) / JOB).read_bytes())
+def _job(place: str) -> bytes:
+    return (Path(place) / JOB).read_bytes()

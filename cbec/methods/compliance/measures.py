@@ -15,38 +15,67 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.fixings import Fixings
 
 
+class Resolved:
+    """What the resolutions of a tariff say, as a table that grows with them.
+
+    `table` has a row for each: `rate0`, `expression0`, `measure0` .. of its parts, `one` (the rate where it is one
+    percentage), `refused` (reason code), `bracket`, `several` (parts, or one that is no percentage), `expressed`.
+    """
+
+    def __init__(self, tariff: Tariff) -> None:
+        self._tariff = tariff
+        self.deep = 0
+        self.table = pl.DataFrame()
+        self.terms = duty_value.terms([])
+
+    def grow(self) -> None:
+        """Adds rows for the resolutions that were met since."""
+        fresh = self._tariff.resolutions[self.table.height :]
+        if not fresh:
+            return
+        self.deep = max(self.deep, *(len(r.parts) for r in fresh))
+        parts = [[*r.parts, *[None] * (self.deep - len(r.parts))] for r in fresh]
+        columns: list[pl.Series] = []
+        for i in range(self.deep):
+            held = [p[i] for p in parts]
+            columns += [
+                pl.Series(f"rate{i}", [p and p.rate for p in held], dtype=pl.Int64),
+                pl.Series(f"expression{i}", [p and p.expression for p in held], dtype=pl.Int64),
+                pl.Series(f"measure{i}", [p and p.measure for p in held], dtype=pl.String),
+            ]
+        one = [
+            r.parts[0].rate if len(r.parts) == 1 else (0 if not r.parts and r.problem is None else None) for r in fresh
+        ]
+        expressed = [any(p.expression is not None for p in r.parts) for r in fresh]
+        columns += [
+            pl.Series("one", one, dtype=pl.Int64),
+            pl.Series("refused", [r.problem for r in fresh], dtype=pl.String),
+            pl.Series("bracket", [r.bracket for r in fresh], dtype=pl.Int64),
+            pl.Series(
+                "several", [len(r.parts) > 1 or e for r, e in zip(fresh, expressed, strict=True)], dtype=pl.Boolean
+            ),
+            pl.Series("expressed", expressed, dtype=pl.Boolean),
+        ]
+        self.table = pl.concat([self.table, pl.DataFrame(columns)], how="diagonal", rechunk=True)
+        self.terms = duty_value.terms(self._tariff.expressions)
+
+    def of(self, column: str) -> pl.Expr:
+        """What the column says of each line's `resolution`."""
+        return pl.lit(self.table[column]).gather(pl.col("resolution"))
+
+
 class Applied:
     """The tariff on the lines of one part of a file."""
 
-    def __init__(self, tariff: Tariff, fixings: Fixings, lines: pl.DataFrame) -> None:
+    def __init__(self, resolved: Resolved, fixings: Fixings, lines: pl.DataFrame) -> None:
         """lines: `row`, and of order_lines `net_weight_kg`, `quantities`, `currency`, `day`, with `piece_kg`, `pieces`."""
-        self._tariff, self._fixings, self._lines = tariff, fixings, lines
+        self._resolved, self._fixings, self._lines = resolved, fixings, lines
         self._quantities: pl.DataFrame | None = None
-        self._deep = max((len(r.parts) for r in tariff.resolutions), default=0)
-        parts = [[*r.parts, *[None] * (self._deep - len(r.parts))] for r in tariff.resolutions]
-        columns: dict[str, list[int | None]] = {}
-        for i in range(self._deep):
-            columns[f"rate{i}"] = [None if p[i] is None else p[i].rate for p in parts]  # type: ignore[union-attr]
-            columns[f"expression{i}"] = [None if p[i] is None else p[i].expression for p in parts]  # type: ignore[union-attr]
-        one = [
-            r.parts[0].rate if len(r.parts) == 1 else (0 if not r.parts and r.problem is None else None)
-            for r in tariff.resolutions
-        ]
-        self._table = pl.DataFrame(
-            {
-                **{name: pl.Series(name, cells, dtype=pl.Int64) for name, cells in columns.items()},
-                "one": pl.Series("one", one, dtype=pl.Int64),
-                "refused": pl.Series("refused", [r.problem for r in tariff.resolutions], dtype=pl.String),
-                "bracket": pl.Series("bracket", [r.bracket for r in tariff.resolutions], dtype=pl.Int64),
-            }
-        )
-        self._terms = duty_value.terms(tariff.expressions)
 
     def prepared(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`."""
-        held = {name: pl.lit(self._table[name]).gather(pl.col("resolution")) for name in ("one", "refused", "bracket")}
-        expressed = [any(p.expression is not None for p in r.parts) for r in self._tariff.resolutions]
-        asked = pl.lit(pl.Series(expressed, dtype=pl.Boolean)).gather(pl.col("resolution")).fill_null(False)
+        held = {name: self._resolved.of(name) for name in ("one", "refused", "bracket")}
+        asked = self._resolved.of("expressed").fill_null(False)
         self._lines = self._lines.filter(frame.select(asked.alias("asked"))["asked"])
         plain = pl.col("resolution").is_null() | (held["one"] == FROM_LINE)
         one = pl.when(plain).then("duty_rate").otherwise(held["one"])
@@ -84,10 +113,8 @@ class Applied:
             return frame["one_rate"].alias("rate")
         asked = frame.select("resolution", "duty_rate")[rows]
         total = pl.lit(0, pl.Int64)
-        for i in range(self._deep):
-            rate, expression = (
-                pl.lit(self._table[f"{c}{i}"]).gather(pl.col("resolution")) for c in ("rate", "expression")
-            )
+        for i in range(self._resolved.deep):
+            rate, expression = (self._resolved.of(f"{c}{i}") for c in ("rate", "expression"))
             told = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate).fill_null(0)
             total = pl.when(expression.is_null()).then(total + told)
         return frame["one_rate"].scatter(rows, asked.select(total.alias("rate"))["rate"]).alias("rate")
@@ -97,15 +124,12 @@ class Applied:
 
         frame: lines with `customs`, `digits`, `sign`, whose duty comes from the tariff and is known.
         """
-        many = [len(r.parts) > 1 or any(p.expression is not None for p in r.parts) for r in self._tariff.resolutions]
-        frame = frame.filter(pl.lit(pl.Series(many, dtype=pl.Boolean)).gather(pl.col("resolution")))
+        frame = frame.filter(self._resolved.of("several"))
         if frame.is_empty():
             return pl.DataFrame(schema={"row": frame.schema["row"], "duty_parts": pl.String})
         parts = self._parts(frame)
-        names = [[p.measure for p in r.parts] for r in self._tariff.resolutions]
         told = []
-        for i in range(self._deep):
-            label = pl.Series([n[i] if len(n) > i else None for n in names], dtype=pl.String)
+        for i in range(self._resolved.deep):
             amount = pl.col(f"duty{i}") * pl.col("sign")
             cents = amount.abs() % 100
             sign = pl.when(amount < 0).then(pl.lit("-")).otherwise(pl.lit(""))
@@ -113,7 +137,7 @@ class Applied:
                 sign, (amount.abs() // 100).cast(pl.String), pl.lit("."), cents.cast(pl.String).str.zfill(2)
             )
             money = pl.when(pl.col("digits") == 0).then(amount.cast(pl.String)).otherwise(money)
-            told.append(pl.concat_str(pl.lit(label).gather(pl.col("resolution")), pl.lit(" "), money))
+            told.append(pl.concat_str(self._resolved.of(f"measure{i}"), pl.lit(" "), money))
         joined = frame.hstack([parts[c] for c in parts.columns if c.startswith("duty")]).select(
             "row", pl.concat_str(told, separator="|", ignore_nulls=True).alias("duty_parts")
         )
@@ -124,13 +148,12 @@ class Applied:
         columns: list[pl.Series] = []
         # Lines that are not taxed by the tariff have a resolution too; their customs value may be below 0.
         base = pl.max_horizontal("customs", pl.lit(0, pl.Int64))
-        for i in range(self._deep):
-            rate, expression = (
-                pl.lit(self._table[f"{c}{i}"]).gather(pl.col("resolution")) for c in ("rate", "expression")
-            )
+        for i in range(self._resolved.deep):
+            rate, expression = (self._resolved.of(f"{c}{i}") for c in ("rate", "expression"))
             told = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate)
             columns.append(frame.select(part(base, told).alias(f"duty{i}"))[f"duty{i}"])
-            if self._table[f"expression{i}"].null_count() == self._table.height or self._lines.is_empty():
+            table = self._resolved.table
+            if table[f"expression{i}"].null_count() == table.height or self._lines.is_empty():
                 continue
             asked = frame.select(
                 "row", "digits", base.alias("value"), expression.cast(pl.UInt32).alias("expression"), "duty_kind"
@@ -140,7 +163,7 @@ class Applied:
             asked = asked.join(
                 self._lines.select("row", "currency", "day"), on="row", how="left", maintain_order="left"
             )
-            found = duty_value.evaluate(asked, self._terms, self._held(), self._turned(asked))
+            found = duty_value.evaluate(asked, self._resolved.terms, self._held(), self._turned(asked))
             own = frame.select("row").join(found, on="row", how="left", maintain_order="left")
             columns[-1] = pl.select(pl.coalesce(own["duty"], columns[-1]).alias(f"duty{i}")).to_series()
             columns.append(own["lacking"].alias(f"lacking{i}"))
@@ -164,7 +187,7 @@ class Applied:
 
     def _turned(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Exchange rates of terms in another currency than the line's: row, term_currency, fx."""
-        terms = self._terms.select("expression", "term_currency").drop_nulls().unique()
+        terms = self._resolved.terms.select("expression", "term_currency").drop_nulls().unique()
         rows = asked.join(terms, on="expression").filter(pl.col("term_currency") != pl.col("currency"))
         rows = rows.unique(["row", "term_currency"], maintain_order=True)
         pairs = [self._fixings.pair(a, b) for a, b in rows.select("term_currency", "currency").iter_rows()]

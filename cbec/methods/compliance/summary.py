@@ -63,11 +63,18 @@ def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack]
     return found
 
 
+def _beside(tax: pl.DataFrame, lines: pl.DataFrame, kept: pl.Expr) -> pl.DataFrame:
+    """Lines of the tax table that are `kept`, with what the order lines say; in no order to count on."""
+    # Partitions come back in the order of their keys, which is that of most files.
+    if all(lines[k].equals(tax[k], null_equal=True) for k in KEY):
+        return tax.hstack(lines.drop(KEY)).filter(kept)
+    return lines.join(tax.filter(kept), on=KEY, how="inner", nulls_equal=True)
+
+
 def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]:
-    goods = (pl.col("qty") * pl.col("price")).abs()
-    open_lines = tax.select(*KEY, "currency", "reason_code", "reason").filter(tax["status"] == "UNDETERMINED")
-    value = order_lines.select(*KEY, goods.alias("value"))
-    open_lines = open_lines.join(value, on=KEY, how="left", nulls_equal=True, maintain_order="left")
+    told = tax.select(*KEY, "status", "currency", "reason_code", "reason")
+    open_lines = _beside(told, order_lines.select(*KEY, "qty", "price"), pl.col("status") == "UNDETERMINED")
+    open_lines = open_lines.with_columns((pl.col("qty") * pl.col("price")).abs().alias("value"))
     groups = (
         open_lines.group_by("reason_code", "currency")
         .agg(pl.len(), pl.col("value").sum().cast(pl.Float64), pl.col("reason").min(), pl.col("order_id").min())
@@ -128,14 +135,9 @@ def stale(packs: Sequence[Pack], ship_to: pl.Series | None, as_of: date | None) 
 
 def notes(order_lines: pl.DataFrame, tax: pl.DataFrame, gross: bool) -> list[str]:
     """What was taken for granted, with the number of lines it touches."""
-    lines = order_lines.select(*KEY, "price_includes_tax", "scheme", "marketplace_collects")
     told = tax.select(*KEY, "status", scheme_used="scheme")
-    # Partitions come back in the order of their keys, which is that of most files.
-    if all(lines[k].equals(told[k], null_equal=True) for k in KEY):
-        lines = lines.hstack(told.drop(KEY))
-    else:
-        lines = lines.join(told, on=KEY, nulls_equal=True)
-    lines = lines.filter(pl.col("status") == "OK")
+    lines = order_lines.select(*KEY, "price_includes_tax", "scheme", "marketplace_collects")
+    lines = _beside(told, lines, pl.col("status") == "OK")
     found = []
 
     def note(condition: pl.Expr, text: str) -> None:

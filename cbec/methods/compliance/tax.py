@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance import consignments
+from cbec.methods.compliance import consignments, years
 from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
 from cbec.methods.compliance.codes import runs
 from cbec.methods.compliance.decisions import Decisions
@@ -18,11 +18,10 @@ from cbec.methods.compliance.exact import decimal, part, percent
 from cbec.methods.compliance.facts import Facts
 from cbec.methods.compliance.fixings import Fixings, Money
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
-from cbec.methods.compliance.measures import Applied
+from cbec.methods.compliance.measures import Applied, Resolved
 from cbec.methods.compliance.tariff import Tariff
 from cbec.methods.compliance.waivers import allowed, in_steps, replaced, untaxed, waived
 from cbec.methods.compliance.words import REDUCED, Words
-from cbec.methods.compliance.years import by_order, spent
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
@@ -42,57 +41,37 @@ def compute(
     gross: bool = False,
     language: str = "en",
     part_size: int = PART,
-    years: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Tax and duty of every order line.
 
     order_lines, products, rates, tariff: tables of those names. gross: whether prices include tax where a line does
     not say. Returns the table `tax` in the order of the lines, money Decimal in the line's currency, with `reason`
     told in `language`. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
-    the parts changes nothing of the answer. years: what buyers spent (`years.by_order`), all that the lines of one
-    order take from those of others; a caller who has it may give the lines in parts of whole orders.
+    the parts changes nothing of the answer.
     Raises InputRejected for a missing exchange rate, UsageFault where two rules contradict each other.
     """
-    if order_lines.is_empty():  # the columns of an answer, and no row
-        return compute(order_lines.clear(1), products, rates, book, gross=gross, language=language).clear()
-    starts, together = runs(order_lines["order_id"])
-    order: pl.Series | None = None
-    if not together:
-        order = order_lines["order_id"].arg_sort()
-        starts, _ = runs(order_lines["order_id"].gather(order))
-    run = _Run(order_lines, products, rates, tariff, book, gross, language)
-    if years is None:
-        years = by_order(order_lines, Fixings(rates), book)
-    order_lines = order_lines.with_columns(spent(order_lines, book, years))
-    heads = starts.arg_true()
-    cuts, at = [0], 0
-    while len(heads) and order_lines.height - at > part_size:
-        after = heads.search_sorted(at + part_size)
-        at = int(heads[after]) if after < len(heads) else order_lines.height
-        cuts.append(at)
-    ends = [*cuts[1:], order_lines.height]
-    # Lines of one order are brought together part by part, so that no second copy of the file is held.
-    parts = [
-        run.part(order_lines[a:b] if order is None else order_lines[order[a:b]], starts[a:b])
-        for a, b in zip(cuts, ends, strict=True)
-    ]
-    told = pl.concat(parts, rechunk=False)
-    return told if order is None else told[order.arg_sort()]
+    run = Run(order_lines, products, rates, book, tariff=tariff, gross=gross, language=language)
+    return run.told(order_lines, years.by_order(order_lines, Fixings(rates), book), part_size)
 
 
-class _Run:
-    """One file of lines: what is known of it as a whole, and what its parts have in common."""
+class Run:
+    """One file of lines: what is known of it as a whole, and what its parts have in common.
+
+    It learns while it answers, so that one thread at a time may ask it; what it has learnt changes no answer.
+    """
 
     def __init__(
         self,
         lines: pl.DataFrame,
         products: pl.DataFrame | None,
         rates: pl.DataFrame | None,
-        tariff: pl.DataFrame | None,
         book: Rulebook,
-        gross: bool,
-        language: str,
+        *,
+        tariff: pl.DataFrame | None = None,
+        gross: bool = False,
+        language: str = "en",
     ) -> None:
+        """lines: all lines that will be asked about. The rest as `compute` takes it."""
         self._book, self._products = book, products
         self._gross = gross
         self._facts = Facts(lines, products, book)
@@ -100,11 +79,39 @@ class _Run:
         self._fixings = Fixings(rates)
         self._money = Money(lines["currency"], self._fixings, book)
         self._tariff = Tariff(tariff, self._facts, book)
+        self._resolved = Resolved(self._tariff)
         self._words = Words(self._decisions, self._tariff, book, language)
         self._days = book.periods.lookup(lines["date"])
 
-    def part(self, lines: pl.DataFrame, starts: pl.Series) -> pl.DataFrame:
-        """The answer for some whole orders."""
+    def told(self, lines: pl.DataFrame, spent: pl.DataFrame | None, part_size: int = PART) -> pl.DataFrame:
+        """What `compute` returns, for some whole orders of the file, in the order of their lines.
+
+        spent: what buyers spent (`years.by_order`), all that the lines of one order take from those of others.
+        """
+        if lines.is_empty():  # the columns of an answer, and no row
+            return self.told(lines.clear(1), None).clear()
+        starts, together = runs(lines["order_id"])
+        order: pl.Series | None = None
+        if not together:
+            order = lines["order_id"].arg_sort()
+            starts, _ = runs(lines["order_id"].gather(order))
+        lines = lines.with_columns(years.spent(lines, self._book, spent))
+        heads = starts.arg_true()
+        cuts, at = [0], 0
+        while lines.height - at > part_size:
+            after = heads.search_sorted(at + part_size)
+            at = int(heads[after]) if after < len(heads) else lines.height
+            cuts.append(at)
+        ends = [*cuts[1:], lines.height]
+        # Lines of one order are brought together part by part, so that no second copy of the file is held.
+        parts = [
+            self._part(lines[a:b] if order is None else lines[order[a:b]], starts[a:b])
+            for a, b in zip(cuts, ends, strict=True)
+        ]
+        told = pl.concat(parts, rechunk=False)
+        return told if order is None else told[order.arg_sort()]
+
+    def _part(self, lines: pl.DataFrame, starts: pl.Series) -> pl.DataFrame:
         lines = with_products(lines, self._products)
         run = (starts.cast(pl.Int64).cum_sum() - 1).alias("run")
         lines = lines.with_columns(run).with_row_index("row")
@@ -156,7 +163,8 @@ class _Run:
         number = self._tariff.number(sought, self._decisions.cells)
         frame = frame.with_columns(_scattered("resolution", frame.height, rows, number))
         told = lines.select("row", "net_weight_kg", "quantities", "currency", "piece_kg")
-        applied = Applied(self._tariff, self._fixings, told.with_columns(frame["pieces"], frame["day"]))
+        self._resolved.grow()
+        applied = Applied(self._resolved, self._fixings, told.with_columns(frame["pieces"], frame["day"]))
         return applied.prepared(frame), applied
 
     def _imports(self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:

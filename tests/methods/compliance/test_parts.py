@@ -13,7 +13,7 @@ from support.taxed import book, order_lines, packaged, rates, tariff
 from cbec.methods.compliance import summary
 from cbec.methods.compliance.fixings import Fixings
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
-from cbec.methods.compliance.tax import compute
+from cbec.methods.compliance.tax import Run, compute
 from cbec.methods.compliance.years import by_order
 
 PER_EURO = {
@@ -93,7 +93,7 @@ def test_parts_shuffled_lines_and_single_orders_give_the_same_table() -> None:
     years = by_order(lines, Fixings(FIXINGS), book())
 
     def taxed(some: pl.DataFrame, **more: Any) -> pl.DataFrame:
-        return compute(some, None, FIXINGS, book(), tariff=DUTIES, years=years, **more)
+        return Run(some, None, FIXINGS, book(), tariff=DUTIES).told(some, years, **more)
 
     told = taxed(lines)
     key = ["order_id", "line"]
