@@ -87,7 +87,7 @@ def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_sile
     told = result.tables["tax"]
     assert told["flags"].to_list() == ["reduced_rate", "reduced_rate", None]
     assert told["reason"][0].endswith(
-        "A reduced rate may apply to goods of this kind; the rule pack holds only the standard rate of PL for them."
+        "for what the line tells of them (hs_code, category) the rule pack holds only the standard rate of PL."
     )
     assert told["reason"][2].endswith("is charged by the seller.")
 

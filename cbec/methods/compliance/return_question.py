@@ -11,6 +11,7 @@ from cbec.core.errors import UsageFault
 from cbec.methods.compliance import filing_rules, periods
 from cbec.methods.compliance.cells import columns, frame
 from cbec.methods.compliance.filing_rates import conversions
+from cbec.methods.compliance.invoice_totals import decimals, rounded
 from cbec.methods.compliance.questions import Question
 from cbec.methods.compliance.returns import (
     EVERY_KIND,
@@ -81,9 +82,19 @@ def _sum(line: Mapping[str, Any], rule: ReturnRule, currency: str, given: Mappin
         fixings = frame(given.get("rates") or [], tables.get("rates"))
         factor = conversions([(own, currency, end, True)], fixings)[own, currency, end]
     return Sum(
-        line.get("country"), (line.get("net") or ZERO) * factor, (line.get("tax") or ZERO) * factor, 1, "goods", line.get("dispatch"),
+        line.get("country"), (line.get("net") or ZERO) * factor, _tax(line, own) * factor, 1, "goods", line.get("dispatch"),
         rate=None if corrected else line.get("rate"), corrected=corrected,
     )  # fmt: skip
+
+
+def _tax(line: Mapping[str, Any], currency: str) -> Decimal:
+    """The tax of a line where told, else its rate of the net amount."""
+    tax, net, rate = (line.get(name) for name in ("tax", "net", "rate"))
+    if tax is not None:
+        return Decimal(tax)
+    if net is None or rate is None:
+        raise UsageFault("lines: a line needs its tax, or net and rate")
+    return rounded(net * rate / 100, decimals(currency))
 
 
 def _purchases(given: Mapping[str, Any]) -> Purchases:
@@ -101,8 +112,7 @@ def _boxes(given: Mapping[str, Any]) -> dict[str, Any]:
     """Boxes 1 to 9, from boxes 1, 2, 4 and 6 to 9, or from sales (`lines`) and `purchases`."""
     if given.get("lines") or given.get("purchases"):
         sums = [
-            Sum(line.get("country"), line.get("net") or ZERO, line.get("tax") or ZERO, 1)
-            for line in given.get("lines") or []
+            Sum(line.get("country"), line.get("net") or ZERO, _tax(line, "GBP"), 1) for line in given.get("lines") or []
         ]
         boxes = {row.box: row.amount for row in gb_rows(sums, _purchases(given)) if row.box.isdigit()}
     else:
