@@ -266,7 +266,8 @@ def watch(
 ) -> Result:
     """Where sales come near a registration threshold, passed it, and by when to register.
 
-    A threshold that is passed without a registration is a finding of severity high.
+    A threshold that is passed without a registration is a finding of severity high; so are goods that a seller from
+    elsewhere sends from a member state of the European Union without a registration there.
     """
     from cbec.core.errors import InputRejected
     from cbec.methods.compliance import filing_rules, packs, watched
@@ -279,7 +280,7 @@ def watch(
         {"registration_watch": table},
         money="a registration moves money only with the sales after it",
         metrics=watched.metrics(table),
-        findings=watched.findings(table),
+        findings=[*watched.findings(table), *watched.stock(order_lines, loaded, registrations, s.as_of)],
         notes=watched.notes(order_lines, tax, s.as_of),
     )
 

@@ -207,6 +207,46 @@ def findings(watch: pl.DataFrame) -> list[Finding]:
     return found
 
 
+def stock(
+    order_lines: pl.DataFrame, packs: Sequence[Pack], registrations: pl.DataFrame | None, as_of: date
+) -> list[Finding]:
+    """Member states of the Union from which a seller of another country sends goods without a registration there (high).
+
+    Stock in a state has to be registered there, whatever is sold and whoever accounts for it (Zmartly, "Amazon seller
+    EU VAT registration", 7 April 2026: "an immediate obligation to be VAT registered there, with no sales threshold to
+    cross first"; Avalara on Amazon warehouses: "You will need to immediately VAT register in the country of the
+    warehouse").
+    """
+    where = filing_lines.places(packs)
+    union = sorted(where.countries("EU"))
+    told = order_lines.select(
+        "order_id",
+        "seller_country",
+        pl.col("ship_from").replace(where.country).alias("state"),
+        pl.col("seller_country").replace(where.country).alias("home"),
+    ).filter(pl.col("state").is_in(union) & pl.col("home").is_not_null() & (pl.col("home") != pl.col("state")))
+    rows = told.group_by("state", "seller_country").agg(pl.len(), pl.col("order_id").min())
+    held = {
+        row["country"]
+        for row in ([] if registrations is None else registrations.to_dicts())
+        if row["scheme"] == "VAT"
+        and (row.get("valid_from") is None or row["valid_from"] <= as_of)
+        and (row.get("valid_to") is None or row["valid_to"] >= as_of)
+    }
+    return [
+        Finding(
+            f"stock:{state}:{seller}",
+            "high",
+            state,
+            "stock_unregistered",
+            f"{lines} line{'s' if lines != 1 else ''} of a seller in {seller} left {state}, e.g. order {order}, and no VAT "
+            f"registration there is told: stock in a member state has to be registered there, whatever is sold",
+        )
+        for state, seller, lines, order in rows.sort("state", "seller_country").iter_rows()
+        if state not in held
+    ]
+
+
 def metrics(watch: pl.DataFrame) -> dict[str, float | int | str | None]:
     """Thresholds by verdict, and the nearest last day to register."""
     counts = dict(watch.group_by("verdict").len().iter_rows())

@@ -181,3 +181,23 @@ def test_four_fifths_of_a_threshold_are_told_whatever_the_pace() -> None:
         table = watched.table(lines, packaged(), filing_rules.registrations(), DAY, compute(lines, None, None, book()))
         assert table["verdict"].to_list() == ["below"]
         assert [f.rule for f in watched.findings(table)] == rules
+
+
+def test_stock_in_a_member_state_without_a_registration_there() -> None:
+    sold = {"date": DAY, "price": 10, "ship_to": "DE"}
+    lines = order_lines(
+        [
+            sold | {"ship_from": "DE", "seller_country": "CN", "marketplace_collects": True},
+            sold | {"ship_from": "PL", "seller_country": "CN"},
+            sold | {"ship_from": "PL", "seller_country": "CN"},
+            sold | {"ship_from": "FR", "seller_country": "FR"},
+            sold | {"ship_from": "MC", "seller_country": "FR"},
+            sold | {"ship_from": "CN", "seller_country": "CN"},
+            sold | {"ship_from": "NL"},
+        ]
+    )
+    told = watched.stock(lines, packaged(), None, DAY)
+    assert [(f.finding_id, f.severity) for f in told] == [("stock:DE:CN", "high"), ("stock:PL:CN", "high")]
+    assert told[1].message.startswith("2 lines of a seller in CN left PL, e.g. order O1,")
+    held = registrations({"scheme": "VAT", "country": "PL"}, {"scheme": "OSS", "country": "DE"})
+    assert [f.entity for f in watched.stock(lines, packaged(), held, DAY)] == ["DE"]
