@@ -180,13 +180,22 @@ class _Reader:
             rates=tuple(
                 {"date": rows[0].get("date")} | row(r, fixings, f"{where}: rates") for r in raw.get("rates") or []
             ),
-            tariff=tuple(self._place(pack) | row(r, duties, f"{where}: tariff") for r in raw.get("tariff") or []),
+            tariff=self._tariff(pack, [row(r, duties, f"{where}: tariff") for r in raw.get("tariff") or []]),
             lines=tuple(rows),
             expect=tuple(expected),
             export=tuple(exported),
             sums=sums,
             **basic,
         )
+
+    def _tariff(self, pack: str | None, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """The tariff of a case is the whole of it: a measure of which it has no row is owed on nothing."""
+        place = self._place(pack)
+        told = [place | entry for entry in rows]
+        rules = [rule for own in self._packs if own.id == pack for rule in own.of("measure")]
+        listed = {str(rule.measure) for rule in rules} - {str(rule.measure) for rule in rules if rule.values}
+        absent = listed - {entry["measure"] for entry in told} if told else set()
+        return (*told, *(place | {"hs_code": "", "measure": measure, "duty": "Free"} for measure in sorted(absent)))
 
     def _place(self, pack: str | None) -> dict[str, Any]:
         """What a row of a tariff need not say: the ordinary duty of the pack's territory, at any time."""

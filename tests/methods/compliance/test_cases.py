@@ -256,6 +256,19 @@ cases:
     assert got["no-definition", "q1"][0].startswith("no answer: no rule pack tells how JP")
 
 
+def test_the_tariff_of_a_case_is_the_whole_of_it() -> None:
+    text = """
+pack: us
+cases:
+  - case: bag
+    tariff: [{hs_code: "4202", duty: 6.8%}]
+    given: {date: 2026-08-01, ship_from: CN, ship_to: US, origin: CN, hs_code: "420221", price: 1000.00}
+    expect: {duty: 68.00}
+"""
+    assert _run(text).table["passed"].all()
+    assert _run(text.replace('tariff: [{hs_code: "4202", duty: 6.8%}]', "note: none")).table["got"].to_list() == [None]
+
+
 def test_money_of_a_limit_in_another_currency_needs_no_rate_to_the_packs_own() -> None:
     text = """
 pack: kr
