@@ -188,7 +188,7 @@ class _Reader:
             **basic,
         )
 
-    def _tariff(self, pack: str | None, rows: Sequence[Row]) -> tuple[Row, ...]:
+    def _tariff(self, pack: str | None, rows: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
         """The tariff of a case is the whole of it: a measure of which it has no row is owed on nothing."""
         place = self._place(pack)
         told = [place | entry for entry in rows]
