@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -85,6 +86,8 @@ def _process(folder: Path, number: int, reading: int) -> list[str] | CbecError:
     with said.open("wb") as output:
         code = children.run(words, Path.cwd(), output, reading, dict.fromkeys(THREADS, "1"))
     answer = _answer(folder, number)
+    if children.ending.is_set():  # this process is being ended, and the watcher says with which status
+        threading.Event().wait()
     if code == 0 and answer.exists():
         outcome: list[str] | CbecError = pickle.loads(answer.read_bytes())
         return outcome

@@ -163,7 +163,7 @@ def _stream_ndjson(table: Stored, target: IO[bytes]) -> None:
         piece.write_ndjson(target)
 
 
-#: Kinds of file that are written without the table ever being whole, to the bytes that the whole would give.
+#: Kinds of file that are written without the table ever being whole, to the bytes that the whole would give (gzip: unpacked).
 _STREAMS: dict[str, Callable[[Stored, IO[bytes]], None]] = {
     "parquet": _stream_parquet,
     "csv": lambda s, t: _stream_text(s, t, ","),

@@ -301,6 +301,12 @@ def lead_times(days: Floats, sd: Floats) -> tuple[Floats, Floats]:
     random = (sd > 0) & (days > 0)
     if not random.any():
         return days[:, None], np.ones((len(days), 1))
+    # Few policies hold for many items: the quantiles of each pair are worked out once.
+    pairs, which = np.unique(np.stack([days, sd], 1), axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    if len(pairs) < len(days):
+        middle, weight = lead_times(pairs[:, 0], pairs[:, 1])
+        return middle[which], weight[which]
     spread = np.where(random, sd, 1.0)
     shape, scale = np.where(random, days / spread, 1.0) ** 2, spread**2 / np.where(random, days, 1.0)
     low, high = (special.gammaincinv(shape, p) for p in (0.001, 0.999))

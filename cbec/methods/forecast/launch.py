@@ -91,11 +91,11 @@ def coming(
     They are forecast where their analogue sells, or where the SKUs of their category do. Only for series of SKU and market.
     """
     keys = history.series_keys(by)
-    if set(keys) - {"sku", "market"} or "sku" not in keys:
+    if set(keys) - {"sku", "market"} or "sku" not in keys or (products is None and not like):
         return sales
     sold = sales.filter(pl.col("date").cast(pl.Date) <= as_of)
     sold = _completed(sold, market=pl.String)
-    known = set(sold["sku"])
+    known = set(sold["sku"].unique())
     for new, old in like.items():
         if old not in known:
             raise UsageFault(

@@ -68,9 +68,17 @@ class Season:
 
     def out_of(self, y: Floats) -> Floats:
         """Histories without their season."""
-        at = np.arange(-y.shape[1], 0) % self.factor.shape[1]
+        width, m = y.shape[1], self.factor.shape[1]
         divisor = np.where(self.factor < CLOSED, np.nan, self.factor)
-        return np.asarray(y / divisor[:, at] - self.shift[:, at])
+        if m == 1:
+            return np.asarray(y / divisor - self.shift)
+        out, shifted = np.empty(y.shape), bool(self.shift.any())
+        for end in range(width, 0, -m):  # season by season from the end: no copy of the indices as long as the history
+            here, there = slice(max(end - m, 0), end), slice(max(m - end, 0), m)
+            np.divide(y[:, here], divisor[:, there], out=out[:, here])
+            if shifted:
+                out[:, here] -= self.shift[:, there]
+        return out
 
     def into(self, forecast: Floats) -> Floats:
         """Forecasts with their season."""
