@@ -273,10 +273,10 @@ def notes(filing: Filing, rules: Sequence[ReturnRule]) -> list[str]:
     found = []
     if counts.get("other_party"):
         found.append(
-            f"{counts['other_party']} lines of the period are accounted for by others (marketplace, customs, carrier, buyer) or bear no tax"
+            f"lines of the period that others account for (marketplace, customs, carrier, buyer) or that bear no tax: {counts['other_party']}"
         )
     if counts.get("other_period"):
-        found.append(f"{counts['other_period']} lines lie outside the periods of the returns within {asked.name}")
+        found.append(f"lines outside the periods of the returns within {asked.name}: {counts['other_period']}")
     touched = set(filing.lines["rule"].drop_nulls().to_list())
     lacking = [rule.title for i, rule in enumerate(rules) if i in touched and not within(asked, rule)]
     if lacking:
