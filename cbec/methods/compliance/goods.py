@@ -186,7 +186,8 @@ class _Classes:
         return (goods if not partly and (country, goods) in self._rated else None), rule_id
 
     def _of(self, rule: Rule, country: str) -> bool:
-        return rule.country == country or (rule.country is None and country not in self._closed)
+        # A country is closed as to rates; classes that conditions name hold there too.
+        return rule.country == country or (rule.country is None and (country not in self._closed or not rule.hint))
 
 
 def _pattern(words: Sequence[str]) -> str:
