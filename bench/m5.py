@@ -21,6 +21,7 @@ from harness import ROOT, Table, data_folder, timed
 
 sys.path.insert(0, str(ROOT))
 
+from cbec.core import parts
 from cbec.forecast import Demand, demand
 
 H, FIRST = 28, date(2015, 3, 3)
@@ -89,7 +90,7 @@ def window(evaluator: Any, back: int) -> tuple[np.ndarray, float, str]:
     return (
         whole["mean"].fill_null(0.0).to_numpy().reshape(-1, H),
         seconds,
-        "; ".join([", ".join(f"{m} {n}" for m, n in shares.rows()), *result.notes]),
+        "; ".join([", ".join(f"{m} {n}" for m, n in shares.rows()), *parts.heard(result.tables["told"])[0]["notes"]]),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ from hypothesis import strategies as st
 from support.answered import answered
 from support.taxed import order_lines, rates
 
-from cbec import tables
+from cbec import forecast, tables
 from cbec.compliance import Tax
 from cbec.core import check, delivery, engine, files, pieces, runner, staging
-from cbec.core.command import Command, Common, Result, find
+from cbec.core.command import Command, Common, Parts, Result, find
 from cbec.core.console import Console
 from cbec.core.errors import EnvironmentFailed, ExitStatus, InputRejected, UsageFault
+from cbec.core.writing import Stored
 
 distributed = pytest.importorskip("distributed", reason="the extra cbec[cluster] is not installed")
 import dask  # noqa: E402
@@ -230,6 +232,24 @@ def test_a_whole_run_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.M
         there = run("there", "shuffled.parquet", f"{where}{tmp_path}")
     assert here.keys() >= {"tax.parquet", "tax.csv", "exports.csv", "findings.csv", "summary.json", "report.html"}
     assert there == here
+
+
+def test_a_catalogue_in_parts_is_forecast_to_the_same_bytes_on_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "Parts", partial(Parts, size=2, over=2))
+    rows = [(DAY + timedelta(days=d), f"S{n}", "DE", float((d * n) % 7)) for n in range(1, 5) for d in range(60)]
+    sales = pl.DataFrame(rows, schema=["date", "sku", "market", "units"], orient="row")
+    command, asked = find("forecast", "demand"), forecast.Demand(as_of=DAY + timedelta(days=59), horizon=5)
+    given = {i.table: None for i in command.inputs} | {"sales": sales}
+    with workers(1) as where, engine.opened(f"{where}{tmp_path}", lambda _: None) as place:
+        there = engine.answer(command, given, asked, place)
+        table = there.tables["forecast"]
+        assert isinstance(table, Stored) and len(table.files) == 2
+        made = table.frame()
+    here = engine.answer(command, given, asked, engine.here)
+    assert made.equals(check.conform(tables.get("forecast"), here.tables["forecast"]))
+    assert (there.metrics, there.findings, there.notes) == (here.metrics, here.findings, here.notes)
 
 
 def test_a_refusal_is_that_of_the_first_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

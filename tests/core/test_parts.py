@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -259,6 +260,22 @@ def test_a_process_that_is_killed_ends_the_run(
     sales().write_parquet(tmp_path / "sales.parquet")
     assert run(tmp_path) is ExitStatus.ENVIRONMENT
     assert "the process of part 1 was killed" in capsys.readouterr().err
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def failed(words: list[str], folder: Path, output: IO[bytes], *_: object) -> int:
+    output.write(b"Traceback (most recent call last):\nValueError: no such luck")
+    return 1
+
+
+def test_a_mistake_of_ours_in_a_part_is_told_as_one(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(children, "run", failed)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    sales().write_parquet(tmp_path / "sales.parquet")
+    assert run(tmp_path) is ExitStatus.BUG
+    assert "part 1: ValueError: no such luck" in capsys.readouterr().err
     assert not (tmp_path / "out.parquet").exists()
 
 

@@ -276,7 +276,7 @@ def finish(
 ) -> Panel:
     """Trim what lies before the first sale, find what is delisted, classify."""
     width = units.shape[1]
-    sold = np.nan_to_num(units) > 0
+    sold = units > 0
     any_sold = sold.any(1)
     first = np.where(any_sold, sold.argmax(1), width)
     last = np.where(any_sold, width - 1 - sold[:, ::-1].argmax(1), -1)
@@ -436,7 +436,7 @@ def delisted(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: in
     columns = np.arange(width)
     known = ~np.isnan(units)
     quiet = (known & (columns > last[:, None])).sum(1)
-    sales = (np.nan_to_num(units) > 0).sum(1)
+    sales = (units > 0).sum(1)
     share = np.clip(sales / np.maximum(last - first + 1, 1), 1e-9, 0.99)
     patience = np.log(UNLIKELY) / np.log1p(-share)
     return np.asarray((last >= 0) & (quiet >= np.maximum(silence, patience)))

@@ -33,6 +33,11 @@ def born(y: Floats) -> NDArray[np.int64]:
     return first
 
 
+def zeroed(y: Floats) -> Floats:
+    """NaN as 0; nan_to_num looks for infinities too, which no history has, and takes three times as long."""
+    return np.where(np.isnan(y), 0.0, y)
+
+
 def carried(y: Floats) -> Floats:
     """Masked periods filled with the last known one (those before the first sale stay NaN)."""
     known = ~np.isnan(y)
@@ -217,7 +222,7 @@ def damped_trend(y: Floats, h: int) -> Floats:
     order = np.argsort(born(y), kind="stable")  # oldest first: the living ones are a leading slice
     first = born(y)[order]
     missing = np.isnan(y[order].T)
-    value = np.ascontiguousarray(np.nan_to_num(carried(y)[order].T))
+    value = np.ascontiguousarray(zeroed(carried(y)[order].T))
     start = sum(value[np.minimum(first + k, width - 1), np.arange(count)] for k in range(3)) / 3
     level = np.repeat(start[None, :], len(grid), 0)
     trend, loss = np.zeros_like(level), np.zeros_like(level)

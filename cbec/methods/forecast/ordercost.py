@@ -7,6 +7,7 @@ placing an order. Before the order arrives nothing can be changed any more, so t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,17 +55,23 @@ class Costing:
         arrive. A random lead time counts by the two moments of its demand.
         """
         lead, whole = self.plan.lead, self.plan.whole
-        at_lead = self.held.free + self.held.coming(self.terms.lead)
-        before = counts.shortage(at_lead, lead.mean, lead.var)
+        at_lead, before, days = self._until_arrival
         after = counts.shortage(self.plan.position + order, whole.mean, whole.var)
         waiting = counts.shortage(at_lead + order, lead.mean, lead.var)
         short = before + np.maximum(after - waiting, 0.0)
-        days = self._stock_days(np.zeros_like(order), self.terms.lead, np.zeros_like(order))
         days = days + self._stock_days(self.terms.lead, self.terms.review, order)
         holding = self._per_day * days
         # A lot that lasts for several reviews is paid for by each of them.
         placing = self.terms.order_cost * self.terms.review / self.plan.cycle * (order > 0)
         return Outcome(holding + self.prices.shortage * short + placing, holding, short)
+
+    @cached_property
+    def _until_arrival(self) -> tuple[Floats, Floats, Floats]:
+        """What no order changes any more: stock at the end of the lead time, units short by then, stock times days."""
+        at_lead = self.held.free + self.held.coming(self.terms.lead)
+        lead, none = self.plan.lead, np.zeros_like(self.held.free)
+        short = counts.shortage(at_lead, lead.mean, lead.var)
+        return at_lead, short, self._stock_days(none, self.terms.lead, none)
 
     @property
     def _per_day(self) -> Floats:

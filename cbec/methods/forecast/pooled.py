@@ -152,7 +152,7 @@ def lifted(level: Floats, sure: Floats, single: Floats, mean: Floats, bulk: Floa
     use = np.stack(sums).min(0) > 0
     own, one, other = (np.where(use, x, 1.0) for x in sums)
     more = np.where(use, bulk.sum(1), 0.0)
-    count = (np.nan_to_num(mean) > 0).sum(1)
+    count = (mean > 0).sum(1)
     trust = count / (count + FEW)
     factor = (1 + more / other) * (np.sqrt(one * other) / own) ** (1 - sure)
     return np.asarray(level * (factor**trust)[:, None])
@@ -175,7 +175,7 @@ def _lesson(known: Floats, flat: Floats, cut: int, back: int, reach: int, freque
     past[:, back:], raw[:, back:] = flat[:, : width - back], known[:, : width - back]
     after = flat[:, width - back : width - back + reach]
     there = ~np.isnan(after)
-    enough = there.any(1) & ((np.nan_to_num(raw) > 0).sum(1) >= least)
+    enough = there.any(1) & ((raw > 0).sum(1) >= least)
     rate = np.where(enough, np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
     mean = np.nan_to_num(local.window_mean(past, 1, periods.LONG[frequency])[:, 0])
     return Lesson(features(past, frequency, cut + back), rate, mean, _silent(raw, frequency))
@@ -184,7 +184,7 @@ def _lesson(known: Floats, flat: Floats, cut: int, back: int, reach: int, freque
 def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:
     """Which histories count as delisted."""
     width = y.shape[1]
-    sold = np.nan_to_num(y) > 0
+    sold = y > 0
     first = np.where(sold.any(1), sold.argmax(1), width)
     last = np.where(sold.any(1), width - 1 - sold[:, ::-1].argmax(1), -1)
     return history.delisted(y, first, last, periods.SILENCE[frequency])

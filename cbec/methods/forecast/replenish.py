@@ -76,7 +76,8 @@ def choices(case: Case) -> Choices:
     known = ~np.isnan(seller)
     theirs = Outcome(*(np.where(known, a, np.nan) for a in (theirs.cost, theirs.holding, theirs.short)))
     sd = costing.spread(case.plan.order, np.where(known, seller, case.plan.order))
-    ours, uncut = costing.of(case.plan.order), costing.of(case.wanted)
+    ours = costing.of(case.plan.order)
+    uncut = ours if np.array_equal(case.wanted, case.plan.order) else costing.of(case.wanted)
     firm = case.firm.item
     ours, uncut = (_instead(way, firm, case.firm.cost) for way in (ours, uncut))
     return Choices(seller, ours, _instead(theirs, firm, case.firm.simple), costing.of(np.zeros_like(at)), uncut, sd)

@@ -152,14 +152,14 @@ def _roll(
     season: seasonal.Seasons = seasonal.nested(stack, panel.season, around, recency, panel.group)
     if panel.frequency == "D":
         season = monthdays.within(season, stack, panel.ordinals, back, h, panel.group)
-    sales = (np.nan_to_num(stack) > 0).sum(2)
+    sales = (stack > 0).sum(2)
     least = usual_least(sales[0])
     level, sure = pooled.levels(stack, season, back, h, panel.frequency, least)
     out: dict[str, Floats] = {}
     mse, moments, pool = np.empty(len(y)), np.empty((3, len(y))), np.empty(len(y))
     mean, bulk = np.empty(len(y)), np.zeros(len(y))
     flat = np.empty((len(y), h))
-    excess = np.nan_to_num(views(panel.excess, back)).reshape(-1, width)
+    excess = local.zeroed(views(panel.excess, back)).reshape(-1, width)
     blocks = [slice(start, start + BLOCK) for start in range(0, len(y), BLOCK)]  # that stay in the cache
     for rows in blocks:
         part = season.of(rows)
@@ -293,7 +293,7 @@ def _pool(y: Floats, level: Floats, noise: Floats, frequency: str) -> Floats:
     most = least + (MOST - least) * few
     loud = most * np.clip((noise - QUIET) / (NOISY - QUIET), 0.0, 1.0)
     life = (~np.isnan(y)).sum(1)
-    rare = np.clip((life / np.maximum((np.nan_to_num(y) > 0).sum(1), 1) - DENSE) / (SPARSE - DENSE), 0.0, 1.0)
+    rare = np.clip((life / np.maximum((y > 0).sum(1), 1) - DENSE) / (SPARSE - DENSE), 0.0, 1.0)
     new = np.clip(2 - life / periods.YOUNG[frequency], 0.0, 1.0)
     return np.asarray(np.maximum(loud, np.maximum(rare, new)))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast.local import akaike, born, carried
+from cbec.methods.forecast.local import akaike, born, carried, zeroed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def theta(
     order = np.argsort(born(y), kind="stable")  # oldest first: the living ones are a leading slice
     first = born(y)[order]
     known = ~np.isnan(y[order].T)
-    filled = np.ascontiguousarray(np.nan_to_num(carried(y)[order].T))
+    filled = np.ascontiguousarray(zeroed(carried(y)[order].T))
     a = np.array(alphas)[:, None]
     grid = len(alphas)
     level, decay = np.zeros((grid, count)), np.ones((grid, count))
