@@ -44,13 +44,13 @@ def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mappin
     """What all lines add up to."""
     from cbec.methods.compliance import summary
 
-    table, packs = tables["tax"], state["book"].packs
+    due = tables["_due"]
     return Result(
-        tables,
-        money=summary.headline(table),
-        metrics=summary.metrics(table),
-        findings=summary.findings(table, order_lines, packs, s.as_of),
-        notes=summary.notes(order_lines, table, s.price_basis == "gross"),
+        {name: table for name, table in tables.items() if name not in summary.ADDED},
+        money=summary.headline(due),
+        metrics=summary.metrics(due),
+        findings=summary.findings(tables, order_lines["ship_to"], state["book"].packs, s.as_of),
+        notes=summary.notes(tables["_assumed"], s.price_basis == "gross"),
     )
 
 
@@ -72,10 +72,11 @@ def tax(
     the customs regime of sales whose goods leave a country with export rules (China). category_codes: the customs code,
     or its beginning, of your own categories, by which rates are found where neither line nor product tells a code.
     """
-    from cbec.methods.compliance import exports
+    from cbec.methods.compliance import exports, summary
 
     table = state["run"].told(order_lines, state["years"])
-    return Result({"tax": table, "exports": exports.leaving(order_lines, state["book"], s.language)})
+    left = exports.leaving(order_lines, state["book"], s.language)
+    return Result({"tax": table, "exports": left} | summary.added(table, order_lines))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,61 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
 
 
-KEY = ["order_id", "line"]
+REGISTERED = ("IOSS", "OSS")
+ADDED = ("_due", "_open", "_reduced", "_outside", "_assumed")
+"""Tables of what lines add up to. Each part of a file has its own; one below the other they are those of the file."""
 
 
-def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
+def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The tables `ADDED` of some lines and their tax, row by row beside each other; all else here is told of these."""
+    money = tax.select("status", "currency", "collected_by", "tax", "duty", "total", "flags")
+    due = money.group_by("status", "currency", "collected_by").agg(
+        pl.len().alias("lines"), pl.col("flags").count().alias("flagged"), pl.col("tax", "duty", "total").sum()
+    )
+    rows = (tax["status"] == "UNDETERMINED").arg_true()
+    goods = order_lines.select((pl.col("qty") * pl.col("price")).abs().alias("value"))[rows]
+    unknown = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(goods)
+    gaps = unknown.group_by("reason_code", "currency").agg(
+        pl.len().alias("lines"), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min()
+    )
+    flagged = tax.select("order_id", "ship_to", "currency", "tax_base", "tax", "flags").filter(
+        tax["flags"].is_not_null()
+    )
+    reduced = (
+        flagged.filter(pl.col("flags").str.split("|").list.contains(REDUCED))
+        .group_by("ship_to", "currency")
+        .agg(pl.len().alias("lines"), pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
+    )
+    away = pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
+    outside = tax.select("ship_to", "reason_code").filter(away).group_by("ship_to").agg(pl.len().alias("lines"))
+    return dict(zip(ADDED, (due, gaps, reduced, outside, _assumed(tax, order_lines)), strict=True))
+
+
+def _assumed(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines with an answer for which something was taken for granted: `price_basis`, and registrations by scheme."""
+    told = order_lines.select("price_includes_tax", "scheme", "marketplace_collects").hstack(
+        tax.select("status", used="scheme")
+    )
+    known = pl.col("status") == "OK"
+    untold = known & pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)
+    return told.select(
+        (known & pl.col("price_includes_tax").is_null()).sum().alias("price_basis"),
+        *((untold & (pl.col("used") == scheme)).sum().alias(scheme) for scheme in REGISTERED),
+    )
+
+
+def metrics(due: pl.DataFrame) -> dict[str, float | int | str | None]:
     """Lines, undetermined lines, and per currency the tax, the duty, their sum, and the tax by who collects it.
 
-    Names: `tax_total_EUR`, `duty_total_EUR`, `due_total_EUR`, `tax_seller_EUR`, `tax_customs_EUR` ..
+    due: the table `_due`. Names: `tax_total_EUR`, `duty_total_EUR`, `due_total_EUR`, `tax_seller_EUR`, `tax_customs_EUR` ..
     """
+    known = due.filter(pl.col("status") == "OK")
+    lines = int(due["lines"].sum())
     found: dict[str, float | int | str | None] = {
-        "lines": tax.height,
-        "undetermined_lines": tax.filter(pl.col("status") == "UNDETERMINED").height,
-        "flagged_lines": tax.height - tax["flags"].null_count(),
+        "lines": lines,
+        "undetermined_lines": lines - int(known["lines"].sum()),
+        "flagged_lines": int(due["flagged"].sum()),
     }
-    known = tax.select("currency", "collected_by", "tax", "duty", "total").filter(tax["status"] == "OK")
     sums = known.group_by("currency").agg(pl.col("tax", "duty", "total").sum()).sort("currency")
     for currency, due_tax, duty, total in sums.iter_rows():
         found |= {f"tax_total_{currency}": float(due_tax), f"duty_total_{currency}": float(duty)}
@@ -39,45 +80,35 @@ def metrics(tax: pl.DataFrame) -> dict[str, float | int | str | None]:
     return found
 
 
-def headline(tax: pl.DataFrame) -> str:
-    """What is due, per currency, and for how many lines nobody knows."""
-    known = tax.select("currency", "total").filter(tax["status"] == "OK")
+def headline(due: pl.DataFrame) -> str:
+    """What is due, per currency, and for how many lines nobody knows. due: the table `_due`."""
+    known = due.filter(pl.col("status") == "OK")
     sums = known.group_by("currency").agg(pl.col("total").sum()).filter(pl.col("total") != 0).sort("currency")
-    due = ", ".join(f"{total:,.2f} {currency}" for currency, total in sums.iter_rows()) or "nothing"
-    unknown = tax.height - known.height
-    left = f"; {unknown:,} of {tax.height:,} lines have no answer and are in no sum" if unknown else ""
-    return f"the rules decide, not this command; due in tax and duty: {due}{left}"
+    told = ", ".join(f"{total:,.2f} {currency}" for currency, total in sums.iter_rows()) or "nothing"
+    lines = int(due["lines"].sum())
+    unknown = lines - int(known["lines"].sum())
+    left = f"; {unknown:,} of {lines:,} lines have no answer and are in no sum" if unknown else ""
+    return f"the rules decide, not this command; due in tax and duty: {told}{left}"
 
 
-def findings(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], as_of: date | None) -> list[Finding]:
+def findings(
+    found: Mapping[str, pl.DataFrame], ship_to: pl.Series, packs: Sequence[Pack], as_of: date | None
+) -> list[Finding]:
     """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
-    lines outside the tax area and packs past their last check (warn)."""
-    found = [*_undetermined(tax, order_lines), *_reduced(tax), *stale(packs, order_lines["ship_to"], as_of)]
-    outside = tax.select("ship_to", "reason_code").filter(
-        pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
-    )
-    for country, lines in outside.group_by("ship_to").len().sort("ship_to").iter_rows():
+    lines outside the tax area and packs past their last check (warn). found: the tables `ADDED`."""
+    told = [*_undetermined(found["_open"]), *_reduced(found["_reduced"]), *stale(packs, ship_to, as_of)]
+    outside = found["_outside"].group_by("ship_to").agg(pl.col("lines").sum()).sort("ship_to")
+    for country, lines in outside.iter_rows():
         go = "line goes" if lines == 1 else "lines go"
         message = f"{lines} {go} to special territories of {country}; what these charge themselves is not covered"
-        found.append(Finding(f"territory:{country}", "warn", country, "territory", message))
-    return found
+        told.append(Finding(f"territory:{country}", "warn", country, "territory", message))
+    return told
 
 
-def _beside(tax: pl.DataFrame, lines: pl.DataFrame, kept: pl.Expr) -> pl.DataFrame:
-    """Lines of the tax table that are `kept`, with what the order lines say; in no order to count on."""
-    # Partitions come back in the order of their keys, which is that of most files.
-    if all(lines[k].equals(tax[k], null_equal=True) for k in KEY):
-        return tax.hstack(lines.drop(KEY)).filter(kept)
-    return lines.join(tax.filter(kept), on=KEY, how="inner", nulls_equal=True)
-
-
-def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]:
-    told = tax.select(*KEY, "status", "currency", "reason_code", "reason")
-    open_lines = _beside(told, order_lines.select(*KEY, "qty", "price"), pl.col("status") == "UNDETERMINED")
-    open_lines = open_lines.with_columns((pl.col("qty") * pl.col("price")).abs().alias("value"))
+def _undetermined(gaps: pl.DataFrame) -> list[Finding]:
     groups = (
-        open_lines.group_by("reason_code", "currency")
-        .agg(pl.len(), pl.col("value").sum().cast(pl.Float64), pl.col("reason").min(), pl.col("order_id").min())
+        gaps.group_by("reason_code", "currency")
+        .agg(pl.col("lines").sum(), pl.col("value").sum().cast(pl.Float64), pl.col("reason", "order_id").min())
         .sort("reason_code", "currency", nulls_last=True)
     )
     found = []
@@ -90,15 +121,11 @@ def _undetermined(tax: pl.DataFrame, order_lines: pl.DataFrame) -> list[Finding]
     return found
 
 
-def _reduced(tax: pl.DataFrame) -> list[Finding]:
+def _reduced(flagged: pl.DataFrame) -> list[Finding]:
     """Lines taxed at the standard rate although goods of their kind commonly bear a reduced one, per country."""
-    flagged = tax.select("order_id", "ship_to", "currency", "tax_base", "tax", "flags").filter(
-        tax["flags"].is_not_null()
-    )
-    flagged = flagged.filter(pl.col("flags").str.split("|").list.contains(REDUCED))
     groups = (
         flagged.group_by("ship_to", "currency")
-        .agg(pl.len(), pl.col("tax_base", "tax").sum().cast(pl.Float64), pl.col("order_id").min())
+        .agg(pl.col("lines").sum(), pl.col("tax_base", "tax").sum().cast(pl.Float64), pl.col("order_id").min())
         .sort("ship_to", "currency")
     )
     return [
@@ -133,24 +160,10 @@ def stale(packs: Sequence[Pack], ship_to: pl.Series | None, as_of: date | None) 
     ]
 
 
-def notes(order_lines: pl.DataFrame, tax: pl.DataFrame, gross: bool) -> list[str]:
-    """What was taken for granted, with the number of lines it touches."""
-    told = tax.select(*KEY, "status", scheme_used="scheme")
-    lines = order_lines.select(*KEY, "price_includes_tax", "scheme", "marketplace_collects")
-    lines = _beside(told, lines, pl.col("status") == "OK")
-    found = []
-
-    def note(condition: pl.Expr, text: str) -> None:
-        count = int(lines.select(condition.sum()).item() or 0)
-        if count:
-            found.append(f"{text}: {count} line{'s' if count != 1 else ''}")
-
+def notes(assumed: pl.DataFrame, gross: bool) -> list[str]:
+    """What was taken for granted, with the number of lines it touches. assumed: the table `_assumed`."""
     word = "with" if gross else "without"
-    note(pl.col("price_includes_tax").is_null(), f"prices taken {word} tax, where not told (--price-basis)")
-    assumed = pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)
-    for scheme in ("IOSS", "OSS"):
-        note(
-            assumed & (pl.col("scheme_used") == scheme),
-            f"a registration in {scheme} taken for granted, where no scheme is told",
-        )
-    return found
+    texts = {"price_basis": f"prices taken {word} tax, where not told (--price-basis)"}
+    texts |= {s: f"a registration in {s} taken for granted, where no scheme is told" for s in REGISTERED}
+    counts = assumed.sum().row(0, named=True)
+    return [f"{text}: {counts[n]} line{'s' if counts[n] != 1 else ''}" for n, text in texts.items() if counts[n]]
