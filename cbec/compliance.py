@@ -42,15 +42,16 @@ def _law(
 
 def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mapping[str, Any], **_: object) -> Result:
     """What all lines add up to."""
-    from cbec.methods.compliance import summary
+    from cbec.methods.compliance import exports, summary
 
-    due = tables["_due"]
+    due, book = tables["_due"], state["book"]
     return Result(
-        {name: table for name, table in tables.items() if name not in summary.ADDED},
+        {"tax": tables["tax"]},
         money=summary.headline(due),
         metrics=summary.metrics(due),
-        findings=summary.findings(tables, order_lines["ship_to"], state["book"].packs, s.as_of),
+        findings=summary.findings(tables, order_lines["ship_to"], book.packs, s.as_of),
         notes=summary.notes(tables["_assumed"], s.price_basis == "gross"),
+        later={"exports": lambda: exports.leaving(order_lines, book, s.language)},
     )
 
 
@@ -72,11 +73,10 @@ def tax(
     the customs regime of sales whose goods leave a country with export rules (China). category_codes: the customs code,
     or its beginning, of your own categories, by which rates are found where neither line nor product tells a code.
     """
-    from cbec.methods.compliance import exports, summary
+    from cbec.methods.compliance import summary
 
     table = state["run"].told(order_lines, state["years"])
-    left = exports.leaving(order_lines, state["book"], s.language)
-    return Result({"tax": table, "exports": left} | summary.added(table, order_lines))
+    return Result({"tax": table} | summary.added(table, order_lines))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,8 @@ class Run:
         if not together:
             order = lines["order_id"].arg_sort()
             starts, _ = runs(lines["order_id"].gather(order))
-        lines = lines.with_columns(years.spent(lines, self._book, spent))
+        none = pl.lit(None, pl.Int128).alias("_year")
+        lines = lines.with_columns(none if spent is None else years.spent(lines, self._book, spent))
         heads = starts.arg_true()
         cuts, at = [0], 0
         while lines.height - at > part_size:

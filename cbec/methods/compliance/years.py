@@ -37,12 +37,10 @@ def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFr
     return orders.select(*KEY, pl.col("worth").cum_sum().over("pack", "buyer", "year").alias("spent"))
 
 
-def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame | None) -> pl.Series:
+def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame) -> pl.Series:
     """`spent` of each line's order (`orders` from `by_order`), of a refund that of its sale; null where no limit per year
     asks, or price, currency or date is not told. lines: some whole orders of those."""
     none = pl.Series("_year", [None], dtype=pl.Int128).new_from_index(0, lines.height)
-    if orders is None:
-        return none
     told = _asked(lines, book).select("n", *KEY).join(orders, on=KEY, how="left", maintain_order="left")
     sold = none.scatter(told["n"], told["spent"])
     back = lines.select("order_id").with_row_index("n").filter(lines["qty"] < 0)
