@@ -9,8 +9,6 @@ enough (`fits`), the same formulas run in 64 (`narrow`), several times faster an
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import polars as pl
 
 NO_MINOR = frozenset(
@@ -37,8 +35,6 @@ NO_MINOR = frozenset(
 """ISO 4217 currencies without a minor unit."""
 PERCENT = 100_000_000
 """A rate in millionths of a percent over this is the factor: 20 % = 20_000_000 / PERCENT."""
-_CENT = pl.lit(Decimal("0.01"), dtype=pl.Decimal(38, 2))
-_MILLIONTH = pl.lit(Decimal("0.000001"), dtype=pl.Decimal(38, 6))
 
 
 def wide(value: pl.Expr | int) -> pl.Expr:
@@ -105,12 +101,12 @@ def decimal(minor: str | pl.Expr, digits: pl.Expr | None) -> pl.Expr:
     """Minor units as Decimal(38, 2). digits: of the minor unit, None = all have two."""
     column = pl.col(minor) if isinstance(minor, str) else minor
     cents = column if digits is None else pl.when(digits == 0).then(column * 100).otherwise(column)
-    return cents.cast(pl.Decimal(38, 0)) * _CENT
+    return cents.cast(pl.Int128).reinterpret(dtype=pl.Decimal(38, 2))
 
 
 def percent(millionths: pl.Expr) -> pl.Expr:
     """Millionths of a percent as Decimal(38, 6)."""
-    return millionths.cast(pl.Decimal(38, 0)) * _MILLIONTH
+    return millionths.cast(pl.Int128).reinterpret(dtype=pl.Decimal(38, 6))
 
 
 def most(column: pl.Series) -> int:

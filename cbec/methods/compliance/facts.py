@@ -274,10 +274,9 @@ class Regions:
     def __init__(self, regions: pl.Series, packs: Sequence[Pack]) -> None:
         self._rules = [rule for pack in packs for rule in pack.of("territory")]
         self._codes = {code: rule.id for rule in self._rules for code in rule.codes}
-        self._words = Words(regions)
-        self._of_word = pl.Series("region", [0], dtype=pl.Int64).new_from_index(0, self._words.size)
+        self._words = Words(regions).words
         self._meant: list[dict[str, str]] = [{}]
-        if self._words.size > 1 and any(rule.region is not None for rule in self._rules):
+        if len(self._words) and any(rule.region is not None for rule in self._rules):
             self._classify()
         self.size = len(self._meant)
 
@@ -285,7 +284,7 @@ class Regions:
         """A class for every set of territories that a word means, with the territory it means in each country."""
         upper = pl.col("word").str.to_uppercase()
         # Postcodes come as "ES-35001", "35 001" or "BT1 1AA".
-        words = self._words.words.to_frame().with_row_index("n")
+        words = self._words.to_frame().with_row_index("n")
         plain = words.select(
             "n",
             upper.str.replace_all(r"[^A-Z0-9]", "").alias("plain"),
@@ -309,13 +308,17 @@ class Regions:
             "n", pl.col("key").replace_strict(classes, list(range(len(classes))), return_dtype=pl.Int64)
         )
         of_word = words.join(number, on="n", how="left", maintain_order="left")["key"].fill_null(0)
-        self._of_word = pl.concat([of_word, pl.Series("key", [0], dtype=pl.Int64)]).alias("region")
+        meant = of_word > 0
+        self._special = pl.Enum(words["word"].filter(meant))
+        self._of_word = pl.concat([of_word.filter(meant), pl.Series("key", [0], dtype=pl.Int64)]).alias("region")
 
     def code(self, regions: pl.Series) -> pl.Series:
         """The class of each postcode."""
         if self.size == 1:
             return pl.Series("region", [0], dtype=pl.Int64).new_from_index(0, len(regions))
-        return self._of_word.gather(self._words.codes(regions))
+        # Few of all postcodes mean a territory: a short list is looked up fastest.
+        found = regions.cast(self._special, strict=False).to_physical().cast(pl.Int64)
+        return self._of_word.gather(found.fill_null(len(self._of_word) - 1))
 
     def territory(self, facts: pl.DataFrame) -> pl.Series:
         """Id of the special territory of each combination, null for none."""
