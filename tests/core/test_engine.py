@@ -29,6 +29,7 @@ from cbec import forecast, tables
 from cbec.compliance import Tax
 from cbec.core import check, delivery, engine, files, pieces, runner, staging
 from cbec.core.command import Command, Common, Parts, Result, find
+from cbec.core.conform import ascending
 from cbec.core.console import Console
 from cbec.core.errors import EnvironmentFailed, ExitStatus, InputRejected, UsageFault
 from cbec.core.writing import Stored
@@ -181,9 +182,30 @@ def test_partitions_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch, w
     # The case is one in which orders do need each other: by themselves, none is beyond the limit of a year.
     alone = answered("compliance tax", AT, order_lines=lines.with_columns(customer_id=pl.lit(None, pl.String)))
     assert told(alone) != whole
+    shuffled = lines.sample(fraction=1, shuffle=True, seed=7)
     for rows in (20, 50):
         monkeypatch.setattr(engine, "ROWS", rows)
-        assert told(answered("compliance tax", AT, order_lines=lines)) == whole
+        for some in (lines, lines.sort("order_id", "line"), shuffled):
+            assert told(answered("compliance tax", AT, order_lines=some)) == whole
+
+
+def test_the_rows_of_a_partition_are_sorted_by_the_key_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "ROWS", 30)
+    lines = company().sample(fraction=1, shuffle=True, seed=8)
+    made = engine.Cut(find("compliance", "tax"), {"order_lines": lines}, None)
+    parts = [made.piece(n)["frames", "order_lines"] for n in range(made.count)]
+    assert made.count > 2
+    assert pl.concat(parts).equals(lines.sort("order_id", "line"))
+
+
+KEYS = st.lists(st.tuples(st.sampled_from("ab") | st.none(), st.integers(0, 2) | st.none()), max_size=6)
+
+
+@given(KEYS, st.booleans())
+def test_ascending_is_what_sorting_leaves_as_it_is(rows: list[tuple[str | None, int | None]], strictly: bool) -> None:
+    frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.Int64}, orient="row")
+    expected = frame.equals(frame.sort("a", "b")) and not (strictly and frame.is_duplicated().any())
+    assert ascending(frame, ["a", "b"], strictly) is expected
 
 
 @contextmanager
