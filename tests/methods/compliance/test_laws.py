@@ -101,7 +101,9 @@ def _by_key(told: list[Row]) -> dict[tuple[str, str], Row]:
 def test_the_order_of_lines_and_the_size_of_parts_change_nothing(orders: list[Row], random: Any) -> None:
     rows = _rows(orders)
     shuffled = random.sample(rows, len(rows))
-    assert _by_key(_taxed(rows)) == _by_key(_taxed(shuffled, part_size=random.randint(1, 6)))
+    told = _taxed(shuffled, part_size=random.randint(1, 6))
+    assert [(t["order_id"], t["line"]) for t in told] == [(r["order_id"], r["line"]) for r in shuffled]
+    assert _by_key(_taxed(rows)) == _by_key(told)
 
 
 @given(ORDERS)
@@ -196,7 +198,15 @@ def test_tax_of_the_parts_is_tax_of_the_whole_but_for_rounding(orders: list[Row]
             assert abs(sum(t[column] for t in one) - sum(t[column] for t in many)) <= slack, column
 
 
-@given(ORDERS)
+def _dutiable(order: Row) -> Row:
+    """The order from abroad, with a tariff rate on every line: most orders drawn owe no duty."""
+    lines = [
+        line | {"duty_rate_pct": line["duty_rate_pct"] or D("6.5"), "hs_code": "640299"} for line in order["lines"]
+    ]
+    return order | {"lines": lines, "ship_from": "CN", "scheme": None, "buyer_type": "B2C", "gift": False}
+
+
+@given(ORDERS.map(lambda orders: orders + [_dutiable(order) for order in orders]))
 @settings(QUICK, max_examples=10)
 def test_a_delivered_price_taken_apart_and_put_together_is_the_price(orders: list[Row]) -> None:
     """Net prices, the price the customer then pays, and that price taken apart again: the same figures."""
@@ -216,6 +226,16 @@ def test_a_delivered_price_taken_apart_and_put_together_is_the_price(orders: lis
         if again["reason_code"] == "tax_limit_circular":  # both sides of a limit explain the price, and it says so
             continue
         assert again == sale
+
+
+@given(ORDERS.map(lambda orders: [_dutiable(order) for order in orders]))
+@settings(QUICK, max_examples=10)
+def test_a_delivered_price_is_used_up_to_the_cent(orders: list[Row]) -> None:
+    """Any price that includes tax and duty, also one that no net price leads to: goods, duty and tax make it up."""
+    rows = [row | {"price_includes_tax": True, "incoterm": "DDP", "shipping": None} for row in _rows(orders)]
+    for row, told in zip(rows, _taxed(rows), strict=True):
+        if told["status"] == "OK" and told["reason_code"] != "tax_price_below_duty":
+            assert told["intrinsic_value"] + told["total"] == row["price"] * row["qty"]
 
 
 @given(ORDERS, st.data())
