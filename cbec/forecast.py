@@ -287,6 +287,7 @@ def replenish(
         items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=s.markup
     )
     per_day = linked.rate(clock)
+    terms = firmlots.alone(terms, items, firm_orders, per_day, prices)
     lot = targets.lots(terms, prices, per_day)
     cycle = targets.cycle(terms, lot, per_day)
     terms, uncosted = targets.by_cost(terms, prices, cycle, s.ratio_factor)

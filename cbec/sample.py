@@ -38,6 +38,7 @@ FAMILIES = (
     "registered",
     "calendar",
     "invoices",
+    "buying",
 )
 #: Tables too large for plain text.
 PACKED = ("sales", "transactions", "settlements")

@@ -58,6 +58,9 @@ TABLES = (
     "bins",
     "slots",
     "transfer_lanes",
+    "order_calendar",
+    "firm_orders",
+    "containers",
 )
 
 
@@ -97,9 +100,11 @@ def test_same_seed_writes_the_same_bytes_and_another_seed_does_not(tmp_path: Pat
     assert [p.name for p in once] == [p.name for p in again] == [p.name for p in other]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(once, again, strict=True))
     same = {a.name for a, c in zip(once, other, strict=True) if a.read_bytes() == c.read_bytes()}
-    # Which warehouse serves which market, who the suppliers are, how a warehouse is built, where the seller is registered,
-    # what kinds of invoices there are is no matter of chance.
-    fixed = {"coverage", "suppliers", "bins", "transfer_lanes", "registrations", "purchase_tax", "invoices"}
+    # Which warehouse serves which market, who the suppliers are and when they take orders, how a warehouse is built, what
+    # containers there are, where the seller is registered, what kinds of invoices there are is no matter of chance.
+    fixed = {
+        "coverage", "suppliers", "bins", "transfer_lanes", "registrations", "purchase_tax", "invoices", "order_calendar", "containers",
+    }  # fmt: skip
     assert same == {f"{name}.csv" for name in fixed}
     assert {p.name for p in (tmp_path / "a").iterdir()} == {p.name for p in once}  # no temporaries stay
 

@@ -106,7 +106,7 @@ def smallest(
         rows = rows[at_high[rows] < aim[rows]]
         low[rows], at_low[rows] = high[rows], at_high[rows]
         high[rows] = np.ceil(high[rows] * 1.5 + np.sqrt(var[rows]) + 1)
-    rows = np.flatnonzero(high - low > 1)
+    rows = np.flatnonzero(_between(low, high))
     falsi = True
     while rows.size:
         gap = high[rows] - low[rows]
@@ -116,12 +116,18 @@ def smallest(
             share = np.clip((z[1] - z[0]) / np.maximum(z[2] - z[0], 1e-12), 0.0, 1.0)
         falsi = not falsi
         middle = low[rows] + np.clip(np.floor(gap * share), 1, gap - 1)
+        middle = np.clip(middle, np.nextafter(low[rows], np.inf), np.nextafter(high[rows], -np.inf))
         at = reached(rows, middle)
         up = at >= aim[rows]
         high[rows[up]], at_high[rows[up]] = middle[up], at[up]
         low[rows[~up]], at_low[rows[~up]] = middle[~up], at[~up]
-        rows = rows[high[rows] - low[rows] > 1]
+        rows = rows[_between(low[rows], high[rows])]
     return high
+
+
+def _between(low: Floats, high: Floats) -> NDArray[np.bool_]:
+    """Whether a whole number lies between: past 2^53 floats are further apart than 1."""
+    return (high - low > 1) & (np.nextafter(low, np.inf) < high)
 
 
 def moments(mean: Floats, var: Floats, weight: Floats) -> tuple[Floats, Floats]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Models of so many variables go to HiGHS without PuLP's objects, which take a microsecond or ten for each of them.
 LARGE = 100_000
 GAP = 1e-4
+#: HiGHS takes no coefficient of this size.
+TOO_LARGE = 1e15
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Model:
     lower: list[Floats] = field(default_factory=list)
     upper: list[Floats] = field(default_factory=list)
     whole: list[NDArray[np.bool_]] = field(default_factory=list)
-    rows: list[tuple[Floats, Floats, float, float, str]] = field(default_factory=list)
+    rows: list[tuple[Floats, Floats, float, float, str, float]] = field(default_factory=list)
     size: int = 0
     constant: float = 0.0
 
@@ -61,7 +63,10 @@ class Model:
         name: str = "",
     ) -> None:
         """low <= sum of values x columns <= high (infinite = none)."""
-        self.rows.append((np.asarray(columns), np.asarray(values, dtype=np.float64), low, high, name))
+        figures = np.asarray(values, dtype=np.float64)
+        top = float(np.abs(figures).max(initial=0.0))
+        scale = top if top >= TOO_LARGE else 1.0
+        self.rows.append((np.asarray(columns), figures / scale, low / scale, high / scale, name, scale))
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def _by_pulp(model: Model, seconds: float) -> Any:
         for i in range(model.size)
     ]
     program += pulp.LpAffineExpression(list(zip(x, cost.tolist(), strict=True)))
-    for i, (columns, values, least, most, _) in enumerate(model.rows):
+    for i, (columns, values, least, most, *_) in enumerate(model.rows):
         terms = pulp.LpAffineExpression(
             [(x[c], v) for c, v in zip(columns.astype(int).tolist(), values.tolist(), strict=True)]
         )
@@ -163,17 +168,17 @@ def _blame(model: Model, seconds: float) -> str:
         [np.concatenate(model.whole)], [], model.size,
     )  # fmt: skip
     gives = []
-    for columns, values, low, high, name in model.rows:
+    for columns, values, low, high, name, size in model.rows:
         if not name:
             soft.row(columns, values, low, high)
             continue
         scale = max(abs(low) if np.isfinite(low) else 0.0, abs(high) if np.isfinite(high) else 0.0, 1.0)
         over, under = soft.add(np.array([1.0, 1.0]) / scale, 0.0, np.inf)
         soft.row([*columns, over, under], [*values, -1.0, 1.0], low, high)
-        gives.append((name, over, under))
+        gives.append((name, size, over, under))
     found = _run(soft, seconds)
     if found is None:
         return "what must be ordered breaks the limits of single items"
-    broken = [(name, found.x[over] + found.x[under]) for name, over, under in gives]
+    broken = [(name, size * (found.x[over] + found.x[under])) for name, size, over, under in gives]
     told = [f"{name} fails by {amount:,.2f}" for name, amount in broken if amount > 1e-6]
     return "; ".join(told) or "the limits contradict each other"

@@ -105,3 +105,10 @@ def test_poisson_counts_are_known_as_poisson():
     mean = array(0.2, 0.8, 1, 4.2, 15)
     quantiles = [stats.poisson(mean).ppf(p) for p in counts.UPPER]
     np.testing.assert_array_equal(counts.dispersion(mean, quantiles, np.full(5, 1)), np.ones(5))
+
+
+def test_levels_past_whole_floats_are_found():
+    mean = np.array([3e15, 5e18])
+    one = np.ones((2, 1))
+    found = counts.level(np.array([0.95, 0.95]), mean[:, None], mean[:, None] ** 2 / 16, one)
+    assert found == pytest.approx(stats.gamma(16, scale=1 / 16).ppf(0.95) * mean, rel=1e-6)

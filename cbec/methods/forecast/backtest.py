@@ -237,7 +237,8 @@ def answer(
     if world is not None:
         reach = run.actual.shape[1]
         if not stockreplay.reachable(world, reach).any():
-            longest = int((world.lead(run.series) + world.review(run.series)).min())
+            every = np.arange(len(panel.keys))
+            longest = int((world.lead(every) + world.review(every)).min())
             notes.append(
                 f"no decision cost: lead time and review take {longest} periods at least, the horizon has {reach}"
             )

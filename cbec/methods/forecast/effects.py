@@ -138,7 +138,7 @@ def _around(y: Floats, window: int) -> Floats:
 def shrunk(excess: Floats, weight: Floats, prior: float) -> float:
     """An effect shrunk to `prior`: excess, weight are sums per day, sum x (y - base) and sum x^2 base."""
     total = float(weight.sum())
-    if total <= 0:
+    if total <= 0 or not float((weight * weight).sum()):  # nothing, or 1e-300 units
         return prior
     u = float(excess.sum()) / total
     days = total**2 / float((weight * weight).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +54,19 @@ def complete(forecast: pl.DataFrame, items: pl.DataFrame, firm: pl.DataFrame) ->
         *(pl.lit(0.0).alias(c) for c in figures), market=pl.lit("*"), model=pl.lit("firm"), flags=pl.lit("")
     )
     return pl.concat([forecast, more.select(c for c in forecast.columns if c in more.columns)], how="diagonal")
+
+
+def alone(terms: Terms, items: pl.DataFrame, firm: pl.DataFrame | None, per_day: Floats, prices: Prices) -> Terms:
+    """The terms, with lots of least cost for what has firm orders and no other demand: no level of stock serves those.
+
+    per_day: n, expected units of a day. Items whose unit cost is not known keep their policy.
+    """
+    if firm is None:
+        return terms
+    asked = items.join(firm.select(_KEY).unique().with_columns(here=True), on=_KEY, how="left", maintain_order="left")
+    here = asked["here"].fill_null(False).to_numpy() & (per_day <= 0) & ~np.isnan(prices.unit_cost)
+    lots = np.where(here & ~np.isin(terms.policy, list(METHODS)), "wagner_whitin", terms.policy)
+    return replace(terms, policy=lots.astype("U20"))
 
 
 def plan(

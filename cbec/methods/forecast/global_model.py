@@ -212,7 +212,7 @@ def _year_before(view: View, back: int, series: Ints, step: Ints) -> list[Floats
     ):
         total = np.cumsum(np.pad(lines, ((0, 0), (1, 0))), 1)
         usual = (total[:, origin - year] - total[:, first]) / before
-        left = origin - year + step - around
+        left = origin - year + step % year - around  # a year before, or more years where that is not over yet
         right = np.minimum(left + 2 * around + 1, origin)
         there = (total[at[series], right] - total[at[series], left]) / (right - left)
         scale = usual[at[series]]
@@ -221,7 +221,7 @@ def _year_before(view: View, back: int, series: Ints, step: Ints) -> list[Floats
 
 
 def train(view: View, h: int) -> Any:
-    """A model taught by the origins that lie before the end of the view; None where none does."""
+    """A model taught by the origins that lie before the end of the view; None where none does, or nothing was sold after any."""
     import lightgbm
 
     width = view.flat.shape[1] - view.lead
@@ -243,6 +243,8 @@ def train(view: View, h: int) -> Any:
         y.append(np.maximum(target[use], 0.0))
         start.append(np.log(at[series]))
         weight.append(np.full(len(series), 0.5 ** ((back - h) / (RECENCY * h))))
+    if not sum(float(part.sum()) for part in y):
+        return None
     data = lightgbm.Dataset(
         np.concatenate(x),
         np.concatenate(y),

@@ -51,26 +51,21 @@ def rmsse(actual: Floats, forecast: Floats, scale: Floats) -> float | None:
 
 def wape(actual: Floats, forecast: Floats) -> float | None:
     """Sum |y - f| / sum |y|."""
-    total = float(np.nansum(np.abs(actual)))
-    return float(np.nansum(np.abs(actual - forecast))) / total if total > 0 else None
+    return _share(float(np.nansum(np.abs(actual - forecast))), actual)
 
 
 def bias(actual: Floats, forecast: Floats) -> float | None:
     """Sum (f - y) / sum |y|."""
-    total = float(np.nansum(np.abs(actual)))
-    return float(np.nansum(forecast - actual)) / total if total > 0 else None
+    return _share(float(np.nansum(forecast - actual)), actual)
 
 
 def wql(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float | None:
     """Mean over the levels of 2 sum pinball / sum |y|; quantiles: levels x series x horizon."""
-    total = float(np.nansum(np.abs(actual)))
-    if total <= 0:
-        return None
     losses = []
     for level, quantile in zip(levels, quantiles, strict=True):
         gap = actual - quantile
-        losses.append(2 * float(np.nansum(np.where(gap >= 0, level * gap, (level - 1) * gap))) / total)
-    return float(np.mean(losses))
+        losses.append(2 * float(np.nansum(np.where(gap >= 0, level * gap, (level - 1) * gap))))
+    return _share(float(np.mean(losses)), actual)
 
 
 def coverage(actual: Floats, low: Floats | None, high: Floats) -> float | None:
@@ -82,6 +77,14 @@ def coverage(actual: Floats, low: Floats | None, high: Floats) -> float | None:
     if low is not None:
         inside &= actual >= low - 1e-9
     return float(inside[known].mean())
+
+
+def _share(error: float, actual: Floats) -> float | None:
+    """Error over demand; None without demand, or with next to none (1e-300 units)."""
+    total = float(np.nansum(np.abs(actual)))
+    with np.errstate(over="ignore"):
+        share = float(np.float64(error) / total) if total > 0 else np.inf
+    return share if np.isfinite(share) else None
 
 
 def _mean_row(values: Floats) -> Floats:
@@ -101,5 +104,7 @@ def _scaled(error: Floats, scale: Floats, *, root: bool) -> float | None:
     use = np.isfinite(scale) & (np.nan_to_num(scale) > 0) & ~np.isnan(each)
     if not use.any():
         return None
-    ratio = each[use] / scale[use]
-    return float(np.sqrt(ratio).mean() if root else ratio.mean())
+    with np.errstate(over="ignore"):
+        ratio = each[use] / scale[use]
+        mean = float(np.sqrt(ratio).mean() if root else ratio.mean())
+    return mean if np.isfinite(mean) else None

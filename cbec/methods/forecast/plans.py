@@ -71,7 +71,8 @@ class Grid:
                 found.append(keys.join(here, on=on).select("series", *rest))
             elif not here.is_empty():
                 found.append(keys.select("series").join(here, how="cross"))
-        return pl.concat(found) if found else keys.select("series").head(0)
+        nothing = keys.select("series").head(0).join(rows.select(rest).head(0), how="cross")
+        return pl.concat([nothing, *found])
 
     def of_markets(self, market: str | None) -> Flags:
         """S: which markets an empty or given one means."""

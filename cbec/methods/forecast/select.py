@@ -128,9 +128,9 @@ def _by_record(names: list[str], rolled: Rolled) -> Floats:
     At a past origin the errors of the others count, so that the errors there are those of a forecast.
     """
     error = np.stack([_absolute(rolled, n) for n in names])  # M x K x n
-    usual = np.nanmean(error, 0)
+    there = ~np.isnan(error)
+    usual = np.where(there, error, 0.0).sum(0) / np.maximum(there.sum(0), 1)
     relative = error / np.where(usual > 0, usual, 1.0)
-    there = ~np.isnan(relative)
     value = np.where(there, relative, 0.0)
     origins = value.shape[1]
     out = np.empty((1 + origins, len(names), value.shape[2]))

@@ -65,7 +65,7 @@ def findings(
         "stockout_before_arrival",
         "high",
         answer["_empty_first"],
-        "empty on {stockout_date} at mean demand, and an order of today is on the shelf only {_lead:g} days from now "
+        "empty on {stockout_date} at mean demand, and the earliest order is on the shelf only {_lead:g} days from now "
         "(chance of running out by then {_chance:.0f} %)",
         lost,
     )

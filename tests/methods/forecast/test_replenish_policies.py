@@ -158,9 +158,22 @@ def test_lots_for_firm_orders_by_wagner_whitin():
     assert found["order_qty"] == 0 and found["reason_code"] == "firm_later"
 
 
-def test_firm_orders_without_a_lot_policy_are_found():
-    rules = {f.rule for f in run(firm_orders=firm((3, 5.0))).findings}
-    assert "firm_orders_unplanned" in rules
+def test_firm_orders_without_other_demand_are_planned_in_lots_whatever_the_policy():
+    inventory = room.stock(COST, {"sku": "F", "on_hand": 2.0} | COST)
+    for policy in ("RS", "sS"):
+        result = run(
+            policies=room.policy({"policy": policy}), inventory=inventory, firm_orders=firm((3, 5.0), (4, 1.0))
+        )
+        found = result.tables["replenishment"].filter(sku="F").row(0, named=True)
+        assert found["order_qty"] == 4 and found["reason_code"] == "order_firm"
+        assert "firm_orders_unplanned" not in {f.rule for f in result.findings}
+
+
+def test_firm_orders_that_no_lots_are_planned_for_are_found():
+    unpriced = run(firm_orders=firm((3, 5.0)))
+    beside_demand = run(firm_orders=firm((3, 5.0)).with_columns(sku=pl.lit("A")))
+    for result in (unpriced, beside_demand):
+        assert "firm_orders_unplanned" in {f.rule for f in result.findings}
 
 
 def sold(units, first=1):

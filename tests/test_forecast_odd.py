@@ -1,0 +1,149 @@
+"""Tables as no one would wish them, through the real commands: an answer or a row with the reason, never a traceback."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from support import stockroom as room
+from support.answered import demand
+
+from cbec import tables
+from cbec.core import check
+from cbec.core.errors import NoAnswer
+from cbec.forecast import Demand, StockBacktest, backtest
+from cbec.methods import milp
+from cbec.methods.forecast import metrics
+
+FIRST = date(2024, 1, 1)
+HEAD = "date,sku,market,units,price,promo,in_stock"
+
+
+def rows(sku, units, *, market="DE", step=1, price="10", promo="", start=0):
+    day = (FIRST + timedelta(days=start + step * i) for i in range(len(units)))
+    return [f"{d},{sku},{market},{u},{price},{promo},true" for d, u in zip(day, units, strict=True)]
+
+
+ODD = [
+    *rows("one", [3]),
+    *rows("two", [3, 0]),
+    *rows("zeros", [0] * 60),
+    *rows("spike", [0] * 30 + [900] + [0] * 29),
+    *rows("returned", [-2, -1, 4] * 20),
+    *rows("weekly", [7, 9, 8, 11, 6, 7, 9, 8], step=7),
+    *rows("光-灯", [5, 0, 2] * 20, market=""),
+    *rows("=1+1", [1e12, 1e-300] * 30),
+    *rows("gaps", [4] * 10 + [6] * 10, promo="true") + rows("gaps", [3] * 20, start=40),
+    *rows("far", [5], start=-4000) + rows("far", [5], start=50),
+]
+BAD = [
+    f"{FIRST},one,DE,3,10,,true",
+    f"{FIRST},NaN,DE,NaN,10,,",
+    "2024-02-30,late,DE,1,10,,",
+    f"{FIRST},inf,DE,1e400,10,,",
+]
+
+
+def no_bug(done, *allowed):
+    assert done.returncode in allowed, done.stderr
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr
+
+
+def test_odd_tables_through_every_command(cbec, tmp_path):
+    (tmp_path / "sales.csv").write_text("\n".join([HEAD, *ODD, *BAD]) + "\n", "utf-8")
+    (tmp_path / "calendar.csv").write_text(
+        "date,name,kind,market,sku\n2024-01-05,sale,promotion,,gaps\n2099-01-01,sale,promotion,,\n1999-01-01,x,event,ZZ,\n"
+    )
+    (tmp_path / "products.csv").write_text(
+        "sku,category,unit_cost,currency,price\n"
+        + "".join(f"{s},c,4,EUR,10\n" for s in ("one", "zeros", "spike", "far"))
+    )
+    (tmp_path / "stock.csv").write_text(
+        "sku,warehouse,on_hand,reserved,age_days\none,W1,-3,5,\nzeros,W1,1e9,,900\nspike,W1,0.5,,\nghost,W1,5,,\n"
+    )
+    (tmp_path / "policies.csv").write_text("lead_time_days,lead_time_sd_days,order_cost\n5,9,20\n")
+    (tmp_path / "coverage.csv").write_text("market,warehouse\nDE,W1\n*,W1\n")
+    refused = cbec("forecast", "demand", "--sales", "sales.csv", "-o", "f.csv")
+    no_bug(refused, 3)
+    for word in ("units", "date", "2024-02-30"):
+        assert word in refused.stderr
+    lenient = ("--max-bad", "1", "--calendar", "calendar.csv", "--frequency", "D", "--horizon", "40")
+    done = cbec("forecast", "demand", "--sales", "sales.csv", *lenient, "-o", "f.csv", "--write-model-record", "m.csv")
+    no_bug(done, 0)
+    flags = dict(pl.read_csv(tmp_path / "m.csv").select("sku", "flags").rows())
+    for sku, word in {"one": "one_sale", "zeros": "no_sales", "returned": "returns", "weekly": "gap_filled", "gaps": "no_promo_plan", "far": "obsolete"}.items():  # fmt: skip
+        assert word in flags[sku] or (sku == "far" and "gap_filled" in flags[sku]), (sku, flags[sku])
+    stock = (
+        "--inventory",
+        "stock.csv",
+        "--policies",
+        "policies.csv",
+        "--coverage",
+        "coverage.csv",
+        "--home-currency",
+        "EUR",
+    )
+    no_bug(cbec("forecast", "backtest", "--sales", "sales.csv", *lenient, *stock[2:6], "-o", "b.csv"), 0)
+    no_bug(cbec("forecast", "replenish", "--forecast", "f.csv", *stock, "-o", "o.csv"), 0)
+    no_bug(cbec("forecast", "clearance", "--forecast", "f.csv", "--products", "products.csv", *stock, "-o", "c.csv"), 0)
+    assert pl.read_csv(tmp_path / "o.csv")["reason"].null_count() == 0
+    assert "ghost" in pl.read_csv(tmp_path / "c.csv")["sku"].to_list()
+
+
+def test_no_rows_at_all(cbec, tmp_path):
+    (tmp_path / "sales.csv").write_text(HEAD + "\n")
+    for command in ("demand", "backtest"):
+        no_bug(cbec("forecast", command, "--sales", "sales.csv", "-o", "f.csv"), 3)
+
+
+def sales(*parts):
+    return room.table(
+        "sales",
+        [
+            {"date": FIRST + timedelta(days=step * i), "sku": sku, "market": "DE", "units": float(u), "in_stock": True}
+            for sku, step, units in parts
+            for i, u in enumerate(units)
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "step", "horizon"),
+    [
+        ([5.0] + [0.0] * 200, 1, 20),  # nothing sold after any lesson
+        (np.random.default_rng(1).poisson(6, 320), 7, 60),  # a year before the period is not over yet
+        ([3.0, 4.0], 1, 5),
+    ],
+)
+def test_the_global_model_asked_for_where_it_can_hardly_learn(units, step, horizon):
+    result = demand(sales(("A", step, units)), s=Demand(horizon=horizon, global_model="on"))
+    for name, table in result.tables.items():
+        check.conform(tables.get(name), table)
+    assert np.isfinite(result.tables["forecast"]["mean"].to_numpy()).all()
+
+
+def test_a_promotion_of_no_period_in_sight():
+    plan = room.table("calendar", [{"date": date(1999, 1, 1), "name": "x", "kind": "promotion"}])
+    demand(sales(("A", 1, [4.0] * 40)), calendar=plan, s=Demand(horizon=5))
+
+
+def test_a_replay_in_which_nothing_came_and_one_of_next_to_nothing():
+    policies = room.policy({"lead_time_days": 90.0})
+    silent = sales(("A", 1, [0.0] * 40))
+    answer = backtest(silent, policies=policies, s=StockBacktest(horizon=5))
+    assert any(note.startswith("no decision cost") for note in answer.notes)
+    backtest(sales(("A", 1, [1e-300, 5.0, *[1e-300] * 60])), s=StockBacktest(horizon=5))
+    assert metrics.wape(np.array([[1e-320]]), np.array([[3.0]])) is None
+
+
+def test_a_limit_in_figures_that_the_solver_does_not_take():
+    model = milp.Model()
+    x = model.add(np.array([-1.0]), 0.0, 5.0, whole=True)
+    model.row(x, [1e18], -np.inf, 3e18)
+    assert milp.solve(model, 10).x.tolist() == [3.0]
+    model.row(x, [1.0], 4.0, 5.0)
+    model.rows[0] = (*model.rows[0][:4], "the budget", model.rows[0][5])
+    with pytest.raises(NoAnswer, match="the budget fails by 1,000,000,000,000,000,000"):
+        milp.solve(model, 10)
