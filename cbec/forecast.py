@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cbec.core.command import Common, Finding, Parts, Result, Table, command, setting
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import polars as pl
 
     from cbec.methods.forecast.history import Panel
@@ -65,19 +67,24 @@ def _dates(*, sales: Table, **_: object) -> dict[str, Table]:
     return {"dates": distinct(sales, "date").sort("date")}
 
 
-def _demand_told(tables: dict[str, Table], *, s: Demand) -> Result:
-    """What all parts add up to."""
+def _added_up(tables: dict[str, Table], summary: ModuleType) -> Result:
+    """What all parts add up to, in the words of `summary`."""
     from cbec.core.parts import heard
-    from cbec.methods.forecast import summary
 
     parts = heard(tables.pop("told"))
     return Result(
         tables=tables,
-        money="a forecast moves no money by itself; forecast replenish prices the orders that follow from it",
+        money=summary.headline(parts),
         metrics=summary.metrics(parts),
         findings=[Finding(*f) for f in summary.findings(parts)],
         notes=summary.notes(parts),
     )
+
+
+def _demand_told(tables: dict[str, Table], *, s: Demand) -> Result:
+    from cbec.methods.forecast import summary
+
+    return _added_up(tables, summary)
 
 
 @command(
@@ -201,20 +208,11 @@ def _periods(*, forecast: Table, **_: object) -> dict[str, Table]:
 
 
 def _replenish_told(tables: dict[str, Table], *, s: Replenish) -> Result:
-    """What all parts add up to."""
-    from cbec.core.parts import heard
-    from cbec.methods.forecast import stocksummary as summary
+    from cbec.methods.forecast import stocksummary
 
-    parts = heard(tables.pop("told"))
     if "stock_curve" in tables:
-        tables["stock_curve"] = summary.curve(tables["stock_curve"])
-    return Result(
-        tables=tables,
-        money=summary.headline(parts),
-        metrics=summary.metrics(parts),
-        findings=[Finding(*f) for f in summary.findings(parts)],
-        notes=summary.notes(parts),
-    )
+        tables["stock_curve"] = stocksummary.curve(tables["stock_curve"])
+    return _added_up(tables, stocksummary)
 
 
 @command(

@@ -63,6 +63,11 @@ def _sum(values: Floats) -> float:
     return float(np.nansum(values))
 
 
+def headline(parts: Sequence[dict[str, Any]]) -> str:
+    """Why there is no sum of money."""
+    return "a forecast moves no money by itself; forecast replenish prices the orders that follow from it"
+
+
 def metrics(parts: Sequence[dict[str, Any]]) -> dict[str, float | int | str | None]:
     """Figures of the past origins, chosen beside naive and seller formula; shares of series by method."""
     first, series = parts[0], sum(p["series"] for p in parts)
