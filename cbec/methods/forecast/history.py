@@ -77,7 +77,7 @@ class Panel:
     @property
     def sold(self) -> Floats:
         """Units n x T with bulk orders whole, as they came."""
-        return self.units + self.excess
+        return self.units + self.excess if self.excess.any() else self.units
 
     @property
     def season(self) -> int:

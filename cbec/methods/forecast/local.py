@@ -41,18 +41,27 @@ def zeroed(y: Floats) -> Floats:
 def carried(y: Floats) -> Floats:
     """Masked periods filled with the last known one (those before the first sale stay NaN)."""
     known = ~np.isnan(y)
-    if known.all():
+    rows = np.flatnonzero((known[:, :-1] > known[:, 1:]).any(1))  # a gap after what is known: few have one
+    if not rows.size:
         return y
-    at = np.where(known, np.arange(y.shape[1]), 0)
+    at = np.where(known[rows], np.arange(y.shape[1]), 0)
     np.maximum.accumulate(at, axis=1, out=at)
-    return np.take_along_axis(y, at, 1)
+    out = y.copy()
+    out[rows] = np.take_along_axis(y[rows], at, 1)
+    return out
+
+
+def last(y: Floats) -> Floats:
+    """The last known value (N); 0 where there is none."""
+    if y.shape[1] == 0:
+        return np.zeros(len(y))
+    back = (~np.isnan(y[:, ::-1])).argmax(1)
+    return np.asarray(np.nan_to_num(y[np.arange(len(y)), y.shape[1] - 1 - back]))
 
 
 def naive(y: Floats, h: int) -> Floats:
     """The last known value."""
-    if y.shape[1] == 0:
-        return np.zeros((len(y), h))
-    return np.repeat(np.nan_to_num(carried(y)[:, -1:]), h, 1)
+    return np.repeat(last(y)[:, None], h, 1)
 
 
 def seasonal_naive(y: Floats, h: int, season: int) -> Floats:
@@ -104,8 +113,8 @@ def reverting(y: Floats, h: int, window: int) -> Floats:
     rest = np.nan_to_num(y[:, -2 * window :] - base)
     power = np.einsum("it,it->i", rest[:, :-1], rest[:, :-1])
     fading = np.einsum("it,it->i", rest[:, 1:], rest[:, :-1]) / np.where(power > 0, power, 1.0)
-    last = np.nan_to_num(carried(y)[:, -1:]) - base
-    return np.asarray(base + last * np.clip(fading, 0.0, 0.99)[:, None] ** np.arange(1, h + 1))
+    off = last(y)[:, None] - base
+    return np.asarray(base + off * np.clip(fading, 0.0, 0.99)[:, None] ** np.arange(1, h + 1))
 
 
 def window_mean(y: Floats, h: int, window: int) -> Floats:
@@ -114,7 +123,7 @@ def window_mean(y: Floats, h: int, window: int) -> Floats:
     known = ~np.isnan(part)
     count = known.sum(1)
     mean = np.where(known, part, 0.0).sum(1) / np.maximum(count, 1)
-    level = np.where(count > 0, mean, naive(y, 1)[:, 0])
+    level = np.where(count > 0, mean, last(y))
     return np.repeat(level[:, None], h, 1)
 
 
@@ -141,7 +150,7 @@ def seller_formula(y: Floats, days: Floats, ahead: Floats) -> Floats:
     Where a window has no known day, the next longer one stands in; else the last known period. days: of the T
     periods; ahead: days of the h coming periods.
     """
-    stand_in = naive(y, 1)[:, 0] / (days[-1] if len(days) else 1.0)
+    stand_in = last(y) / (days[-1] if len(days) else 1.0)
     total = np.zeros(len(y))
     for window, weight in SELLER:
         mean = daily_mean(y, days, window)

@@ -46,7 +46,7 @@ class MonthDays:
     past: Groups
     ahead: Groups
 
-    def of(self, rows: slice) -> MonthDays:
+    def of(self, rows: slice | Groups) -> MonthDays:
         """Those of some of the histories."""
         return MonthDays(self.inner.of(rows), self.index, self.line[rows], self.view[rows], self.past, self.ahead)
 

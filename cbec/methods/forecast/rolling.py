@@ -98,11 +98,16 @@ def cuts(width: int, horizon: int, most: int = ORIGINS) -> tuple[int, ...]:
 
 def views(units: Floats, back: tuple[int, ...]) -> Floats:
     """(1 + K) x n x T: histories known today and at each origin, right-aligned."""
-    count, width = units.shape
-    out = np.full((1 + len(back), count, width), np.nan)
-    out[0] = units
-    for k, cut in enumerate(back, 1):
-        out[k, :, cut:] = units[:, : width - cut]
+    out = np.empty((1 + len(back), *units.shape))
+    for k, cut in enumerate((0, *back)):
+        out[k] = view(units, cut)
+    return out
+
+
+def view(units: Floats, cut: int) -> Floats:
+    """N x T: histories as known `cut` periods ago, right-aligned."""
+    out = np.empty(units.shape)
+    out[:, :cut], out[:, cut:] = np.nan, units[:, : units.shape[1] - cut]
     return out
 
 
@@ -142,9 +147,10 @@ def _roll(
 ) -> Rolled:
     width = panel.units.shape[1]
     back = cuts(width, h)
-    raw = views(panel.units, back)
-    stack = raw if effect is None else effect.out_of(raw)
-    actual, usual = actuals(panel.sold, back, h), actuals(panel.units, back, h)
+    stack, sold = views(panel.units, back), panel.sold
+    if effect is not None:
+        stack = effect.out_of(stack)
+    actual, usual = actuals(sold, back, h), actuals(panel.units, back, h)
     shape = actual.shape
     y = stack.reshape(-1, width)
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
@@ -156,22 +162,18 @@ def _roll(
     least = usual_least(sales[0])
     level, sure = pooled.levels(stack, season, back, h, panel.frequency, least)
     out: dict[str, Floats] = {}
-    mse, moments, pool = np.empty(len(y)), np.empty((3, len(y))), np.empty(len(y))
-    mean, bulk = np.empty(len(y)), np.zeros(len(y))
+    mse, moments = np.empty(len(y)), np.empty((3, len(y)))
+    pool, mean = np.empty(len(y)), np.empty(len(y))
     flat = np.empty((len(y), h))
-    excess = local.zeroed(views(panel.excess, back)).reshape(-1, width)
     blocks = [slice(start, start + BLOCK) for start in range(0, len(y), BLOCK)]  # that stay in the cache
     for rows in blocks:
-        part = season.of(rows)
-        alone = _methods(y[rows], part, h, panel.frequency, every)
-        flat[rows], pool[rows], mse[rows], moments[:, rows] = alone.flat, alone.pool, alone.mse, alone.moments
+        alone = _methods(y[rows], season.of(rows), h, panel.frequency, every)
+        flat[rows], pool[rows], mean[rows] = alone.flat, alone.pool, alone.mean
+        mse[rows], moments[:, rows] = alone.mse, alone.moments
         for name, values in alone.made.items():
             out.setdefault(name, np.empty((len(y), h)))[rows] = values
-        mean[rows] = local.window_mean(part.out_of(y[rows]), 1, periods.LONG[panel.frequency])[:, 0]
-        if excess[rows].any():
-            sold = local.window_mean(part.out_of(y[rows] + excess[rows]), 1, periods.LONG[panel.frequency])[:, 0]
-            bulk[rows] = sold - mean[rows]
-    single, late, more = (x.reshape(shape[:2]) for x in (flat.mean(1), mean, bulk))
+    single, late = flat.mean(1).reshape(shape[:2]), mean.reshape(shape[:2])
+    more = _bulk(panel, stack, season, late, back)
     level = pooled.lifted(level, sure, single, late, more).reshape(-1)
     for rows in blocks:
         for name, values in _pooled(season.of(rows), level[rows], pool[rows], flat[rows]).items():
@@ -185,10 +187,10 @@ def _roll(
     if effect is not None:
         out = effect.into(out)
     # The methods to beat know of nothing but sales, as they came.
-    known = views(panel.sold, back).reshape(-1, width)
-    out[NAIVE] = local.seasonal_naive(known, h, panel.season)
-    out |= {"naive": local.naive(known, h)} if every else {}
-    out["seller_formula"] = _seller(panel, back, h)
+    out[NAIVE] = np.concatenate([local.seasonal_naive(view(sold, cut), h, panel.season) for cut in (0, *back)])
+    if every:
+        out["naive"] = np.concatenate([local.naive(view(sold, cut), h) for cut in (0, *back)])
+    out["seller_formula"] = _seller(panel, sold, back, h)
     life = (~np.isnan(stack)).sum(2)
     scale = np.sqrt(np.nan_to_num(mse)).reshape(shape[:2])
     return Rolled(
@@ -217,11 +219,12 @@ def usual_least(sales: NDArray[np.int64]) -> int:
 @dataclass(frozen=True)
 class _Alone:
     """What series (N) let expect one at a time: forecasts N x h by method; the combination without season, never negative; the
-    weight of the catalogue's level; the squared one-step error of Theta; moments of the adjusted history."""
+    weight of the catalogue's level; the mean of late; the squared one-step error of Theta; moments of the adjusted history."""
 
     made: dict[str, Floats]
     flat: Floats
     pool: Floats
+    mean: Floats
     mse: Floats
     moments: Floats
 
@@ -264,7 +267,19 @@ def _methods(y: Floats, season: seasonal.Seasons, h: int, frequency: str, every:
         made["seasonal_level"] = local.seasonal_level(y, h, m, LEVEL_WINDOW[frequency])
     if frequency == "H":
         made["week_shift"] = local.seasonal_shift(y, h, periods.AROUND["H"], m)
-    return _Alone(made, np.maximum(combination, 0.0), pool, mse, _moments(flat))
+    return _Alone(made, np.maximum(combination, 0.0), pool, mean[:, 0], mse, _moments(flat))
+
+
+def _bulk(panel: Panel, stack: Floats, season: seasonal.Seasons, mean: Floats, back: tuple[int, ...]) -> Floats:
+    """(1 + K) x n: what one-off bulk orders add to the mean of late."""
+    out = np.zeros(mean.shape)
+    series = np.flatnonzero(panel.excess.any(1))
+    if series.size:
+        whole = stack[:, series] + local.zeroed(views(panel.excess[series], back))
+        for k, histories in enumerate(whole):
+            flat = season.of(k * len(panel.keys) + series).out_of(histories)
+            out[k, series] = local.window_mean(flat, 1, periods.LONG[panel.frequency])[:, 0] - mean[k, series]
+    return out
 
 
 def _seen(season: seasonal.Seasons, flat: Floats) -> Floats:
@@ -306,11 +321,11 @@ def _moments(y: Floats) -> Floats:
     return np.stack([n, mean, np.einsum("it,it->i", rest, rest) / np.maximum(n - 1, 1)])
 
 
-def _seller(panel: Panel, back: tuple[int, ...], h: int) -> Floats:
+def _seller(panel: Panel, sold: Floats, back: tuple[int, ...], h: int) -> Floats:
     width = panel.units.shape[1]
     length = periods.days(panel.ordinals, panel.frequency)
     # As sellers' tools have it, days before the first sale count as days without sales.
-    units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.sold)
+    units = np.where(np.arange(width) < panel.first[:, None], 0.0, sold)
     parts = []
     for cut in (0, *back):
         ahead = periods.days(panel.ahead(h) - cut, panel.frequency)

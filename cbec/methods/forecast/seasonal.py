@@ -42,7 +42,7 @@ CLOSED = 0.1
 class Seasons(Protocol):
     """What can be taken out of histories and put into forecasts."""
 
-    def of(self, rows: slice) -> Seasons:
+    def of(self, rows: slice | Groups) -> Seasons:
         """Those of some of the histories."""
         ...
 
@@ -62,7 +62,7 @@ class Season:
     factor: Floats
     shift: Floats
 
-    def of(self, rows: slice) -> Season:
+    def of(self, rows: slice | Groups) -> Season:
         """The seasons of some of the histories."""
         return Season(self.factor[rows], self.shift[rows])
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast.local import akaike, born, carried, zeroed
+from cbec.methods.forecast.local import akaike, born, carried, last, zeroed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def of_means(y: Floats, h: int, k: int) -> Floats:
     count = there.sum(2)
     means = np.where(count > 0, np.where(there, blocks, 0.0).sum(2) / np.maximum(count, 1), np.nan)
     ahead = theta(means, -(-h // k) + 1, damping=DAMPING**k)[0]
-    known = np.nan_to_num(carried(means)[:, -1:])
+    known = last(means)[:, None]
     points = np.concatenate([known, ahead], 1)
     place = (np.arange(1, h + 1) + (k - 1) / 2) / k  # periods ahead, in blocks since the middle of the last known one
     left = np.minimum(place.astype(np.int64), points.shape[1] - 2)
