@@ -140,8 +140,7 @@ def rows_of(view: View, back: int, h: int) -> tuple[Floats, Floats]:
     width = view.flat.shape[1]
     past = np.full(view.flat.shape, np.nan)
     past[:, back:] = view.flat[:, : width - back]
-    lead = view.lead + back
-    means = pooled.features(past, view.frequency, lead)
+    means = pooled.features(past[:, view.lead + back :], view.frequency)
     at = level(means)
     known = ~np.isnan(past)
     sold = np.nan_to_num(past) > 0

@@ -52,11 +52,8 @@ BULK = 3.0
 RECENT = {"H": 1344, "D": 182, "W": 26, "M": 18, "Q": 8, "Y": 8}
 
 
-def features(y: Floats, frequency: str, lead: int = 0) -> Floats:
-    """n x 9 means per period of seasonally adjusted histories y (right-aligned, NaN = masked or not born).
-
-    lead: leading columns that lie before the panel, of which nothing is known of any series.
-    """
+def features(y: Floats, frequency: str) -> Floats:
+    """n x 9 means per period of seasonally adjusted histories y (n x T, T periods of the data, NaN = masked or not born)."""
     count, width = y.shape
     known = ~np.isnan(y)
     value = np.where(known, np.maximum(y, 0.0), 0.0)
@@ -66,7 +63,7 @@ def features(y: Floats, frequency: str, lead: int = 0) -> Floats:
     born = local.born(y)
     # A series that is not born counts as zero in the plain means, as the seller's formulas have it; the last feature
     # says how much larger the mean over its life is.
-    counts = (known | (np.arange(width) < born[:, None])) & (np.arange(width) >= lead)
+    counts = known | (np.arange(width) < born[:, None])
     half_base, half_bulk = HALF_LIVES[frequency]
     out = np.empty((count, len(PRIOR)))
     at = 0
@@ -117,12 +114,12 @@ def levels(
         for lesson in backs:
             known = lessons.get((cut + lesson, reach))
             if known is None:
-                known = _lesson(stack[k], flat, cut, lesson, reach, frequency, least)
+                known = _lesson(stack[k][:, cut:], flat[:, cut:], lesson, reach, frequency, least)
                 lessons[cut + lesson, reach] = known
             taught.append(known)
         coefficients, revival = _learn(taught, reach)
         sure[k] = _sure(taught, backs)
-        level = np.einsum("ij,j->i", features(flat, frequency, cut), coefficients)
+        level = np.einsum("ij,j->i", features(flat[:, cut:], frequency), coefficients)
         out[k] = np.where(_silent(stack[k], frequency), revival * level, level)
     return out, sure
 
@@ -169,16 +166,15 @@ class Lesson:
     silent: NDArray[np.bool_]
 
 
-def _lesson(known: Floats, flat: Floats, cut: int, back: int, reach: int, frequency: str, least: int) -> Lesson:
-    width = flat.shape[1]
-    past, raw = np.full(flat.shape, np.nan), np.full(flat.shape, np.nan)
-    past[:, back:], raw[:, back:] = flat[:, : width - back], known[:, : width - back]
-    after = flat[:, width - back : width - back + reach]
+def _lesson(known: Floats, flat: Floats, back: int, reach: int, frequency: str, least: int) -> Lesson:
+    """known, flat: n x T, with and without season; back: periods before their end that the origin of the lesson lies."""
+    origin = flat.shape[1] - back
+    raw, past, after = known[:, :origin], flat[:, :origin], flat[:, origin : origin + reach]
     there = ~np.isnan(after)
     enough = there.any(1) & ((raw > 0).sum(1) >= least)
     rate = np.where(enough, np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
     mean = np.nan_to_num(local.window_mean(past, 1, periods.LONG[frequency])[:, 0])
-    return Lesson(features(past, frequency, cut + back), rate, mean, _silent(raw, frequency))
+    return Lesson(features(past, frequency), rate, mean, _silent(raw, frequency))
 
 
 def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:

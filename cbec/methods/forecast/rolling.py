@@ -43,8 +43,6 @@ LEAN = {"H": 0.2, "D": 0.2, "W": 0.2, "M": 0.4, "Q": 0.2, "Y": 0.0}
 CALM = (0.03, 0.15)
 #: What a method must beat.
 NAIVE = "seasonal_naive"
-#: Histories worked on at a time.
-BLOCK = 4096
 #: Past origins at most.
 ORIGINS = 4
 #: Usual error over level from which the catalogue's level enters the blend, and at which it has its largest weight; known periods per
@@ -165,7 +163,7 @@ def _roll(
     mse, moments = np.empty(len(y)), np.empty((3, len(y)))
     pool, mean = np.empty(len(y)), np.empty(len(y))
     flat = np.empty((len(y), h))
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(y), BLOCK)]  # that stay in the cache
+    blocks = [slice(start, start + seasonal.BLOCK) for start in range(0, len(y), seasonal.BLOCK)]
     for rows in blocks:
         alone = _methods(y[rows], season.of(rows), h, panel.frequency, every)
         flat[rows], pool[rows], mean[rows] = alone.flat, alone.pool, alone.mean

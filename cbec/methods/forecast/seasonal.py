@@ -35,6 +35,8 @@ EVIDENCE_SHARED = 2.0
 SHARED = 10
 #: Part of the seasonal variance that the shared season must tell to be taken from series with a record of their own.
 ALIKE = 0.1
+#: Histories worked on at a time, so that they stay in the cache.
+BLOCK = 4096
 #: A factor below this is a closed day: it says nothing about the level.
 CLOSED = 0.1
 
@@ -152,16 +154,27 @@ def estimate(stack: Floats, m: int, recency: float = RECENCY, group: Groups | No
     if count >= SHARED:
         common = np.stack([_common(line, m, recency) for line in shared(stack)])
     told = _grouped(stack, common, recency, group)
-    known = ~np.isnan(y)
-    tells = (known.sum(1) >= SEASONS * m) & (np.where(known, y, np.inf).min(1) > 0)
+    tells = ((~np.isnan(y)).sum(1) >= SEASONS * m) & _positive(y)
     factor, shift = np.ones((len(y), m)), np.zeros((len(y), m))
-    factor[tells], shift[tells] = _index(y[tells], m, recency)
+    for rows in _blocks(tells):
+        factor[rows], shift[rows] = _index(y[rows], m, recency)
     alike = _alike(factor.reshape(deep, count, m), common, tells.reshape(deep, count))
-    rest = ~tells | np.repeat(alike, count)
-    together = Season(told[rest], np.zeros((int(rest.sum()), m)))
-    own, shift[rest] = _index(together.out_of(y[rest]), m, recency)
-    factor[rest] = together.factor * own
+    for rows in _blocks(~tells | np.repeat(alike, count)):
+        together = Season(told[rows], np.zeros((len(rows), m)))
+        own, shift[rows] = _index(together.out_of(y[rows]), m, recency)
+        factor[rows] = together.factor * own
     return Season(factor, shift)
+
+
+def _blocks(where: NDArray[np.bool_]) -> list[Groups]:
+    """Numbers of the marked rows, as many at a time as stay in the cache."""
+    rows = np.flatnonzero(where)
+    return np.array_split(rows, -(-len(rows) // BLOCK)) if rows.size else []
+
+
+def _positive(y: Floats) -> NDArray[np.bool_]:
+    """Which histories (n) have no known value at or below 0."""
+    return np.asarray(~(y <= 0).any(1))
 
 
 def _grouped(stack: Floats, common: Floats, recency: float, group: Groups | None) -> Floats:
@@ -187,12 +200,16 @@ def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[
 
 def shared(stack: Floats) -> Floats:
     """V x T: mean of the series alive in each period, each divided by its own mean."""
-    known = ~np.isnan(stack)
-    value = np.where(known, stack, 0.0)
-    mean = value.sum(2) / np.maximum(known.sum(2), 1)
+    return np.stack([_shared(view) for view in stack])
+
+
+def _shared(y: Floats) -> Floats:
+    known = ~np.isnan(y)
+    value = np.where(known, y, 0.0)
+    mean = value.sum(1) / np.maximum(known.sum(1), 1)
     weight = np.where(mean > 0, 1 / np.where(mean > 0, mean, 1.0), 0.0)
-    alive = (known & (mean > 0)[:, :, None]).sum(1)
-    total = np.einsum("vit,vi->vt", value, weight)
+    alive = (known & (mean > 0)[:, None]).sum(0)
+    total = np.einsum("it,i->t", value, weight)
     return np.where(alive >= SHARED, total / np.maximum(alive, 1), np.nan)
 
 
@@ -259,7 +276,7 @@ def _index(y: Floats, m: int, recency: float) -> tuple[Floats, Floats]:
         return factor, shift
     y, life, known = y[rows], life[rows], known[rows]
     usual = centred_mean(y, m)
-    positive = np.where(known, y, np.inf).min(1) > 0
+    positive = _positive(y)
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(positive[:, None], y / usual - 1, y - usual)
     years = -(-width // m)
