@@ -28,12 +28,16 @@ MOST = 50
 NOTES = 20
 #: A mean error of this part of the mean forecast is worth a finding.
 BIASED = 0.3
-#: Sums of the record: of what came per period and in total, and of errors of each forecast.
+#: Forecasts whose errors at the past origins are told.
 RIVALS = ("chosen", "naive", "seller_formula")
 
 
 def facts(panel: Panel, out: Outlook, actual: Floats, h: int, record: pl.DataFrame) -> dict[str, Any]:
-    """What one catalogue, or a part of it, has to tell: plain numbers and words. actual: see `demand.judged`."""
+    """What one catalogue, or a part of it, has to tell: plain numbers and words. actual: see `demand.judged`.
+
+    came: units per period and units of the horizons; errors of each rival: absolute and signed ones per period, absolute ones of the
+    horizons; all of them sums.
+    """
     whole = np.where(np.isnan(actual).all(2), np.nan, np.nansum(actual, 2))
     errors = {}
     for label in RIVALS:
