@@ -20,8 +20,6 @@ def test_recursions_are_those_of_statsmodels(setting):
         y[m:], error="add", trend="add", damped_trend=True, seasonal="add", seasonal_periods=m, initialization_method="known",
         initial_level=y[:m].mean(), initial_trend=0.0, initial_seasonal=y[:m] - y[:m].mean(),
     )  # fmt: skip
-    start = [*model.initial_state] if hasattr(model, "initial_state") else []
-    del start
     with model.fix_params(
         {"smoothing_level": alpha, "smoothing_trend": alpha * share, "smoothing_seasonal": gamma, "damping_trend": phi}
     ):
