@@ -25,8 +25,8 @@ from cbec.core.errors import Busy, CbecError, InputRejected, UsageFault
 CHAIN = """
 title: Toy
 stages:
-  orders: {command: toy order, forecast: work/forecast.csv, inventory: stock.csv, output: out/orders.csv}
-  demand: {command: toy grow, sales: exports/*.csv, horizon: 26, output: work/forecast.csv}
+  orders: {command: toy order, forecast: made/forecast.csv, inventory: stock.csv, output: out/orders.csv}
+  demand: {command: toy grow, sales: exports/*.csv, horizon: 26, output: made/forecast.csv}
   tax: {command: toy duty, order-lines: lines.csv, output: out/tax.csv}
 """
 
@@ -200,24 +200,24 @@ DUTY = "  d: {command: toy duty, rates: %s, output: d.csv}\n"
 @pytest.mark.parametrize(
     ("written", "read", "depends"),
     [
-        ("work/f.csv", "work/f.csv", True),
-        ("work/f.csv", "./work/../work/f.csv", True),
-        ("work/f.csv", "work/g.csv", False),
-        ("work/f.csv", "work/*.csv", True),
-        ("work/f.csv", "work/*.parquet", False),
-        ("work/deep/er/f.csv", "work/**/f.csv", True),
-        ("work/f.csv", "**/f.csv", True),
-        ("work/f.parquet", "work", True),
-        ("work/f.csv", "work", False),  # of a folder only Parquet is read
-        ("work/f.csv", "wor[k]", False),
-        ("work/f.csv", "work2", False),
-        ("work/tables", "work/tables/forecast.parquet", True),
-        ("work/tables/", "work/tables/prepared.parquet", True),
-        ("work/tables", "work/tables/*.parquet", True),
-        ("work/tables", "work/tables", True),
-        ("work/tables", "work/*/forecast.parquet", True),
-        ("work/tables", "work/other/forecast.parquet", False),
-        ("work/tables", "work/tables/sales.parquet", False),
+        ("made/f.csv", "made/f.csv", True),
+        ("made/f.csv", "./made/../made/f.csv", True),
+        ("made/f.csv", "made/g.csv", False),
+        ("made/f.csv", "made/*.csv", True),
+        ("made/f.csv", "made/*.parquet", False),
+        ("made/deep/er/f.csv", "made/**/f.csv", True),
+        ("made/f.csv", "**/f.csv", True),
+        ("made/f.parquet", "made", True),
+        ("made/f.csv", "made", False),  # of a folder only Parquet is read
+        ("made/f.csv", "mad[e]", False),
+        ("made/f.csv", "made2", False),
+        ("made/tables", "made/tables/forecast.parquet", True),
+        ("made/tables/", "made/tables/prepared.parquet", True),
+        ("made/tables", "made/tables/*.parquet", True),
+        ("made/tables", "made/tables", True),
+        ("made/tables", "made/*/forecast.parquet", True),
+        ("made/tables", "made/other/forecast.parquet", False),
+        ("made/tables", "made/tables/sales.parquet", False),
         ("f.csv", "report/g/forecast.parquet", True),
         ("f.csv", "report/h/forecast.parquet", False),
     ],
@@ -229,9 +229,9 @@ def test_who_depends_on_whom(company: Company, written: str, read: str, depends:
 
 def test_a_file_in_the_folder_of_another_stage_is_not_of_that_stage(company: Company) -> None:
     company.stages(
-        GROW % "work"
-        + "  o: {command: toy order, forecast: f, inventory: i, output: work/o.csv}\n"
-        + DUTY % "work/o.csv"
+        GROW % "made"
+        + "  o: {command: toy order, forecast: f, inventory: i, output: made/o.csv}\n"
+        + DUTY % "made/o.csv"
     )
     assert company.load().needs["d"] == ["o"]
 
@@ -249,8 +249,8 @@ def test_every_kind_of_output_makes_an_edge(company: Company) -> None:
 
 def test_a_folder_that_a_stage_makes_is_read_by_those_whose_setting_names_it(company: Company) -> None:
     company.stages(
-        "  use: {command: toy grow, sales: stock.csv, rules: work/model, output: use.csv}\n"
-        "  learn: {command: toy grow, sales: exports/*.csv, model: work/model, output: learn.csv}\n"
+        "  use: {command: toy grow, sales: stock.csv, rules: made/model, output: use.csv}\n"
+        "  learn: {command: toy grow, sales: exports/*.csv, model: made/model, output: learn.csv}\n"
     )
     assert company.load().needs == {"learn": [], "use": ["learn"]}
     assert company.run() == 0
@@ -258,9 +258,9 @@ def test_a_folder_that_a_stage_makes_is_read_by_those_whose_setting_names_it(com
     assert company.ran() == ["learn", "use"]
     company.put("exports/b.csv", "more")
     assert company.run() == 0
-    assert "use: runs (input work/model/model.txt changed)" in company.heard
+    assert "use: runs (input made/model/model.txt changed)" in company.heard
     company.ran()
-    (company.folder / "work/model/model.txt").unlink()
+    (company.folder / "made/model/model.txt").unlink()
     assert company.run() == 0
     assert company.ran() == ["learn"]  # what it makes again is the same as before
 
@@ -285,13 +285,13 @@ def test_reading_ones_own_output_is_a_cycle(company: Company) -> None:
         "output: f.csv",
         "write-prepared: ./f.csv",
         "report: report/g",
-        "output: work/forecast.parquet",
+        "output: made/forecast.parquet",
         "report: report",
         "{output: x.csv, write-prepared: x.csv}",
     ],
 )
 def test_two_writers_of_one_path(company: Company, second: str) -> None:
-    first = "  g: {command: toy grow, sales: s, output: f.csv}\n  w: {command: toy grow, sales: s, output: work}\n"
+    first = "  g: {command: toy grow, sales: s, output: f.csv}\n  w: {command: toy grow, sales: s, output: made}\n"
     told = fault(company, first + f"  h: {{command: toy grow, sales: s, {second.strip('{}')}}}\n")
     assert "stage h" in told
     assert "too" in told
@@ -310,7 +310,7 @@ def test_a_file_whose_kind_no_suffix_tells(company: Company, key: str) -> None:
 def test_the_chain_runs_in_order_and_a_second_time_not_at_all(company: Company) -> None:
     assert company.run() == 0
     assert company.ran() == ["demand", "orders", "tax"]
-    assert (company.folder / "work/forecast.csv").read_bytes() == b"ab['26']"
+    assert (company.folder / "made/forecast.csv").read_bytes() == b"ab['26']"
     assert company.heard[-1] == f"3 run, 0 unchanged, 0 failed; report: {company.folder / 'report/index.html'}"
     assert "demand: runs (never ran)" in company.heard
     assert "demand: 8 bytes" in company.heard
@@ -340,7 +340,7 @@ def test_run_json_tells_states_and_hashes(company: Company) -> None:
     assert demand["report"] == "demand"
     assert set(demand["inputs"]) == {"exports/a.csv", "exports/b.csv"}
     assert set(demand["outputs"]) == {
-        "work/forecast.csv",
+        "made/forecast.csv",
         "report/demand/summary.json",
         "report/demand/forecast.parquet",
     }
@@ -365,8 +365,8 @@ def edit(old: str, new: str) -> Change:
         (edit("horizon: 26", "horizon: 26, set: {by: market}"), "setting by changed"),
         (edit("exports/*.csv", "'exports/[ab].csv'"), "option sales changed"),
         (edit("horizon: 26", "horizon: 26, max-bad: 0.5"), "option max-bad changed"),
-        (lambda c: (c.folder / "work/forecast.csv").unlink(), "output missing: work/forecast.csv"),
-        (lambda c: c.put("work/forecast.csv", "mine"), "output changed: work/forecast.csv"),
+        (lambda c: (c.folder / "made/forecast.csv").unlink(), "output missing: made/forecast.csv"),
+        (lambda c: c.put("made/forecast.csv", "mine"), "output changed: made/forecast.csv"),
         (
             lambda c: (c.folder / "report/demand/forecast.parquet").unlink(),
             "output missing: report/demand/forecast.parquet",
@@ -515,15 +515,15 @@ def test_a_stage_that_left_nothing_failed(company: Company, act: dict[str, Any],
 
 def test_an_output_folder_holds_every_table(company: Company) -> None:
     company.stages(
-        "  demand: {command: toy grow, sales: exports/*.csv, output: work}\n"
-        "  tax: {command: toy duty, rates: work/prepared.parquet, output: work/tax.csv}\n"
+        "  demand: {command: toy grow, sales: exports/*.csv, output: made}\n"
+        "  tax: {command: toy duty, rates: made/prepared.parquet, output: made/tax.csv}\n"
     )
     assert company.run() == 0
     outputs = company.indexed[-1]["stages"][0]["outputs"]
-    assert [p for p in outputs if p.startswith("work")] == ["work/forecast.parquet", "work/prepared.parquet"]
+    assert [p for p in outputs if p.startswith("made")] == ["made/forecast.parquet", "made/prepared.parquet"]
     company.run()
     company.ran()
-    (company.folder / "work/prepared.parquet").unlink()
+    (company.folder / "made/prepared.parquet").unlink()
     company.run()
     assert company.ran() == ["demand"]
 
@@ -564,7 +564,7 @@ def test_a_dry_run_tells_and_writes_nothing(company: Company) -> None:
     assert everything(company.folder) == before
     assert not (company.folder / ".cbec").exists()
     assert "demand: would run (never ran)" in company.heard
-    assert "  reads work/forecast.csv (made by demand)" in company.heard
+    assert "  reads made/forecast.csv (made by demand)" in company.heard
     assert "  writes out/orders.csv" in company.heard
     assert "  writes report/demand/" in company.heard
     company.run()
@@ -738,22 +738,22 @@ def test_a_child_finds_this_cbec_and_no_module_of_the_data_folder(company: Compa
 # --- what a run leaves for the next
 
 LOOP = """
-carry: {work/now.csv: {first: stock.csv, then: out/next.csv}}
+carry: {made/now.csv: {first: stock.csv, then: out/next.csv}}
 stages:
-  demand: {command: toy grow, sales: work/now.csv, output: out/next.csv}
+  demand: {command: toy grow, sales: made/now.csv, output: out/next.csv}
 """
 
 
 def test_a_run_begins_with_what_the_last_one_left_where_it_is_told_to(company: Company) -> None:
     company.put("pipeline.yaml", LOOP)
     assert company.run(carry=True) == 0  # the first run has nothing to carry on
-    now = company.folder / "work/now.csv"
+    now = company.folder / "made/now.csv"
     assert now.read_text() == "s"
     assert company.run() == 0
     assert company.ran() == ["demand"]  # without being told nothing is handed over
     assert company.run(carry=True) == 0
     assert now.read_text() == "sNone"
-    assert "handed over: out/next.csv as work/now.csv" in company.heard
+    assert "handed over: out/next.csv as made/now.csv" in company.heard
     assert company.ran() == ["demand"]
     assert company.run() == 0
     assert now.read_text() == "sNone"
@@ -774,20 +774,20 @@ def test_what_a_stage_sets_goes_before_what_holds_for_all(company: Company) -> N
 def test_a_dry_run_hands_nothing_over(company: Company) -> None:
     company.put("pipeline.yaml", LOOP)
     company.run(dry_run=True)
-    assert "would hand over stock.csv as work/now.csv" in company.heard
-    assert not (company.folder / "work").exists()
+    assert "would hand over stock.csv as made/now.csv" in company.heard
+    assert not (company.folder / "made").exists()
 
 
 def test_carry_says_what_is_wrong(company: Company) -> None:
     with pytest.raises(UsageFault, match="hands nothing over"):
         company.run(carry=True)
     company.put("pipeline.yaml", LOOP.replace("stock.csv", "nowhere.csv"))
-    with pytest.raises(InputRejected, match=r"no file nowhere\.csv, which work/now\.csv begins as"):
+    with pytest.raises(InputRejected, match=r"no file nowhere\.csv, which made/now\.csv begins as"):
         company.run()
     company.put("pipeline.yaml", LOOP.replace(", then: out/next.csv", ""))
     with pytest.raises(UsageFault, match="needs first"):
         company.load()
-    company.put("pipeline.yaml", LOOP.replace("work/now.csv: {", "out/next.csv: {"))
+    company.put("pipeline.yaml", LOOP.replace("made/now.csv: {", "out/next.csv: {"))
     with pytest.raises(UsageFault, match=r"written by the pipeline itself \(carry\)"):
         company.load()
 
@@ -819,12 +819,12 @@ common: {home_currency: EUR}
 stages:
   orders:
     command: forecast replenish
-    forecast: work/forecast.parquet
+    forecast: made/forecast.parquet
     inventory: stock.csv
     policies: policies.csv
     coverage: coverage.csv
     output: out/orders.csv
-  demand: {command: forecast demand, sales: sales.csv, frequency: W, horizon: 13, output: work/forecast.parquet}
+  demand: {command: forecast demand, sales: sales.csv, frequency: W, horizon: 13, output: made/forecast.parquet}
 """
 
 
@@ -857,10 +857,10 @@ def test_end_to_end(tmp_path: Path, cbec: Callable[..., subprocess.CompletedProc
     assert (tmp_path / "report/index.html").is_file()
     assert (tmp_path / "report/orders/report.html").is_file()
 
-    before = everything(tmp_path / "out") | everything(tmp_path / "work")
+    before = everything(tmp_path / "out") | everything(tmp_path / "made")
     told = again()
     assert told.stderr.splitlines()[-1] == "0 run, 2 unchanged, 0 failed; report: report/index.html", told.stderr
-    assert everything(tmp_path / "out") | everything(tmp_path / "work") == before
+    assert everything(tmp_path / "out") | everything(tmp_path / "made") == before
 
     (tmp_path / "stock.csv").write_text("sku,warehouse,on_hand\n007,HAM,many\n")
     told = again()
