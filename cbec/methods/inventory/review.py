@@ -58,8 +58,8 @@ class Policy:
     cost: float
 
 
-def r_q(rate: Callable[[int], float], start: int, setup: float) -> Policy:
-    """The cheapest (r, Q) for demand of single units: low = r, high = r + Q, cost per unit of time.
+def r_q(rate: Callable[[int], float], start: int, setup: float, quantity: int | None = None) -> Policy:
+    """The cheapest (r, Q) for demand of single units, or the cheapest r of a given Q: low = r, high = r + Q, cost per unit of time.
 
     rate: cost of a position, lowest near `start`. setup: order cost x demand per unit of time. The Q positions
     r + 1 .. r + Q are those of lowest rate; Q grows until one more would cost more than the average.
@@ -68,7 +68,7 @@ def r_q(rate: Callable[[int], float], start: int, setup: float) -> Policy:
     low, high, total = best - 1, best, setup + rate(best)
     while True:
         down, up = rate(low), rate(high + 1)
-        if min(down, up) >= total / (high - low):
+        if min(down, up) >= total / (high - low) if quantity is None else high - low >= quantity:
             return Policy(low, high, total / (high - low))
         if down <= up:
             low -= 1
@@ -80,6 +80,19 @@ def r_q(rate: Callable[[int], float], start: int, setup: float) -> Policy:
 def r_q_cost(rate: Callable[[int], float], r: int, q: int, setup: float) -> float:
     """Cost per unit of time of a given (r, Q)."""
     return (setup + sum(rate(y) for y in range(r + 1, r + q + 1))) / q
+
+
+def r_q_fill_rate(r: int, q: int, lead: Floats) -> float:
+    """Of (r, Q), demand of single units that waits: the position is uniform on r + 1 .. r + Q."""
+    return float(np.mean([counted.cdf(lead, y - 1) for y in range(r + 1, r + q + 1)]))
+
+
+def r_for_fill(lead: Floats, q: int, target: float) -> int:
+    """The smallest r of (r, Q), from -1 on, whose fill rate reaches the target."""
+    r = -1
+    while r_q_fill_rate(r, q, lead) < target - 1e-12:
+        r += 1
+    return r
 
 
 def _lowest(rate: Callable[[int], float], start: int) -> int:

@@ -146,6 +146,23 @@ def test_no_counted_r_q_on_a_grid_costs_less():
     found = review.r_q(rate, 12, 90)
     grid = min(review.r_q_cost(rate, r, q, 90) for r in range(40) for q in range(1, 60))
     assert found.cost == pytest.approx(grid)
+    for quantity in (1, 7, 31):
+        point = review.r_q(rate, 12, 90, quantity)
+        assert point.high - point.low == quantity
+        assert point.cost == pytest.approx(min(review.r_q_cost(rate, r, quantity, 90) for r in range(-30, 40)))
+
+
+def test_fill_rates_of_counted_r_q():
+    lead = counted.poisson(10)
+    assert review.r_for_fill(lead, 1, 0.95) == review.fill_level(lead, 0.95) - 1  # one for one: r = S - 1
+    for quantity in (1, 4, 20):
+        served = [review.r_q_fill_rate(r, quantity, lead) for r in range(-1, 25)]
+        assert served == sorted(served)
+        r = review.r_for_fill(lead, quantity, 0.9)
+        assert served[r + 1] >= 0.9 > served[r]
+    # Units short of a cycle of Q, those of the cycle before aside, over Q.
+    cycle = counted.short(lead, 12) - counted.short(lead, 32)
+    assert review.r_q_fill_rate(12, 20, lead) == pytest.approx(1 - cycle / 20)
 
 
 def test_base_stock_of_factory_physics():
