@@ -29,6 +29,19 @@ def data_folder(name: str) -> Path:
     return folder
 
 
+def typed(name: str, frame: Any) -> Any:
+    """A Polars frame with every column of the table's contract, typed by it: what steps take when no file is read."""
+    import polars as pl
+
+    from cbec import tables
+    from cbec.core.cells import dtype
+
+    return frame.select(
+        pl.col(c.name).cast(dtype(c)) if c.name in frame.columns else pl.lit(c.default, dtype(c)).alias(c.name)
+        for c in tables.get(name).columns
+    )
+
+
 def cpu_here() -> float:
     """CPU seconds of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)

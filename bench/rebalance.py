@@ -18,24 +18,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from harness import Table, timed
+from harness import Table, timed, typed
 from scipy import special
 
-from cbec import tables
-from cbec.core.cells import dtype
 from cbec.tables.demand import LEVELS, QUANTILES
 from cbec.warehouse import Rebalance, rebalance
 
 PEERS = {(200, 7): (112_108, 60_978, 60.0), (2000, 7): (568_221, 557_885, 65.8)}
 AS_OF = date(2026, 6, 28)
-
-
-def typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    columns = tables.get(name).columns
-    return frame.select(
-        pl.col(c.name).cast(dtype(c)) if c.name in frame.columns else pl.lit(c.default, dtype(c)).alias(c.name)
-        for c in columns
-    )
 
 
 def seen(world: Any) -> dict[str, pl.DataFrame]:

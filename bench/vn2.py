@@ -1,16 +1,17 @@
-"""VN2 inventory planning: weekly orders for 599 store x product items from the quantiles of `forecast demand`, replayed in
-five windows inside the history (lead time 3 weeks, 1.0 per lost unit, 0.2 per unit in stock at the end of a week).
+"""VN2 inventory planning: weekly orders for 599 store x product items by `cbec forecast backtest`, `demand` and `replenish`, replayed
+in five windows inside the history (an order is sold three weeks later, 1.0 per lost unit, 0.2 per unit in stock at the end of
+a week).
 
-At each of six decisions the history up to then is forecast three weeks ahead, and demand drawn from the forecast. The order is a
-quantile of what the week of its arrival lacks (what is lost before does not wait); its level the one that would have cost
-least in the windows before, none of whose weeks is later than the decision. The simulator is
-taken from the folder that --simulator names, where vn2_sim.py lies. `--part dev` plays three earlier windows.
+Before each window the stock replay of `forecast backtest` chooses the factor on the critical ratio, from the history until then alone.
+At each of six decisions the history is forecast three weeks ahead, and `forecast replenish` orders what is lacking where unmet demand
+is lost. The simulator that scores is taken from the folder that --simulator names, where vn2_sim.py lies. `--part dev` plays three
+earlier windows.
 
     python bench/vn2.py [--part test|dev] [--simulator FOLDER]
-    python bench/vn2.py --write-orders orders.csv [--data FOLDER] [--week N] [--level P]
+    python bench/vn2.py --write-orders orders.csv [--data FOLDER] [--factor F] [--write-tables FOLDER]
 
-The second writes the orders of a round: FOLDER holds the history until today, the stock and what is on its way
-(history, initial_state and master as the contest published them); the level is chosen on windows of that history.
+The second writes the orders of a round: FOLDER holds the history until today, the stock and what is on its way (history,
+initial_state and master as the contest published them, Parquet or CSV). --write-tables keeps what the commands of cbec are given.
 """
 
 from __future__ import annotations
@@ -19,28 +20,26 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from harness import ROOT, Table, cpu_here, data_folder
+from harness import ROOT, Table, cpu_here, data_folder, typed
 
 sys.path.insert(0, str(ROOT))
 
-from cbec.forecast import Demand, demand
-from cbec.methods import counts
+from cbec.forecast import Demand, Replenish, StockBacktest, backtest, demand, replenish
+from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
 
 ORIGINS = {"test": (105, 118, 131, 141, 149), "dev": (81, 89, 97)}
-#: Levels tried, and windows before on which they are judged.
-LEVELS = (0.5, 0.6, 0.65, 0.7, 0.74, 0.78, 0.82, 0.86, 0.9)
-BEFORE = (8, 14, 20, 26, 32)
-LEAD, DRAWS = 3, 1000
-#: No order follows the last one (of six), and what is left after its week costs nothing more: its level is higher by this,
-#: the better of 0 and 0.05 on the windows of --part dev.
-LAST, MORE = 5, 0.05
+FACTORS = (0.8, 0.85, 0.9, 0.95, 1.0)
+#: Weeks from the order to the shelf, of a round, and from one order to the next; what a unit costs is 1.
+LEAD, ROUND, REVIEW = 2, 8, 1
+HOLDING, SHORTAGE = 0.2, 1.0
+BY = "sku,warehouse"
 PEERS = (
     ("no orders", 11338.5),
     ("the contest's rule (four weeks of the seasonal mean)", 6024.4),
@@ -49,144 +48,159 @@ PEERS = (
 )
 
 
-def load(folder: Path) -> tuple[Any, ...]:
-    """Items, units per item and week (NaN = out of stock), weeks, stock, and what arrives in the next two weeks."""
-    key = ["Store", "Product"]
-    state = pl.read_parquet(folder / "initial_state.parquet").sort(key)
-    long = pl.read_parquet(folder / "history.parquet").select(
-        *key, "week_start", units=pl.when("in_stock").then(pl.col("sales").cast(pl.Float64))
-    )
-    dates = long["week_start"].unique().sort()
-    grid = state.select(key).join(dates.to_frame(), how="cross").join(long, on=[*key, "week_start"], how="left")
-    units = grid.sort(*key, "week_start")["units"].to_numpy().reshape(state.height, len(dates))
-    names = ("End Inventory", "In Transit W+1", "In Transit W+2")
-    stock = [state[name].cast(pl.Float64).to_numpy() for name in names]
-    return state.select(key), units, dates.to_numpy().astype("datetime64[D]"), stock[0], stock[1:]
-
-
 @dataclass
 class Now:
     """What a policy sees."""
 
     on_hand: Any
     transit: Any
-    week: int = 0
+
+
+def read(folder: Path, name: str) -> pl.DataFrame:
+    """A table of the contest, Parquet or CSV."""
+    path = folder / f"{name}.parquet"
+    return pl.read_parquet(path) if path.exists() else pl.read_csv(folder / f"{name}.csv", try_parse_dates=True)
 
 
 class World:
-    """The history as sales rows, and its forecasts by the number of weeks known."""
+    """The contest as tables of cbec: a product is a SKU, a store a warehouse."""
 
-    def __init__(self, folder: Path, replay: Any) -> None:
-        self.items, self.y, self.dates, *self.state = load(folder)
-        self.replay = replay
-        master = pl.read_parquet(folder / "master.parquet")
-        self.products = master.select(
-            sku=pl.col("Product").cast(pl.String), category=pl.col("ProductGroup").cast(pl.String)
-        ).unique("sku", keep="first", maintain_order=True)
-        row, week = np.indices(self.y.shape)
-        self.rows = pl.DataFrame(
-            {
-                "date": pl.Series(self.dates)[week.ravel()],
-                "week": week.ravel(),
-                "sku": self.items["Product"].cast(pl.String)[row.ravel()],
-                "market": self.items["Store"].cast(pl.String)[row.ravel()],
-                "units": np.nan_to_num(self.y).ravel(),
-                "in_stock": ~np.isnan(self.y).ravel(),
-            }
+    def __init__(self, folder: Path) -> None:
+        key = ["Store", "Product"]
+        state = read(folder, "initial_state").sort(key)
+        named = [pl.col("Product").cast(pl.String).alias("sku"), pl.col("Store").cast(pl.String).alias("warehouse")]
+        self.items, self.names = state.select(key), state.select(named)
+        history = read(folder, "history").join(self.items, on=key, how="semi")
+        self.sales = typed(
+            "sales", history.select(pl.col("week_start").alias("date"), *named, pl.col("sales").alias("units"), "in_stock")
+        )  # fmt: skip
+        self.dates = history["week_start"].unique().sort().to_list()
+        kinds = read(folder, "master").select(named[0], category=pl.col("ProductGroup").cast(pl.String))
+        kinds = kinds.unique("sku", keep="first", maintain_order=True)
+        self.products = typed("products", kinds.with_columns(unit_cost=pl.lit(1.0), currency=pl.lit("EUR")))
+        rate = HOLDING * DAYS_OF_YEAR / (7 * REVIEW)
+        policy = {"lead_time_days": 7.0 * LEAD, "review_days": 7.0 * REVIEW, "holding_rate": rate}
+        self.policies = typed(
+            "policies", pl.DataFrame([policy | {"shortage_cost": SHORTAGE, "target": "cost_carry_over"}])
         )
+        names = ("End Inventory", "In Transit W+1", "In Transit W+2")
+        on_hand, *transit = (state[n].cast(pl.Float64).to_numpy() for n in names)
+        self.now = Now(on_hand, transit)
+        self.data = (self.items, self._grid(history, key), np.array(self.dates, "datetime64[D]"), self.now.on_hand, transit)  # fmt: skip
         self.seconds = 0.0
 
-    @cache  # noqa: B019 - one world per run
-    def draws(self, known: int) -> np.ndarray:
-        """3 x n x DRAWS units of the next weeks, from the first `known` weeks: negative binomials of the forecast's mean and
-        upper quantiles."""
-        begin = cpu_here()
-        as_of: date = self.dates[known - 1].astype(date)
-        frame = self.rows.filter(pl.col("week") < known).drop("week")
-        made = demand(frame, self.products, s=Demand(horizon=LEAD, frequency="W", as_of=as_of)).tables["forecast"]
-        grid = pl.DataFrame(
-            {"sku": self.items["Product"].cast(pl.String), "market": self.items["Store"].cast(pl.String)}
+    def _grid(self, history: pl.DataFrame, key: list[str]) -> np.ndarray:
+        """Units per item and week, NaN = out of stock, as the simulator has them."""
+        units = pl.when("in_stock").then(pl.col("sales").cast(pl.Float64)).alias("units")
+        weeks = pl.DataFrame({"week_start": self.dates})
+        whole = self.items.join(weeks, how="cross").join(
+            history.select(*key, "week_start", units), on=[*key, "week_start"], how="left", maintain_order="left"
         )
-        whole = grid.with_row_index("row").join(pl.DataFrame({"h": np.arange(1, LEAD + 1)}), how="cross")
-        columns = ["mean", "q90", "q95", "q99"]
-        whole = whole.join(made.select("sku", "market", "h", *columns), on=["sku", "market", "h"], how="left")
-        whole = whole.sort("row", "h").fill_null(0.0)
+        return whole["units"].to_numpy().reshape(self.items.height, len(self.dates))
+
+    def known(self, weeks: int) -> tuple[pl.DataFrame, date]:
+        """The sales of the first weeks, and the day of the last one."""
+        last = self.dates[weeks - 1]
+        return self.sales.filter(pl.col("date") <= last), last
+
+    @cache  # noqa: B019 - one world per run
+    def factor(self, weeks: int) -> float:
+        """The factor on the critical ratio that `forecast backtest` chooses on the first weeks."""
+        begin = cpu_here()
+        sales, last = self.known(weeks)
+        s = StockBacktest(horizon=ROUND, frequency="W", by=BY, unmet="lost", as_of=last)
+        found = backtest(sales, self.products, policies=self.policies, s=s).metrics["ratio_factor"]
         self.seconds += cpu_here() - begin
-        mean = np.maximum(whole["mean"].to_numpy(), 1e-9)
-        ratio = counts.dispersion(mean, [whole[c].to_numpy() for c in columns[1:]], np.zeros(len(mean), np.int64))
-        ratio = np.maximum(ratio, 1.001)
-        rng = np.random.default_rng(known)
-        made = rng.negative_binomial((mean / (ratio - 1))[:, None], (1 / ratio)[:, None], (len(mean), DRAWS))
-        return made.reshape(-1, LEAD, DRAWS).transpose(1, 0, 2).astype(float)
-
-    def policy(self, level: float, shift: int) -> Any:
-        """Orders at decision w of a window that begins after `shift` weeks."""
-
-        def order(d: Any) -> np.ndarray:
-            draws = self.draws(shift + d.week)
-            left = np.maximum((d.on_hand + d.transit[0])[:, None] - draws[0], 0)
-            left = np.maximum(left + d.transit[1][:, None] - draws[1], 0)
-            reach = min(level + (MORE if d.week == LAST else 0.0), 0.95)
-            return np.maximum(np.quantile(draws[2] - left, reach, axis=1, method="inverted_cdf"), 0)
-
-        return order
+        return float(found)
 
     @cache  # noqa: B019
-    def cost(self, level: float, origin: int) -> float:
-        data = (self.items, self.y, self.dates, *self.state)
-        return float(self.replay(self.policy(level, origin), origin, data).cost)
+    def forecast(self, weeks: int) -> pl.DataFrame:
+        """Demand of the weeks after the first ones."""
+        begin = cpu_here()
+        sales, last = self.known(weeks)
+        s = Demand(horizon=LEAD + REVIEW, frequency="W", by=BY, as_of=last)
+        made = typed("forecast", demand(sales, self.products, s=s).tables["forecast"])
+        self.seconds += cpu_here() - begin
+        return made
 
-    def best(self, origin: int) -> float:
-        """The level that cost least in the windows before."""
-        return min(LEVELS, key=lambda p: (sum(self.cost(p, origin - b) for b in BEFORE), p))
+    def stock(self, now: Now, today: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The tables inventory and inbound on the evening of a week's last day."""
+        inventory = self.names.with_columns(on_hand=pl.Series(now.on_hand))
+        coming = [
+            self.names.with_columns(qty=pl.Series(units), arrival_date=pl.lit(today + timedelta(days=1 + 7 * i)))
+            for i, units in enumerate(now.transit)
+        ]
+        return typed("inventory", inventory), typed("inbound", pl.concat(coming).filter(pl.col("qty") > 0))
+
+    def orders(self, factor: float, now: Now, weeks: int) -> np.ndarray:
+        """Units to order, in the order of the items."""
+        inventory, inbound = self.stock(now, self.dates[weeks - 1] + timedelta(days=6))
+        s = Replenish(unmet="lost", ratio_factor=factor)
+        made = replenish(self.forecast(weeks), inventory, self.policies, inbound, products=self.products, s=s)
+        rows = self.names.join(made.tables["replenishment"], on=["sku", "warehouse"], how="left", maintain_order="left")
+        return rows["order_qty"].fill_null(0.0).to_numpy()
 
 
-def write_orders(world: World, level: float, path: Path, week: int) -> None:
-    """The orders of the round that begins after the last week of the history. week: of the contest, 0 to 5."""
-    order = world.policy(level, world.y.shape[1] - week)(Now(*world.state, week))
-    frame = world.items.with_columns(order_qty=pl.Series(order.astype(int)), level=pl.lit(level))
-    frame.write_csv(path)
-    print(f"{int(order.sum())} units in {int((order > 0).sum())} of {len(order)} orders at level {level:g} -> {path}")
+def write(world: World, factor: float | None, path: Path, tables: Path | None) -> None:
+    """The orders of the round that begins after the last week of the history."""
+    weeks = len(world.dates)
+    chosen = factor or world.factor(weeks)
+    order = world.orders(chosen, world.now, weeks)
+    world.items.with_columns(order_qty=pl.Series(order.astype(int)), factor=pl.lit(chosen)).write_csv(path)
+    print(f"{int(order.sum())} units in {int((order > 0).sum())} of {len(order)} orders, factor {chosen:g} -> {path}")
+    if tables is not None:
+        tables.mkdir(parents=True, exist_ok=True)
+        inventory, inbound = world.stock(world.now, world.dates[-1] + timedelta(days=6))
+        every = {"sales": world.sales, "products": world.products, "policies": world.policies, "inventory": inventory, "inbound": inbound}  # fmt: skip
+        for name, frame in every.items():
+            frame.select(c for c in frame.columns if frame[c].null_count() < max(frame.height, 1)).write_csv(
+                tables / f"{name}.csv"
+            )
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--part", choices=tuple(ORIGINS), default="test")
-    options.add_argument("--simulator", type=Path, default=data_folder("forecast").parents[1] / "peers" / "forecast")
+    options.add_argument("--simulator", type=Path, help="folder of vn2_sim.py")
     options.add_argument("--write-orders", type=Path, help="write the orders of this round here (CSV)")
+    options.add_argument(
+        "--write-tables", type=Path, help="and the tables that the commands were given into this folder"
+    )
     options.add_argument("--data", type=Path, help="folder of history, initial_state and master")
-    options.add_argument("--level", type=float, help="of the orders; default: chosen on windows of the history")
-    options.add_argument("--week", type=int, default=0, help="decision of the round, 0 to 5; 5 = no order follows")
+    options.add_argument("--factor", type=float, help="on the critical ratio; default: chosen on the history")
     chosen = options.parse_args()
-    folder = chosen.data or data_folder("forecast/vn2")
-    if chosen.write_orders and chosen.level:
-        write_orders(World(folder, None), chosen.level, chosen.write_orders, chosen.week)
+    world = World(chosen.data or data_folder("forecast/vn2"))
+    if chosen.write_orders:
+        write(world, chosen.factor, chosen.write_orders, chosen.write_tables)
         return
-    if not (chosen.simulator / "vn2_sim.py").exists():
-        sys.exit(f"no vn2_sim.py in {chosen.simulator}: name its folder with --simulator")
-    sys.path.insert(0, str(chosen.simulator))
+    simulator = chosen.simulator or data_folder("forecast").parents[1] / "peers" / "forecast"
+    if not (simulator / "vn2_sim.py").exists():
+        sys.exit(f"no vn2_sim.py in {simulator}: name its folder with --simulator")
+    sys.path.insert(0, str(simulator))
     os.environ.setdefault("CBEC_SHARED_DATA", str(data_folder("forecast").parent))
     import vn2_sim
 
-    world = World(folder, vn2_sim.replay)
-    if chosen.write_orders:
-        write_orders(world, world.best(world.y.shape[1]), chosen.write_orders, chosen.week)
-        return
+    def cost(factor: float, origin: int) -> float:
+        def policy(d: Any) -> np.ndarray:
+            return world.orders(factor, Now(d.on_hand, d.transit), origin + d.week)
+
+        return float(vn2_sim.replay(policy, origin, world.data).cost)
+
     out = Table(f"vn2_{chosen.part}", f"VN2, {chosen.part}: cost of 8 weeks, orders of weeks 0..5")
-    costs, rule = [], []
     for origin in ORIGINS[chosen.part]:
-        level = world.best(origin)
-        costs.append(world.cost(level, origin))
-        rule.append(vn2_sim.replay(vn2_sim.benchmark_rule, origin).cost)
-        after = {f"at {p:g}": world.cost(p, origin) for p in LEVELS}
-        out.rows.append({"weeks known": origin, "level": level, "cbec": costs[-1], "contest's rule": rule[-1], **after})
-    mean = {"weeks known": "mean", "cbec": float(np.mean(costs)), "contest's rule": float(np.mean(rule))}
-    mean |= {f"at {p:g}": float(np.mean([world.cost(p, o) for o in ORIGINS[chosen.part]])) for p in LEVELS}
-    out.rows.append(mean)
+        factor = world.factor(origin)
+        after = {f: cost(f, origin) for f in sorted({*FACTORS, factor})}
+        rule = vn2_sim.replay(vn2_sim.benchmark_rule, origin).cost
+        tried = {f"x {f:g}": after[f] for f in FACTORS}
+        out.rows.append(
+            {"weeks known": origin, "factor": factor, "cbec": after[factor], "contest's rule": rule, **tried}
+        )
+    figures = [name for name in out.rows[0] if name not in ("weeks known", "factor")]
+    out.rows.append({"weeks known": "mean"} | {name: float(np.mean([r[name] for r in out.rows])) for name in figures})
     if chosen.part == "test":
-        out.notes += [f"{name}, measured: {cost:,.0f}" for name, cost in PEERS]
-    out.notes.append("columns `at p`: one level for all windows, seen afterwards")
-    out.notes.append(f"CPU of all forecasts: {world.seconds:.0f} s")
+        out.notes += [f"{name}, measured: {figure:,.0f}" for name, figure in PEERS]
+    out.notes.append("columns `x f`: one factor on the critical ratio for all windows, seen afterwards")
+    out.notes.append(f"CPU of forecasts and backtests: {world.seconds:.0f} s")
     out.finish()
 
 

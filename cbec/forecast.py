@@ -184,7 +184,7 @@ class Replenish(_Stock):
         choices=("auto", "service_level", "cost_carry_over", "cost_single_period"),
     )
     ratio_factor: float = setting(
-        1.0, "factor on the critical ratio of cost targets; `forecast backtest` tunes it", min=0.1, max=2
+        1.0, "factor on the critical ratio of cost targets, where no `stock_record` tells it", min=0.1, max=2
     )
     budget: float = setting(0.0, "value of all orders at unit cost, at most, in the home currency; 0 = no limit", min=0)
     solver_seconds: float = setting(60.0, "time for the program of budget and containers", min=1)
@@ -236,6 +236,7 @@ def replenish(
     firm_orders: Table | None = None,
     containers: Table | None = None,
     sales: Table | None = None,
+    stock_record: Table | None = None,
     rates: Table | None = None,
     *,
     s: Replenish,
@@ -244,7 +245,7 @@ def replenish(
     """Orders per SKU and warehouse from the distribution of demand over lead time and review.
 
     By each item's policy, in whole packs, within budget and containers, with the expected cost beside that of the
-    seller formula's order and of none, and stock by day.
+    seller formula's order and of none, and stock by day. Targets in money take their factor from the stock_record of a backtest.
     """
     from cbec.core.parts import told
     from cbec.methods import protection, unitcost
@@ -288,12 +289,14 @@ def replenish(
     terms = firmlots.alone(terms, items, firm_orders, per_day, prices)
     lot = targets.lots(terms, prices, per_day)
     cycle = targets.cycle(terms, lot, per_day)
-    terms, uncosted = targets.by_cost(terms, prices, cycle, s.ratio_factor)
+    factor = s.ratio_factor if stock_record is None else targets.tuned(stock_record)
+    terms, uncosted = targets.by_cost(terms, prices, cycle, factor)
     ahead = protection.demand(linked, clock, terms.protection, terms.spread_level, s.correlation)
     protection.check_reach(linked, clock, ahead, terms.needed)
     plan = orders.plan(ahead, terms, held, lot, cycle)
     if s.unmet == "lost":
-        plan = lostsales.replan(ahead, terms, held, plan, s.seed)
+        alone = protection.demand(linked, clock, terms.review, terms.spread_level, s.correlation)
+        plan = lostsales.replan(ahead, alone, terms, held, plan, s.seed)
     firm = firmlots.plan(items, firm_orders, terms, held, prices, clock)
     plan, fixed = orders.firm(plan, terms, firm)
     boxes = limits.boxes(containers, items, products, rates, clock.today, prices.currency)
@@ -313,6 +316,7 @@ def replenish(
         firm=firm,
         surge=surge.find(forecast, sales, linked, clock, s.surge_periods),
         uncosted=uncosted,
+        factor=None if stock_record is None else factor,
     )
     ways = method.choices(case)
     projected = projection.project(items, ahead, terms, held, case.plan.order, clock, s.projection_days)

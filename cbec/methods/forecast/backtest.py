@@ -281,7 +281,7 @@ def _money(
     )
     advice = (
         f"critical ratio x {factor:g} costs least in the replay ({cost[factor]:,.2f}; x 1: {cost[1.0]:,.2f}; factors chosen on earlier "
-        f"origins only: {tuned:,.2f}): give `forecast replenish --target cost_carry_over --ratio-factor {factor:g}`"
+        f"origins only: {tuned:,.2f}): give `forecast replenish --target cost_carry_over` the table stock_record, or --ratio-factor {factor:g}"
     )
     notes = [replayed, advice]
     lost = int((~stockreplay.costed(world)).sum())

@@ -1,7 +1,7 @@
 """Orders where unmet demand is lost: what is lost before an order arrives needs no units of it.
 
 The position says too little then: of two items with the same position, the one whose shelf will be empty first needs
-the smaller order. Demand of the lead time is drawn from its distribution and walked through the deliveries on their
+the smaller order. Demand of each review is drawn by itself, since what is lost is lost: that of the lead time is drawn from its distribution and walked through the deliveries on their
 way; the order is a quantile of what the review after its arrival lacks (Zipkin 2008: such myopic policies are within a
 few per cent of the optimum).
 """
@@ -30,9 +30,11 @@ DRAWS = 400
 _BLOCK = 4096
 
 
-def replan(demand: Demand, terms: Terms, held: Stock, plan: Plan, seed: int) -> Plan:
+def replan(demand: Demand, alone: Demand, terms: Terms, held: Stock, plan: Plan, seed: int) -> Plan:
     """The plan with the orders of (R, S) as lost sales have it; the items of other policies and of fill rates keep theirs.
 
+    alone: the same demand with the spread of a single review, from which is drawn: errors that last from one review to the next make
+    totals wider than their parts, but what was asked for in vain before an order arrives is no part of what it has to serve.
     The level is the service level. A random lead time adds its part of the variance to the demand of the review.
     """
     order, need = plan.order.copy(), np.maximum(plan.order_up_to - plan.position, 0.0)
@@ -40,11 +42,11 @@ def replan(demand: Demand, terms: Terms, held: Stock, plan: Plan, seed: int) -> 
     for start in range(0, len(rows), _BLOCK):
         here = rows[start : start + _BLOCK]
         rng = np.random.default_rng([seed, start])
-        lacks = _lacks(demand, terms, held, plan, here, rng)
+        more = plan.whole.var[here] - demand.at(terms.protection[here], here)[1]
+        lacks = _lacks(alone, terms, held, here, np.maximum(more, 0.0), rng)
         # The smallest whole order that serves the review with the chance asked for.
-        level = np.maximum(np.ceil(terms.service[here] * DRAWS - 1e-9).astype(np.intp), 1) - 1
         lacks.sort(axis=1)
-        need[here] = np.maximum(lacks[np.arange(len(here)), level], 0.0)
+        need[here] = np.maximum(lacks[np.arange(len(here)), rank(terms.service[here], DRAWS)], 0.0)
     order[rows] = whole_packs(need, terms)[rows]
     # The level that is told is the one which the order fills up to.
     up_to = plan.order_up_to.copy()
@@ -57,8 +59,8 @@ def replan(demand: Demand, terms: Terms, held: Stock, plan: Plan, seed: int) -> 
     )
 
 
-def _lacks(demand: Demand, terms: Terms, held: Stock, plan: Plan, rows: Rows, rng: np.random.Generator) -> Floats:
-    """rows x DRAWS units that the review after the arrival lacks; negative = left over."""
+def _lacks(demand: Demand, terms: Terms, held: Stock, rows: Rows, more: Floats, rng: np.random.Generator) -> Floats:
+    """rows x DRAWS units that the review after the arrival lacks; negative = left over. more: variance of a random lead time."""
     days, units = _deliveries(terms, held, rows)
     stock = np.repeat(np.maximum(held.free[rows], 0.0)[:, None], DRAWS, axis=1)
     owed = np.minimum(held.free[rows], 0.0)[:, None]  # owed units wait: the first to arrive serve them
@@ -68,9 +70,8 @@ def _lacks(demand: Demand, terms: Terms, held: Stock, plan: Plan, rows: Rows, rn
         stock = np.maximum(stock - _draw(demand, rows, before, until, None, rng), 0.0) + qty[:, None]
         before = until
     stock = np.maximum(stock - _draw(demand, rows, before, terms.lead[rows], None, rng), 0.0) + owed
-    extra = plan.whole.var[rows] - demand.at(terms.protection[rows], rows)[1]
     coming = (held.coming(terms.protection) - held.coming(terms.lead))[rows]
-    asked = _draw(demand, rows, terms.lead[rows], terms.protection[rows], np.maximum(extra, 0.0), rng)
+    asked = _draw(demand, rows, terms.lead[rows], terms.protection[rows], more, rng)
     out: Floats = asked - stock - coming[:, None]
     return out
 
@@ -92,17 +93,25 @@ def _deliveries(terms: Terms, held: Stock, rows: Rows) -> tuple[Floats, Floats]:
 def _draw(
     demand: Demand, rows: Rows, start: Floats, end: Floats, more: Floats | None, rng: np.random.Generator
 ) -> Floats:
-    """rows x DRAWS units of the days after `start` up to `end`: negative binomial, gamma where many are expected."""
+    """rows x DRAWS units of the days after `start` up to `end`."""
     (first, low), (last, high) = demand.at(start, rows), demand.at(end, rows)
     mean = np.maximum(last - first, 0.0)
-    var = np.maximum(high - low, 0.0) + (0.0 if more is None else more)
+    return drawn(mean, np.maximum(high - low, 0.0) + (0.0 if more is None else more), DRAWS, rng)
+
+
+def drawn(mean: Floats, var: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """n x count units of demands of these means and variances: negative binomial, gamma where many are expected."""
     ratio = np.maximum(var / np.maximum(mean, 1e-12), 1.001)
     shape = np.where(mean > 0, mean / (ratio - 1), 1.0)
-    size = (len(rows), DRAWS)
-    rate = rng.gamma(shape[:, None], (ratio - 1)[:, None], size)
-    drawn = rng.poisson(np.where(mean > 0, 1.0, 0.0)[:, None] * np.minimum(rate, 1e15)).astype(np.float64)
+    rate = rng.gamma(shape[:, None], (ratio - 1)[:, None], (len(mean), count))
+    out = rng.poisson(np.where(mean > 0, 1.0, 0.0)[:, None] * np.minimum(rate, 1e15)).astype(np.float64)
     many = mean >= counts.COUNT_MEAN
     if many.any():
         scale = np.maximum(var[many], 1e-12) / mean[many]
-        drawn[many] = np.round(rng.gamma((mean[many] / scale)[:, None], scale[:, None], (int(many.sum()), DRAWS)))
-    return drawn
+        out[many] = np.round(rng.gamma((mean[many] / scale)[:, None], scale[:, None], (int(many.sum()), count)))
+    return out
+
+
+def rank(level: Floats, count: int) -> Rows:
+    """Which of `count` sorted draws is the smallest that holds the level, n."""
+    return np.maximum(np.ceil(level * count - 1e-9).astype(np.intp), 1) - 1

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Case:
     """Everything computed for the n items.
 
-    wanted: orders before the limits; plan.order: within them. uncosted: a target in money, but a cost is not known.
+    wanted: orders before the limits; plan.order: within them. uncosted: a target in money, but a cost is not known. factor: on the
+    critical ratio, where a replay of the past told it.
     """
 
     clock: Clock
@@ -48,6 +49,7 @@ class Case:
     firm: Firm
     surge: Surge
     uncosted: Flags
+    factor: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ At each origin of `forecast backtest` the forecast made there serves every order
 anew at each review, which would favour whoever reacts fastest). All methods begin with the same stock: deliveries of
 the recent mean for each review of the lead time. The replay runs by period; unmet demand waits or is lost; holding is
 paid on the stock at the end of a period, shortage per unit that finds the shelf empty. Costs count from the first
-arrival that an order can change. Periods whose demand is not known (out of stock) pass with the recent mean and cost
+arrival that an order can change. Where unmet demand is lost, cbec's orders are those of `lostsales`: the quantile of what the
+review after the arrival lacks, from draws. Periods whose demand is not known (out of stock) pass with the recent mean and cost
 nothing.
 """
 
@@ -19,7 +20,7 @@ from scipy import special
 
 from cbec.methods import counts, protection, unitcost
 from cbec.methods import terms as policy
-from cbec.methods.forecast import targets
+from cbec.methods.forecast import lostsales, targets
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
 from cbec.methods.forecast.orders import in_packs
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Factors on the critical ratio that are tried.
 FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1)
+#: Draws of demand per series and period where unmet demand is lost.
+DRAWS = 60
 #: Recent known periods from which the starting stock and the spread of methods without a distribution come.
 RECENT = 26
 
@@ -113,19 +116,23 @@ def by_method(world: World, origin: Origin) -> dict[str, Floats]:
             need = _distribution(world, origin, level)
         else:
             need = _textbook(np.cumsum(mean, 1), sd, special.ndtri(level))
-        played = play(world, origin, need)
+        played = play(world, origin, need, _Draws().of(need) if world.lost and name == origin.ours else None)
         cost = np.nansum(played.holding(world, rows) + played.shortage(world, rows), 1)
         out[name] = np.where(costed(world)[rows], cost, np.nan)
     return out
 
 
-def by_factor(world: World, origin: Origin, factor: float) -> tuple[Floats, Played]:
-    """Orders of cbec's distribution at the critical ratio times `factor`: their levels (m), and what became of them."""
+def by_factor(world: World, origin: Origin, factor: float, draws: _Draws | None = None) -> tuple[Floats, Played]:
+    """Orders of cbec's distribution at the critical ratio times `factor`: their levels (m), and what became of them.
+
+    draws: of the origin, kept for the next factor.
+    """
     terms = replace(world.terms, target=np.full(len(world.terms.lead), "cost_carry_over"))
     single = np.where(world.terms.target == "cost_single_period", world.terms.target, terms.target)
     terms, _ = targets.by_cost(replace(terms, target=single), world.prices, world.terms.review, factor)
     level = np.nan_to_num(terms.service[origin.rows], nan=0.95)
-    return level, play(world, origin, _distribution(world, origin, level))
+    need = _distribution(world, origin, level)
+    return level, play(world, origin, need, (draws or _Draws()).of(need) if world.lost else None)
 
 
 class _Need:
@@ -143,6 +150,22 @@ class _Need:
             return out
         assert self.level is not None
         return counts.level(self.level[some], mean[:, None], var[:, None], np.ones((len(some), 1)))
+
+
+class _Draws:
+    """Demand of the periods after an origin by chance, h x m x DRAWS: made anew only where the spread is another."""
+
+    def __init__(self) -> None:
+        self.var = np.zeros((0, 0))
+        self.units = np.zeros((0, 0, 0))
+
+    def of(self, need: _Need) -> Floats:
+        if not np.array_equal(self.var, need.var):
+            rng = np.random.default_rng(len(need.var))
+            mean, var = (np.maximum(np.diff(a, axis=1), 0.0) for a in (need.mean, need.var))
+            self.units = np.stack([lostsales.drawn(m, v, DRAWS, rng) for m, v in zip(mean.T, var.T, strict=True)])
+            self.var = need.var
+        return self.units
 
 
 def _textbook(cumulative: Floats, sd: Floats, z: Floats) -> _Need:
@@ -167,7 +190,8 @@ def _distribution(world: World, origin: Origin, level: Floats) -> _Need:
         pl.DataFrame(),
     )
     clock = protection.Clock(origin.day, world.frequency, np.arange(h + 1) * world.days)
-    reach = (world.lead(origin.rows) + world.review(origin.rows)) * world.days
+    # Of lost sales each review is drawn by itself (see `lostsales`).
+    reach = ((0 if world.lost else world.lead(origin.rows)) + world.review(origin.rows)) * world.days
     demand = protection.demand(linked, clock, np.minimum(reach, h * world.days), level, 0.0)
     return _Need(demand.mean, demand.var, level, None)
 
@@ -181,8 +205,11 @@ def _recent(known: Floats) -> tuple[Floats, Floats]:
     return mean, np.sqrt(squares / np.maximum(count - 1, 1))
 
 
-def play(world: World, origin: Origin, need: _Need) -> Played:
-    """Walk the stock of every series through the periods after the origin."""
+def play(world: World, origin: Origin, need: _Need, draws: Floats | None = None) -> Played:
+    """Walk the stock of every series through the periods after the origin.
+
+    draws: h x m x DRAWS; given, orders are those of lost sales, else they lift the position to the level.
+    """
     rows, (m, h) = origin.rows, origin.after.shape
     lead, review = world.lead(rows), world.review(rows)
     mean = _recent(origin.known)[0]
@@ -196,8 +223,12 @@ def play(world: World, origin: Origin, need: _Need) -> Played:
         # An order is placed before the period begins, and reaches the shelf `lead` periods later.
         due = np.flatnonzero((t % review == 0) & (t + lead < h))
         if due.size:
-            position = (stock - owed + on_order)[due]
-            want = need.at(t, np.minimum(t + lead + review, h)[due], due) - position
+            end = np.minimum(t + lead + review, h)[due]
+            if draws is None:
+                want = need.at(t, end, due) - (stock - owed + on_order)[due]
+            else:
+                assert need.level is not None
+                want = _lacks(draws[:, due], stock[due], arriving[due], t, (t + lead)[due], end, need.level[due])
             order = in_packs(want, world.terms.moq[rows[due]], world.terms.pack[rows[due]])
             arriving[due, t + lead[due]] += order
             on_order[due] += order
@@ -214,6 +245,20 @@ def play(world: World, origin: Origin, need: _Need) -> Played:
         counted = known & (t >= lead)
         left[counted, t], short[counted, t] = stock[counted], missed[counted]
     return Played(left, short)
+
+
+def _lacks(draws: Floats, stock: Floats, arriving: Floats, t: int, arrival: Rows, end: Rows, level: Floats) -> Floats:
+    """Units that the periods arrival .. end - 1 lack with the chance asked for, seen before period t; what is lost before
+    needs none. draws: h x n x DRAWS, arriving: n x h, the others n."""
+    left, asked = np.repeat(stock[:, None], draws.shape[2], axis=1), np.zeros(draws.shape[1:])
+    for p in range(t, int(end.max())):
+        net = arriving[:, p, None] - draws[p]
+        before = (p < arrival)[:, None]
+        left = np.where(before, np.maximum(left + net, 0.0), left)
+        asked -= np.where(~before & (p < end)[:, None], net, 0.0)
+    lacks = np.sort(asked - left, axis=1)
+    out: Floats = lacks[np.arange(len(stock)), lostsales.rank(level, draws.shape[2])]
+    return out
 
 
 def reachable(world: World, h: int) -> NDArray[np.bool_]:
@@ -234,8 +279,9 @@ def record(world: World, origins: list[Origin]) -> tuple[pl.DataFrame, float | N
         return nothing(), None
     cells: dict[tuple[int, float], tuple[Floats, Floats, float, float]] = {}
     for i, origin in enumerate(order):
+        draws = _Draws()
         for factor in FACTORS:
-            level, played = by_factor(world, origin, factor)
+            level, played = by_factor(world, origin, factor, draws)
             on = known[origin.rows]
             hold, miss = (
                 np.nansum(c[on], 0) for c in (played.holding(world, origin.rows), played.shortage(world, origin.rows))

@@ -45,6 +45,7 @@ def facts(
         "as_of": str(as_of),
         "currency": prices.currency,
         "sd": ways.sd,
+        "factor": case.factor if np.char.startswith(case.terms.target, "cost").any() else None,
         "surge_periods": case.surge.periods if sales else None,
         "limits": None if solved is None else _limits(case, ways),
         "findings": found,
@@ -171,6 +172,10 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
     if first["surge_periods"] is not None and not max(p["surge_periods"] for p in parts):
         out.append(
             "too few periods of the forecast are over to see a surge: give --as-of a later day and the sales until then"
+        )
+    if factors := {p["factor"] for p in parts} - {None}:
+        out.append(
+            f"levels of targets in money: critical ratio x {factors.pop():g}, as the replay in stock_record chose"
         )
     if sums["uncosted"]:
         out.append(

@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
+from cbec.core.errors import InputRejected
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
 
 if TYPE_CHECKING:
@@ -65,3 +67,14 @@ def by_cost(terms: Terms, prices: Prices, days: Floats, factor: float) -> tuple[
     level = np.clip(np.where(known, ratio, 0.5) * factor, LOWEST, HIGHEST)
     level = np.where(known & (ratio <= 0), 0.0, level)  # being short costs nothing: nothing is bought for it
     return replace(terms, service=np.where(known, level, terms.service)), wanted & ~known
+
+
+def tuned(record: pl.DataFrame) -> float:
+    """The factor on the critical ratio that a replay of the stock chose for the orders of today (table `stock_record`)."""
+    chosen = record.filter(pl.col("origin") == "all", pl.col("verdict") == "chosen")
+    if chosen.is_empty():
+        raise InputRejected(
+            "stock_record: no factor is chosen over all origins",
+            hint="`cbec forecast backtest --policies ... --write-stock-record FILE` writes it where costs are known, or give --ratio-factor",
+        )
+    return float(chosen["ratio_factor"][0])

@@ -330,3 +330,20 @@ def test_the_curve_of_service_and_cost():
     for column in ("safety_stock_value", "order_value", "holding"):
         assert curve[column].is_sorted()
     assert curve["expected_short"].is_sorted(descending=True)
+
+
+def test_the_factor_of_a_replay_sets_the_level():
+    record = room.table(
+        "stock_record",
+        [
+            {"origin": origin, "ratio_factor": f, "service_level": 0.5, "cost": 1.0, "holding": 1.0, "shortage": 0.0, "units_short": 0.0, "verdict": v}
+            for origin, f, v in (("2026-01-01", 0.9, "chosen"), ("all", 0.6, "chosen"), ("all", 1.0, ""))
+        ],
+    )  # fmt: skip
+    policies = room.policy({"target": "cost_carry_over", "holding_rate": 36.5, "shortage_cost": 4.0})
+    told = run(policies=policies, stock_record=record)
+    assert any("critical ratio x 0.6" in note for note in told.notes)
+    same = run(policies=policies, s=Replenish(ratio_factor=0.6))
+    assert one(told)["order_up_to"] == one(same)["order_up_to"] == stats.poisson(25).ppf(0.8 * 0.6)
+    with pytest.raises(InputRejected, match="no factor is chosen"):
+        run(policies=policies, stock_record=record.head(1))

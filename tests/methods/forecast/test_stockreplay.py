@@ -91,3 +91,17 @@ def test_higher_levels_leave_fewer_short():
     ]
     assert short == sorted(short, reverse=True)
     assert short[0] > short[2]
+
+
+def test_orders_of_lost_sales_are_those_of_what_the_review_lacks():
+    # An empty shelf for two days of lead time: what they ask for is lost, the order of the first day serves the third alone.
+    box = world(lost=True)
+    bare = replace(origin([4] * 5, known=np.zeros((1, 30))), rows=np.array([0]))
+    level = np.array([0.8])
+    need = replay._distribution(box, bare, level)
+    draws = replay._Draws().of(need)
+    played = replay.play(box, bare, need, draws)
+    first = np.sort(draws[2, 0])[47]  # the 48th of 60 draws of the third day holds 80 %
+    assert played.left[0, 2] + (4 - played.short[0, 2]) == first and 4 <= first <= 8
+    with_position = replay.play(box, bare, need)
+    assert with_position.left[0, 2] > played.left[0, 2] + 4  # that rule orders two lost days again
