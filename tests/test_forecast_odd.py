@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -136,6 +136,17 @@ def test_a_replay_in_which_nothing_came_and_one_of_next_to_nothing():
     assert any(note.startswith("no decision cost") for note in answer.notes)
     backtest(sales(("A", 1, [1e-300, 5.0, *[1e-300] * 60])), s=StockBacktest(horizon=5))
     assert metrics.wape(np.array([[1e-320]]), np.array([[3.0]])) is None
+
+
+def test_origins_of_hours_have_names_of_their_own():
+    units = np.random.default_rng(2).poisson(5, 90)
+    at = [datetime(2024, 1, 1) + timedelta(hours=i) for i in range(len(units))]
+    hours = sales(("A", 1, units)).with_columns(date=pl.Series(at))
+    policies = room.policy({"lead_time_days": 0.1, "review_days": 0.1, "shortage_cost": 1.0})
+    products = room.table("products", [{"sku": "A", "unit_cost": 1.0, "currency": "EUR"}])
+    made = backtest(hours, products, policies=policies, s=StockBacktest(horizon=8)).tables["stock_record"]
+    check.conform(tables.get("stock_record"), made)
+    assert made["origin"].n_unique() == 4
 
 
 def test_a_limit_in_figures_that_the_solver_does_not_take():

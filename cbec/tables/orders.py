@@ -79,7 +79,7 @@ stock_record = Contract(
     "stock_record",
     "Replay of the stock from past origins with orders at several factors on the critical ratio.",
     (
-        Column("origin", "text", "last day known, or all"),
+        Column("origin", "text", "last day known (of hours: the first hour not known), or all"),
         Column("ratio_factor", "float", "factor on the critical ratio", digits=4),
         Column("service_level", "float", "mean level that follows", digits=4),
         Column("holding", "float", digits=2),

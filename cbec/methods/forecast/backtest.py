@@ -89,9 +89,10 @@ def replay(
         known = past.units[rows]
         if stock:
             upper = out.total[[LEVELS.index(p) for p in counts.UPPER]][:, rows]
-            first = periods.starts(past.ahead(1), panel.frequency)[0].astype("datetime64[D]")
-            day: date = (first - np.timedelta64(1, "D")).astype(object)
-            kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper))
+            start = periods.starts(past.ahead(1), panel.frequency)[0]
+            day: date = (start.astype("datetime64[D]") - np.timedelta64(1, "D")).astype(object)
+            name = str(start.astype("datetime64[h]")) + ":00" if panel.frequency == "H" else str(day)
+            kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper, name))
         scales = metrics.seasonal_scale(known, panel.season), metrics.squared_scale(known)
         parts.append((made, out.single[:, rows], after[rows], *scales, rows))
     for name in parts[-1][0].keys() - parts[0][0].keys():

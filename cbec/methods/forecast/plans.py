@@ -150,7 +150,8 @@ def _recorded(sales: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Floats | 
     if not promo and "price" not in told:
         return None, None
     by = grid.keys.columns
-    spacing = periods.native(sales["date"])
+    # Rows further apart than the periods stand for one period each, as in `history.panel`.
+    spacing = min(periods.native(sales["date"]), grid.frequency, key=periods.FREQUENCIES.index)
     rows = sales.filter(pl.col("date").cast(pl.Date) <= grid.as_of).with_columns(
         pl.col(k).fill_null("*") if k in sales.columns else pl.lit("*").alias(k) for k in by
     )

@@ -62,7 +62,8 @@ def mint(nodes: Tree, bottom: Floats, aggregates: Floats, bottom_var: Floats, ag
     """The coherent bottom forecasts, n x h, none negative; `nodes.sums` of it are those of the aggregates.
 
     bottom, aggregates: base forecasts n x h and m x h. bottom_var, aggregate_var: error variances, n and m, or with
-    a column per horizon; for structural weights (wls_struct) ones and `nodes.leaves`. A variance of 0 fixes a series.
+    a column per horizon; for structural weights (wls_struct) ones and `nodes.leaves`. A variance of 0 fixes a series. Where
+    variances are further apart than numbers can hold, the base forecasts of the series stay.
     """
     base = np.maximum(bottom, 0.0)
     spread = np.broadcast_to(bottom_var.reshape(len(bottom), -1), base.shape)
@@ -72,8 +73,11 @@ def mint(nodes: Tree, bottom: Floats, aggregates: Floats, bottom_var: Floats, ag
     for _ in range(_ROUNDS):
         room = np.where(free, spread, 0.0)
         start = np.where(free, base, np.where(spread > 0, 0.0, base))
-        pull = _solve(nodes, room, own, aggregates - nodes.sums(start), pull)
-        found = start + room * np.asarray(nodes.matrix.T @ pull)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = _solve(nodes, room, own, aggregates - nodes.sums(start), pull)
+            found = start + room * np.asarray(nodes.matrix.T @ pull)
+        if not np.isfinite(found).all():
+            return base
         below = found < 0
         if not below.any():
             break

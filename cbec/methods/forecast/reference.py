@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ETS, ARIMA, STL = "statsmodels_ets", "statsmodels_sarimax", "statsmodels_stl"
 #: Longest season that ETS and ARIMA take: their time rises with its square or faster.
 LONGEST = 24
-#: Values that a fit needs.
-LEAST = 8
+#: Values that a fit needs, and the most that it gets (the latest): a fit of two years of hours takes minutes.
+LEAST, MOST = 8, 400
 _ORDERS: tuple[tuple[tuple[int, int, int], str], ...] = (((0, 1, 1), "n"), ((1, 0, 1), "c"), ((1, 1, 1), "n"))
 
 
@@ -35,7 +35,7 @@ def forecasts(y: Floats, h: int, m: int) -> dict[str, Floats]:
     y: T values of one series, NaN = not known (in front: not yet born). m: periods of a season.
     """
     first = int((~np.isnan(y)).argmax()) if not np.isnan(y).all() else len(y)
-    known = y[first:]
+    known = y[max(first, len(y) - MOST) :]
     if (~np.isnan(known)).sum() < LEAST:
         return {}
     filled = known.copy()

@@ -45,7 +45,7 @@ RECENT = 26
 
 @dataclass(frozen=True)
 class Origin:
-    """One past origin: rows = numbers of its m series; known: m x T units before it; after: m x H units that came (NaN =
+    """One past origin, told by `name`: rows = numbers of its m series; known: m x T units before it; after: m x H units that came (NaN =
     not known); forecasts: per method m x H means; cumulative: 3 x m x H upper quantiles (counts.UPPER) of cbec's totals."""
 
     day: date
@@ -55,6 +55,7 @@ class Origin:
     forecasts: dict[str, Floats]
     ours: str
     cumulative: Floats
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,7 +274,7 @@ def record(world: World, origins: list[Origin]) -> tuple[pl.DataFrame, float | N
     Of an origin the factor is the one that would have cost least at the origins before, by what was known by then: the
     weeks of an earlier window that lie after the origin do not count.
     """
-    order = sorted(origins, key=lambda o: o.day)
+    order = sorted(origins, key=lambda o: (o.day, o.known.shape[1]))
     known = costed(world)
     if not order or not known.any():
         return nothing(), None
@@ -302,7 +303,7 @@ def record(world: World, origins: list[Origin]) -> tuple[pl.DataFrame, float | N
         cost = {f: float((cells[i, f][0] + cells[i, f][1]).sum()) for f in FACTORS}
         chosen = min(FACTORS, key=lambda f: (past[f], abs(f - 1)))
         rows += [
-            _row(str(origin.day), f, [cells[i, f]], f == chosen, f == min(FACTORS, key=cost.__getitem__))
+            _row(origin.name or str(origin.day), f, [cells[i, f]], f == chosen, f == min(FACTORS, key=cost.__getitem__))
             for f in FACTORS
         ]
     whole = {f: sum(float((cells[i, f][0] + cells[i, f][1]).sum()) for i in range(len(order))) for f in FACTORS}

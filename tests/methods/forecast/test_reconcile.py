@@ -86,3 +86,10 @@ def test_horizons_do_not_touch_each_other():
         assert np.allclose(
             reconcile.mint(nodes, bottom[:, [k]], above[:, [k]], bv, av), whole[:, [k]], rtol=1e-5, atol=1e-7
         )
+
+
+def test_variances_further_apart_than_numbers_hold_leave_the_series():
+    nodes, bottom, above, bv, _ = example(3)
+    far = 10.0 ** np.linspace(-290, 290, len(bv))
+    found = reconcile.mint(nodes, bottom * 1e15, above * 1e15, far, np.full(len(nodes.level), 1e-280))
+    assert np.isfinite(found).all() and (found >= 0).all()
