@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import InputRejected, UsageFault, did_you_mean
-from cbec.methods.forecast import periods
+from cbec.methods.forecast import local, periods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +78,11 @@ class Panel:
     def sold(self) -> Floats:
         """Units n x T with bulk orders whole, as they came."""
         return self.units + self.excess if self.excess.any() else self.units
+
+    @property
+    def filled(self) -> Floats:
+        """Units n x T, masked periods at the last known demand, 0 before the first sale."""
+        return local.zeroed(local.carried(self.units))
 
     @property
     def season(self) -> int:

@@ -18,7 +18,7 @@ import polars as pl
 
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.methods import counts
-from cbec.methods.forecast import history, local, periods, tables
+from cbec.methods.forecast import history, periods, tables
 from cbec.tables.demand import LEVELS
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _completed(frame: pl.DataFrame, **columns: Any) -> pl.DataFrame:
 def catalogue(panel: Panel, point: Floats, products: pl.DataFrame | None, h: int) -> Catalogue:
     """point: n x h, what the usual methods forecast: the index goes on with that of the series that are not new."""
     width = panel.units.shape[1]
-    units = np.where(np.isnan(panel.units), np.nan_to_num(local.carried(panel.units)), panel.units)
+    units = panel.filled
     old = (panel.first <= 1) & ~panel.obsolete
     index = np.ones(width + h)
     if old.sum() >= ENOUGH:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import UsageFault, did_you_mean
-from cbec.methods.forecast import demand, local, reconcile, tables
+from cbec.methods.forecast import demand, reconcile, tables
 from cbec.methods.forecast.history import KEYS, finish
 from cbec.tables.demand import LEVELS, QUANTILES
 
@@ -103,8 +103,7 @@ def parse(text: str, panel: Panel, products: pl.DataFrame | None) -> list[Level]
 
 def summed(panel: Panel, levels: Sequence[Level], nodes: reconcile.Tree) -> Panel:
     """The panel of the nodes: what was out of stock counts as its last known demand; seasons are shared within a level."""
-    units = np.where(np.isnan(panel.units), np.nan_to_num(local.carried(panel.units)), panel.units)
-    units = np.where(np.arange(units.shape[1]) < panel.first[:, None], 0.0, units)
+    units = panel.filled
     count, width = len(nodes.level), units.shape[1]
     nothing = np.zeros((count, width), bool)
     keys = pl.DataFrame({"sku": [f"{level.name}: {node}" for level in levels for node in level.nodes]})
