@@ -18,7 +18,7 @@ import polars as pl
 from scipy import special
 
 from cbec.core.errors import InputRejected
-from cbec.methods import counts
+from cbec.methods import counts, words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,6 +58,11 @@ class Clock:
     def day(self, offset: int) -> date:
         """`offset` days after today."""
         return self.today + timedelta(days=offset)
+
+    def dates(self, name: str, offset: Floats) -> pl.Series:
+        """Days after today as dates; none where it is NaN."""
+        days = pl.Series(name, offset, nan_to_null=True).cast(pl.Int64).to_frame()
+        return days.select((pl.lit(self.today) + pl.duration(days=name)).cast(pl.Date).alias(name)).to_series()
 
     def offset(self, days: pl.Series) -> Floats:
         """Dates as days after today."""
@@ -217,7 +222,7 @@ def _links(names: pl.DataFrame, coverage: pl.DataFrame | None) -> pl.DataFrame:
     missing = sorted(set(markets) - set(total["market"].to_list()))
     if missing:
         raise InputRejected(
-            f"coverage: no warehouse for market {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}",
+            f"coverage: no warehouse for market {words.some(missing, 5)}",
             hint=f'add a row per market to coverage, for example "{missing[0]},YOUR_WAREHOUSE,1"',
         )
     wrong = total.filter((pl.col("sum") - 1).abs() > SHARE_TOLERANCE).sort("market")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cbec.methods import words
 from cbec.methods.forecast import excess as ex
 from cbec.methods.forecast import fees as fee_tables
 from cbec.methods.forecast import markdown, ways
@@ -161,10 +162,10 @@ def rows(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:
         pl.Series("runner_up", runner.tolist(), dtype=pl.String),
         pl.Series("destination", to.tolist(), dtype=pl.String),
         pl.lit(case.given.costs.currency, pl.String).alias("currency"),
-        _date(case.given.clock, "sell_through_date", spread(made.out_on)),
-        _date(case.given.clock, "_cut_on", first_cut),
+        case.given.clock.dates("sell_through_date", spread(made.out_on)),
+        case.given.clock.dates("_cut_on", first_cut),
         pl.lit(case.sell_by).alias("_sell_by"),
-        _date(case.given.clock, "_last_sale", where.last_sale),
+        case.given.clock.dates("_last_sale", where.last_sale),
         pl.Series("_dead", where.dead),
         pl.Series("_silent", where.silent),
         case.given.of.elasticity["elasticity"],
@@ -225,17 +226,7 @@ def _reason_code() -> pl.Expr:
         (action == "markdown", "clear_markdown_category"),
         (pl.col("price").is_null(), "clear_keep_no_price"),
     ]
-    chain = pl.lit("clear_keep")
-    for condition, code in reversed(codes):
-        chain = pl.when(condition).then(pl.lit(code)).otherwise(chain)
-    return chain.alias("reason_code")
-
-
-def _date(clock: Clock, name: str, days: Floats) -> pl.Series:
-    offset = pl.Series(name, days, nan_to_null=True).cast(pl.Int64)
-    return (
-        offset.to_frame().select((pl.lit(clock.today) + pl.duration(days=name)).cast(pl.Date).alias(name)).to_series()
-    )
+    return words.reason_code(codes, "clear_keep")
 
 
 def paths(case: Case) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.money import Headline
+from cbec.methods import words
 from cbec.methods.forecast import excess as ex
 from cbec.methods.forecast import fees as fee_tables
 from cbec.methods.forecast import ways
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
-_NAMED = 3
 _Z90 = 1.6449
 _MONTH = 365.25 / 12
 #: Days before the next age surcharge at which it is a finding.
@@ -87,8 +87,7 @@ def findings(case: Case, answer: pl.DataFrame) -> list[Found]:
         )
     lost = answer.filter(pl.col("reason_code") == "clear_no_forecast")
     for (place,), part in lost.sort("warehouse", "sku").group_by("warehouse", maintain_order=True):
-        named = ", ".join(part["sku"].head(_NAMED).to_list()) + (" ..." if part.height > _NAMED else "")
-        text = f"{part.height} SKU{'s' if part.height > 1 else ''} at {place} have stock but no forecast, so that nobody can say whether it is too much ({named})"
+        text = f"{part.height} SKU{'s' if part.height > 1 else ''} at {place} have stock but no forecast, so that nobody can say whether it is too much ({words.some(part['sku'].to_list())})"
         out.append((f"no_forecast:{place}", "warn", str(place), "no_forecast", text, None, None))
     return out
 

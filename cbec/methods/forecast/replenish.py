@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods import counts
+from cbec.methods import counts, words
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, Costing, Outcome
 from cbec.methods.forecast.orders import whole_packs
 
@@ -140,7 +140,7 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
     }
     frame = case.linked.items.with_columns(
         *(pl.Series(name, value, nan_to_null=True) for name, value in figures.items()),
-        *(_date(clock, name, value) for name, value in day.items()),
+        *(clock.dates(name, value) for name, value in day.items()),
         pl.Series("runner_up", runner.tolist()),
         pl.lit(case.prices.currency, pl.String).alias("currency"),
         pl.Series("_empty_first", late),
@@ -201,20 +201,10 @@ def _reason_code() -> pl.Expr:
         ((pl.col("order_up_to") <= 0) & (pl.col("position") <= 0), "slow_mover"),
         (pl.col("_by_lot"), "above_reorder_point"),
     ]
-    chain = pl.lit("enough_stock")
-    for condition, code in reversed(codes):
-        chain = pl.when(condition).then(pl.lit(code)).otherwise(chain)
-    return chain.alias("reason_code")
+    return words.reason_code(codes, "enough_stock")
 
 
 def _next_arrival(held: Stock, n: int) -> Floats:
     first = np.full(n, np.inf)
     np.minimum.at(first, held.item, held.day.astype(np.float64))
     return np.where(np.isinf(first), np.nan, first)
-
-
-def _date(clock: Clock, name: str, days: Floats) -> pl.Series:
-    offset = pl.Series(name, days, nan_to_null=True).cast(pl.Int64)
-    return (
-        offset.to_frame().select((pl.lit(clock.today) + pl.duration(days=name)).cast(pl.Date).alias(name)).to_series()
-    )

@@ -9,13 +9,12 @@ import polars as pl
 
 from cbec.core.errors import InputRejected
 from cbec.core.money import Headline
+from cbec.methods import words
 from cbec.methods.warehouse import layout, picks, slotting, tours
 from cbec.methods.warehouse.slotting import NOWHERE
 
 if TYPE_CHECKING:
     from cbec.methods.warehouse.slotrows import Found
-
-_NAMED = 3
 
 
 def walk(
@@ -70,7 +69,7 @@ def walk(
     if lost:
         text = (
             f"{int((~known).sum())} of {len(seen.sku)} picks are of {len(lost)} SKUs that lie in no bin "
-            f"({', '.join(lost[:_NAMED])}{' ...' if len(lost) > _NAMED else ''}): they are walked to nowhere"
+            f"({words.some(lost)}): they are walked to nowhere"
         )
         found.append((f"not_slotted:{here}", "warn", here, "not_slotted", text, None, None))
     if floor.block is not None and floor.block.misfit > layout.MISFIT:

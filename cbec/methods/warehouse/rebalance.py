@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.money import Headline
+from cbec.methods import words
 from cbec.methods.warehouse import network, transfer
 from cbec.methods.warehouse.fan import WEIGHT
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-_NAMED, _TOLD = 3, 10
+_TOLD = 10
 _Z90 = 1.6449
 
 
@@ -235,7 +236,7 @@ def findings(c: Case) -> list[Found]:
     for what, skus in sorted(world.unknown.items()):
         if skus:
             where = {"cost": "unit cost or shortage cost", "weight": "weight", "volume": "dimensions"}[what]
-            text = f"{_several(skus)}: {where} unknown, so that {'no lane' if what == 'cost' else 'a lane that needs it'} can be priced; not looked at"
+            text = f"{words.skus(skus)}: {where} unknown, so that {'no lane' if what == 'cost' else 'a lane that needs it'} can be priced; not looked at"
             out.append((f"unknown_{what}", "warn", "products", f"unknown_{what}", text, None, None))
     used = np.unique(net.lane[c.plan.qty > 0])
     for lane, name in enumerate(network.lane_names(world)):
@@ -245,7 +246,7 @@ def findings(c: Case) -> list[Found]:
     asked = np.bincount(net.sku, weights=world.forecast) > 0
     dead = np.flatnonzero(~world.forecast & (net.stock > 0) & ~asked[net.sku])
     if dead.size:
-        text = f"{_several(sorted({net.skus[i] for i in net.sku[dead].tolist()}))}: stock, but no forecast anywhere; nothing is proposed"
+        text = f"{words.skus(sorted({net.skus[i] for i in net.sku[dead].tolist()}))}: stock, but no forecast anywhere; nothing is proposed"
         out.append(("no_forecast", "warn", "forecast", "no_forecast", text, None, None))
     if c.plan.status == "feasible":
         gap = c.plan.gap
@@ -314,9 +315,3 @@ def notes(
     if stale:
         out.append(f"{stale} stock rows were counted on another day than {world.clock.today}")
     return out
-
-
-def _several(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"SKU {names[0]}"
-    return f"{len(names)} SKUs ({', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''})"

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.money import Headline
+from cbec.methods import words
 from cbec.methods.warehouse import layout, moves, picks
 from cbec.methods.warehouse.slotting import NOWHERE
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
-_NAMED, _TOLD = 3, 5
+_TOLD = 5
 _Z90 = 1.6449
 
 
@@ -171,15 +172,15 @@ def findings(plans: list[Plan], s: Terms, slotted: bool) -> list[Found]:
         sold = plan.picks.count
         if homeless:
             severity = "warn" if any(sold[i] for i in np.flatnonzero(plan.place == NOWHERE)) else "info"
-            text = f"{_several(homeless)} of {here}: no bin is left that may hold {'it' if len(homeless) == 1 else 'them'} (number, room, load or zone)"
+            text = f"{words.skus(homeless)} of {here}: no bin is left that may hold {'it' if len(homeless) == 1 else 'them'} (number, room, load or zone)"
             out.append((f"no_bin:{here}", severity, here, "no_bin", text, None, None))
         if slotted and plan.unplaced_lines:
             new = [skus[i] for i in np.flatnonzero((plan.today == NOWHERE) & (sold > 0)).tolist()]
-            text = f"{_several(new)} of {here} were ordered ({plan.unplaced_lines} lines) and lie in no bin today: their walks are in neither figure"
+            text = f"{words.skus(new)} of {here} were ordered ({plan.unplaced_lines} lines) and lie in no bin today: their walks are in neither figure"
             out.append((f"not_slotted:{here}", "warn", here, "not_slotted", text, None, None))
         out += _far_and_fast(plan, s, at)
         if plan.zone_guessed:
-            text = f"{_several(plan.zone_guessed)} of {here} have no bin today: put in the zone where most goods lie; check what they need"
+            text = f"{words.skus(plan.zone_guessed)} of {here} have no bin today: put in the zone where most goods lie; check what they need"
             out.append((f"zone_guessed:{here}", "info", here, "zone_guessed", text, None, None))
         if plan.floor.block is not None and plan.floor.block.misfit > layout.MISFIT:
             text = f"distance_m and x, y of {here} disagree by {100 * plan.floor.block.misfit:.0f} % on the average: check --depot-x and --front-y"
@@ -242,9 +243,3 @@ def notes(plans: list[Plan], s: Terms, slotted: bool) -> list[str]:
             out.append(f"{at}{sum(len(w.steps) for w in plan.swaps)} carries save {part / 1000:.2f} km{reach}")
     out.append("one tour per order is assumed; batches would walk less")
     return out
-
-
-def _several(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"SKU {names[0]}"
-    return f"{len(names)} SKUs ({', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''})"
