@@ -121,6 +121,13 @@ def holding(named: pl.DataFrame, policies: pl.DataFrame) -> pl.Series:
     return row
 
 
+def supplied(items: pl.DataFrame, suppliers: pl.DataFrame | None) -> pl.DataFrame:
+    """Items with the column supplier_id, empty where no table (sku, supplier_id) tells it."""
+    if suppliers is None:
+        return items.with_columns(pl.lit(None, pl.String).alias("supplier_id"))
+    return items.join(suppliers.select("sku", "supplier_id"), on="sku", how="left", maintain_order="left")
+
+
 def choose(
     items: pl.DataFrame,
     policies: pl.DataFrame,
@@ -137,10 +144,7 @@ def choose(
     The row holds as a whole; its empty cells mean the settings, not a less specific row. suppliers: sku, supplier_id.
     target: where the row has none; empty = its fill rate where it has one alone, else the service level. Raises InputRejected naming an item that no row fits.
     """
-    if suppliers is None:
-        named = items.with_columns(pl.lit(None, pl.String).alias("supplier_id"))
-    else:
-        named = items.join(suppliers.select("sku", "supplier_id"), on="sku", how="left", maintain_order="left")
+    named = supplied(items, suppliers)
     policies = policies.sort(KEYS, nulls_last=True)
     row = holding(named, policies)
     if row.null_count():

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import InputRejected
+from cbec.methods.terms import supplied
 
 if TYPE_CHECKING:
     from cbec.methods.protection import Clock
@@ -27,10 +28,7 @@ def keep(
     """
     if calendar is None or calendar.is_empty():
         return terms
-    if suppliers is None:
-        named = items.with_columns(pl.lit(None, pl.String).alias("supplier_id"))
-    else:
-        named = items.join(suppliers.select("sku", "supplier_id"), on="sku", how="left", maintain_order="left")
+    named = supplied(items, suppliers)
     wait, gap = np.zeros(items.height), terms.review.copy()
     open_items = np.ones(items.height, bool)
     for on in (["supplier_id", "warehouse"], ["supplier_id"], ["warehouse"], []):  # the most specific first

@@ -18,7 +18,7 @@ from cbec.methods import counts
 from cbec.methods.protection import lead_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,13 @@ class Interval:
     var: Floats
 
 
+def _by_lead_time(terms: Terms) -> Iterator[tuple[Rows, Floats, Floats]]:
+    """Items whose lead time is sure, then those of a random one: their numbers, and the days (with weights) that each may take."""
+    for rows in (np.flatnonzero(terms.lead_sd <= 0), np.flatnonzero(terms.lead_sd > 0)):
+        if rows.size:
+            yield rows, *lead_times(terms.lead[rows], terms.lead_sd[rows])
+
+
 def interval(demand: Demand, terms: Terms, extra: Floats, target: Floats) -> Interval:
     """Demand over lead time + `extra` days, the lead time being random where its sd says so.
 
@@ -46,10 +53,7 @@ def interval(demand: Demand, terms: Terms, extra: Floats, target: Floats) -> Int
     """
     n = len(extra)
     level, mean, var = np.full(n, np.nan), np.zeros(n), np.zeros(n)
-    for rows in (np.flatnonzero(terms.lead_sd <= 0), np.flatnonzero(terms.lead_sd > 0)):
-        if not rows.size:
-            continue
-        days, weight = lead_times(terms.lead[rows], terms.lead_sd[rows])
+    for rows, days, weight in _by_lead_time(terms):
         m, v = demand.at(days + extra[rows, None], rows)
         mean[rows], var[rows] = counts.moments(m, v, weight)
         wanted = np.flatnonzero(~np.isnan(target[rows]))
@@ -188,10 +192,7 @@ def stock_out_chance(demand: Demand, terms: Terms, held: Stock) -> Floats:
     """
     n = len(held.free)
     worst = np.zeros(n)
-    for rows in (np.flatnonzero(terms.lead_sd <= 0), np.flatnonzero(terms.lead_sd > 0)):
-        if not rows.size:
-            continue
-        days, weight = lead_times(terms.lead[rows], terms.lead_sd[rows])
+    for rows, days, weight in _by_lead_time(terms):
         mean, var = demand.at(days, rows)
         there = np.empty_like(days)
         for j in range(days.shape[1]):
