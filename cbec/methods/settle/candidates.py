@@ -40,6 +40,18 @@ class Window(NamedTuple):
     early: int
     late: int
 
+    @property
+    def block(self) -> pl.Expr:
+        """Of a bank line: number of the block of days, as long as the window, that it lies in."""
+        return pl.col("day").to_physical() // (self.early + self.late + 1)
+
+    @property
+    def blocks(self) -> pl.Expr:
+        """Of a settlement: the one or two blocks in which its bank line may lie."""
+        size = self.early + self.late + 1
+        first, last = pl.col("day").to_physical() - self.early, pl.col("day").to_physical() + self.late
+        return pl.concat_list(first // size, last // size).list.unique()
+
 
 def exact(payouts: pl.DataFrame, bank: pl.DataFrame, window: Window) -> pl.DataFrame:
     """Same currency, same amount."""
@@ -67,13 +79,9 @@ def digits(payouts: pl.DataFrame, bank: pl.DataFrame, window: Window) -> pl.Data
 
 
 def _equal(payouts: pl.DataFrame, bank: pl.DataFrame, window: Window, amount: str = "expected") -> pl.DataFrame:
-    size = window.early + window.late + 1
-    block = pl.col("day").to_physical() // size
     left = payouts.select("s", "currency", "day", "expected", amount=amount)
-    first = (pl.col("day").to_physical() - window.early) // size
-    last = (pl.col("day").to_physical() + window.late) // size
-    left = left.with_columns(block=pl.concat_list(first, last).list.unique()).explode("block")
-    right = bank.select("b", "currency", "amount", "received", booked="day", block=block)
+    left = left.with_columns(block=window.blocks).explode("block")
+    right = bank.select("b", "currency", "amount", "received", booked="day", block=window.block)
     key = ["currency", "amount", "block"]
     # Among very many equal amounts those of about the same rank in time are paired: joins must not explode.
     left = left.sort(*key, "day", "s").with_columns(rank=pl.int_range(pl.len()).over(key) // CROWD)
@@ -205,11 +213,8 @@ def at_mid(pairs: pl.DataFrame, rates: pl.DataFrame | None) -> tuple[pl.DataFram
 
 def _ranged(left: pl.DataFrame, right: pl.DataFrame, window: Window) -> pl.DataFrame:
     """s, b of one group and a common block of days, received within low..high: the NEAREST to `aim` on either side."""
-    size = window.early + window.late + 1
-    first = (pl.col("day").to_physical() - window.early) // size
-    last = (pl.col("day").to_physical() + window.late) // size
-    left = left.with_columns(block=pl.concat_list(first, last).list.unique()).explode("block")
-    right = right.with_columns(block=pl.col("day").to_physical() // size).sort("group", "block", "received", "b")
+    left = left.with_columns(block=window.blocks).explode("block")
+    right = right.with_columns(block=window.block).sort("group", "block", "received", "b")
     blocks = (
         right.select("group", "block")
         .with_row_index("at")

@@ -113,11 +113,8 @@ def _pairs(
         pl.col("copy") == 0,
         ~pl.col("b").is_in(pl.Series(sorted(taken.b), dtype=pl.Int64).implode()),
     )
-    size = window.early + window.late + 1
-    first = (pl.col("day").to_physical() - window.early) // size
-    last = (pl.col("day").to_physical() + window.late) // size
-    left = left.with_columns(block=pl.concat_list(first, last).list.unique()).explode("block")
-    right = right.with_columns(block=pl.col("day").to_physical() // size)
+    left = left.with_columns(block=window.blocks).explode("block")
+    right = right.with_columns(block=window.block)
     if _size(left, right) > LARGEST:
         known = learnt.text.group_by("pattern").agg(pl.col("text").max()).filter(pl.col("text") > 1.0)
         right = right.join(known.select("pattern"), on="pattern", how="semi")

@@ -101,23 +101,12 @@ UNEXPLAINED = {
 
 def unexplained(done: Matched, links: pl.DataFrame, as_of: date, late: int) -> pl.DataFrame:
     """Every amount that no match explains (table `unexplained`, amounts in thousandths)."""
-    missing = open_payouts(done, as_of, late).with_columns(
-        side=pl.lit("settlement"), item="settlement_id", date="day", _until=pl.col("day") + timedelta(days=late)
-    )
-    repeated = done.payouts.duplicates.with_columns(
-        side=pl.lit("settlement"),
-        item="settlement_id",
-        kind=pl.lit("duplicate"),
-        date="day",
-        reason_code=pl.lit("recon_repeated"),
-    )
-    control = done.payouts.control.with_columns(
-        side=pl.lit("settlement"),
-        item="settlement_id",
-        kind=pl.lit("control"),
-        date="day",
-        reason_code=pl.lit("recon_control"),
-    )
+    payouts = [
+        open_payouts(done, as_of, late).with_columns(_until=pl.col("day") + timedelta(days=late)),
+        done.payouts.duplicates.with_columns(kind=pl.lit("duplicate"), reason_code=pl.lit("recon_repeated")),
+        done.payouts.control.with_columns(kind=pl.lit("control"), reason_code=pl.lit("recon_control")),
+    ]
+    payouts = [part.with_columns(side=pl.lit("settlement"), item="settlement_id", date="day") for part in payouts]
     within = links.filter(pl.col("mid").is_null(), pl.col("gap") != 0, pl.col("level") != "fee")
     kind = (
         pl.when(pl.col("level") == "digits").then(pl.lit("digits"))
@@ -131,7 +120,7 @@ def unexplained(done: Matched, links: pl.DataFrame, as_of: date, late: int) -> p
         date="booking_date",
         reason_code="recon_gap_" + kind,
     )
-    parts = [missing, repeated, control, _bank(done, links), within]
+    parts = [*payouts, _bank(done, links), within]
     shaped = [_shaped(part) for part in parts]
     return pl.concat(shaped).sort("side", "item", "currency", "kind")
 
