@@ -12,7 +12,7 @@ from cbec.report.clearance import clearance
 from cbec.report.drivers import drivers
 from cbec.report.explained import explained
 from cbec.report.format import NOTHING, figure, number, of, percent, short, units
-from cbec.report.levels import levels
+from cbec.report.levels import TOTALS, levels
 from cbec.report.page import Chart, Figure
 from cbec.report.series import PERIOD, keys, last_period, name, rows_of, tone
 from cbec.report.stock import replenish
@@ -50,24 +50,11 @@ def demand(page: Page, view: View) -> None:
         _offenders(page, record, forecast, names)
     levels(page, view)
     page.section("Rows")
-    totals = [
-        "h",
-        "cum_mean",
-        "cum_q05",
-        "cum_q25",
-        "cum_q50",
-        "cum_q75",
-        "cum_q95",
-        "cum_q99",
-        "model",
-        "flags",
-    ]
     page.table(
         last_period(forecast),
         "Total of the whole horizon, the largest series first",
-        columns=[*names, *totals],
-        labels={"cum_mean": "expected", "h": "periods"}
-        | {f"cum_{q}": q for q in ("q05", "q25", "q50", "q75", "q95", "q99")},
+        columns=[*names, "h", *TOTALS, "model", "flags"],
+        labels={"h": "periods", **TOTALS},
         contract="forecast",
     )
     single = [

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from cbec.report.page import Page, View
 
+#: Columns of the total of all periods, and what they are called.
+TOTALS = {"cum_mean": "expected"} | {f"cum_{q}": q for q in ("q05", "q25", "q50", "q75", "q95", "q99")}
 _FANS = 9
 _ROWS = 60
 _SMALL = (340.0, 190.0)
@@ -46,19 +48,8 @@ def levels(page: Page, view: View) -> None:
     page.table(
         last,
         "Total of the whole horizon, the largest nodes first",
-        columns=[
-            "level",
-            "node",
-            "series",
-            "cum_mean",
-            "cum_q05",
-            "cum_q25",
-            "cum_q50",
-            "cum_q75",
-            "cum_q95",
-            "cum_q99",
-        ],
-        labels={"cum_mean": "expected"} | {f"cum_{q}": q for q in ("q05", "q25", "q50", "q75", "q95", "q99")},
+        columns=["level", "node", "series", *TOTALS],
+        labels=TOTALS,
         contract="forecast_levels",
         cap=_ROWS,
     )

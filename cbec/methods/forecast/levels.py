@@ -307,21 +307,11 @@ def rows(panel: Panel, found: Coherent) -> pl.DataFrame:
     names = [
         (level.name, node, len(level.of[level.of == i])) for level in found.levels for i, node in enumerate(level.nodes)
     ]
-    count, h = found.nodes.shape
     table = pl.DataFrame(names, schema={"level": pl.String, "node": pl.String, "series": pl.Int64}, orient="row")
-    table = table[np.repeat(np.arange(count), h)]
     figures = {
         "mean": found.nodes,
         **tables.named("", found.single),
         "cum_mean": np.cumsum(found.nodes, 1),
         **tables.named("cum_", found.total),
     }
-    dates = tables.moments(panel.ahead(h), panel.frequency)
-    return table.with_columns(
-        pl.lit(panel.as_of).alias("as_of"),
-        pl.lit(panel.frequency).alias("frequency"),
-        dates[np.tile(np.arange(h), count)],
-        pl.Series("h", np.tile(np.arange(1, h + 1), count)),
-        *[pl.Series(name, np.ascontiguousarray(values).reshape(-1)) for name, values in figures.items()],
-        pl.lit(found.method).alias("model"),
-    )
+    return tables.by_period(panel, table, figures).with_columns(pl.lit(found.method).alias("model"))

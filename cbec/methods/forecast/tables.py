@@ -37,11 +37,15 @@ def moments(ordinals: NDArray[np.int64], frequency: str) -> pl.Series:
 
 def forecast(panel: Panel, figures: Mapping[str, Floats], model: NDArray[np.str_], flags: list[str]) -> pl.DataFrame:
     """Table `forecast`. figures: column name -> n x h."""
-    count, h = next(iter(figures.values())).shape
     rows = keys(panel).with_columns(pl.Series("model", model), pl.Series("flags", flags, pl.String))
-    rows = rows[np.repeat(np.arange(count), h)]
+    return by_period(panel, rows, figures)
+
+
+def by_period(panel: Panel, rows: pl.DataFrame, figures: Mapping[str, Floats]) -> pl.DataFrame:
+    """Each of n rows once per period ahead, with the period and its figures (column name -> n x h)."""
+    count, h = next(iter(figures.values())).shape
     dates = moments(panel.ahead(h), panel.frequency)
-    return rows.with_columns(
+    return rows[np.repeat(np.arange(count), h)].with_columns(
         pl.lit(panel.as_of).alias("as_of"),
         pl.lit(panel.frequency).alias("frequency"),
         dates[np.tile(np.arange(h), count)],

@@ -87,10 +87,7 @@ def answer(case: Case, as_of: date | None, seed: int, capacity: int, delay_days:
     slope, offset = level.calibrate(models.raw(final, values[judge]), known.fraud[judge])
     drivers = models.importance(final, 15)
     trained.metrics = {
-        "payments": case.frame.height,
-        "labelled": int(known.known.sum()),
-        "frauds": int(known.fraud[known.known].sum()),
-        "features": len(names),
+        **_sizes(case, known, names),
         "average_precision": ours["average_precision"],
         "average_precision_best_other": best["average_precision"],
         "best_other": str(best["method"]),
@@ -268,6 +265,15 @@ def _best(record: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
     return rows[0], max(rows[1:], key=lambda r: float(r["average_precision"]))
 
 
+def _sizes(case: Case, known: Labelled, names: list[str]) -> dict[str, int]:
+    return {
+        "payments": case.frame.height,
+        "labelled": int(known.known.sum()),
+        "frauds": int(known.fraud[known.known].sum()),
+        "features": len(names),
+    }
+
+
 def _card(
     case: Case,
     known: Labelled,
@@ -289,10 +295,7 @@ def _card(
         "learnt_to": learnt_to,
         "currency": case.currency,
         "label_delay_days": delay_days,
-        "payments": case.frame.height,
-        "labelled": int(known.known.sum()),
-        "frauds": int(known.fraud[known.known].sum()),
-        "features": len(names),
+        **_sizes(case, known, names),
         "given_columns": [n for n in extras if n in names],
         "gain": {name: round(share, 4) for name, share in drivers},
         "record": [
