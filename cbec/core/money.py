@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cbec.core.errors import InputRejected, UsageFault
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import polars as pl
 
 
@@ -56,17 +58,33 @@ def rate_to(frame: pl.DataFrame, currency: str, day: str, rates: pl.DataFrame | 
         raise UsageFault(
             f"amounts in {', '.join(foreign)} cannot be told in {home} without exchange rates", hint="give --rates FILE"
         )
-    # The last source in order of name settles a day that several sources fixed.
-    fixings = rates.sort("date", "base", "quote", "source").unique(
-        ["date", "base", "quote"], keep="last", maintain_order=True
-    )
-    pairs = set(fixings.select("base", "quote").unique().iter_rows())
+    fixings, pairs = settled(rates)
     parts = []
     for code in foreign:
         rows = need.filter(pl.col("currency") == code).sort("day")
         parts.append(_along(rows, _path(code, home, pairs), fixings))
     parts.append(need.filter(pl.col("currency") == home).select("row", pl.lit(1.0).alias("rate")))
     return pl.concat(parts).sort("row")["rate"]
+
+
+def settled(rates: pl.DataFrame) -> tuple[pl.DataFrame, set[tuple[str, str]]]:
+    """The table `rates` with one fixing per pair and day (the last source in order of name settles a day that several
+    fixed), and its pairs (base, quote)."""
+    fixings = rates.sort("date", "base", "quote", "source").unique(
+        ["date", "base", "quote"], keep="last", maintain_order=True
+    )
+    return fixings, set(fixings.select("base", "quote").unique().iter_rows())
+
+
+def daily(
+    code: str, home: str, fixings: pl.DataFrame, pairs: set[tuple[str, str]], first: date, last: date
+) -> pl.Series:
+    """Units of `home` per unit of `code` on every day from `first` to `last`: as `rate_to` tells them, null where that
+    would find none. fixings, pairs: from `settled`. Raises InputRejected where no pair joins the two."""
+    import polars as pl
+
+    days = pl.date_range(first, last, eager=True).alias("day").to_frame().with_row_index("row")
+    return _along(days, _path(code, home, pairs), fixings, lenient=True)["rate"]
 
 
 def _path(code: str, home: str, pairs: set[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -83,7 +101,9 @@ def _path(code: str, home: str, pairs: set[tuple[str, str]]) -> list[tuple[str, 
     raise InputRejected(f"rates: no pair joins {code} and {home}", hint=f"add rows with base {code} and quote {home}")
 
 
-def _along(rows: pl.DataFrame, legs: list[tuple[str, str]], fixings: pl.DataFrame) -> pl.DataFrame:
+def _along(
+    rows: pl.DataFrame, legs: list[tuple[str, str]], fixings: pl.DataFrame, lenient: bool = False
+) -> pl.DataFrame:
     import polars as pl
 
     rate = pl.lit(1.0)
@@ -95,10 +115,10 @@ def _along(rows: pl.DataFrame, legs: list[tuple[str, str]], fixings: pl.DataFram
             pl.col("date").alias("day"), pl.col("date").alias(f"fixed{i}"), value.alias(f"rate{i}")
         ).sort("day")
         rows = rows.join_asof(table, on="day", strategy="backward")
-        stale = rows.filter(
-            pl.col(f"rate{i}").is_null() | ((pl.col("day") - pl.col(f"fixed{i}")).dt.total_days() > MAX_FIXING_AGE_DAYS)
-        )
-        if stale.height:
+        fresh = ((pl.col("day") - pl.col(f"fixed{i}")).dt.total_days() <= MAX_FIXING_AGE_DAYS).fill_null(False)
+        rows = rows.with_columns(pl.when(fresh).then(f"rate{i}").alias(f"rate{i}"))
+        stale = rows.filter(pl.col(f"rate{i}").is_null())
+        if stale.height and not lenient:
             raise InputRejected(
                 f"rates: no fixing of {a}/{b} at or within {MAX_FIXING_AGE_DAYS} days before {stale['day'].min()!s}",
                 hint="give rates that reach back and forward over the dates of the rows",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.core.money import rate_to
-from cbec.methods.compliance.codes import Register, Words
+from cbec.core.money import MAX_FIXING_AGE_DAYS, daily, rate_to, settled
+from cbec.methods.compliance.codes import Words
 from cbec.methods.compliance.exact import minor_digits
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 PER_UNIT = 1_000_000_000_000
 """Exchange rates are integers in 10^-12: a published rate of at most 6 decimals is exact."""
-_DAYS = 4_000_000
 _EPOCH = date(1970, 1, 1)
 
 
@@ -66,52 +65,65 @@ class Money:
 
 
 class Fixings:
-    """Rates between the currencies of lines and of rules, looked up once per pair and day."""
+    """Rates between the currencies of lines and of rules, as a table of pairs by days."""
 
     def __init__(self, rates: pl.DataFrame | None) -> None:
         self._rates = rates
-        self._pairs: list[tuple[str, str]] = []
-        self._register = Register()
-        self._values = pl.Series("fx", [], dtype=pl.Int128)
+        self._pairs: dict[tuple[str, str], int] = {}
+        self._settled = None if rates is None or rates.is_empty() else settled(rates)
+        # From the first fixing until the last is too old; on other days there is no rate.
+        self._first, self._days = 0, 0
+        if self._settled is not None:
+            days = self._settled[0]["date"].to_physical()
+            self._first = int(str(days.min()))
+            self._days = int(str(days.max())) - self._first + MAX_FIXING_AGE_DAYS + 1
+        # Money of the same currency needs no day: place 0. Each pair looked up so far has `_days` places from `_starts`.
+        self._values = pl.Series("fx", [PER_UNIT], dtype=pl.Int128)
+        self._starts: list[int | None] = []
 
     def pair(self, base: str, quote: str) -> int:
         """The number of a pair of currencies."""
         if (base, quote) not in self._pairs:
-            self._pairs.append((base, quote))
-        return self._pairs.index((base, quote))
+            self._pairs[base, quote] = len(self._pairs)
+            self._starts.append(0 if base == quote else None)
+        return self._pairs[base, quote]
 
     def of(self, pair: pl.Series, day: pl.Series) -> pl.Series:
         """Units of the quote per unit of the base, in 10^-12 (Int128), for each pair (number, null = none) and day.
 
         Raises what `core.money.rate_to` raises: InputRejected naming the first pair and day without a fixing.
         """
-        same = pl.Series([base == quote for base, quote in self._pairs], dtype=pl.Boolean)
-        days = day.to_physical().cast(pl.Int64)
-        frame = pl.DataFrame({"pair": pair.cast(pl.Int64), "day": days})
-        # Money of the same currency needs no day.
-        plain = pl.lit(same).gather(pl.col("pair")) if len(same) else pl.lit(None, pl.Boolean)
-        moved = pl.when(plain).then(0).otherwise(pl.col("day") + _DAYS // 2)
-        keys = frame.select((pl.col("pair") * _DAYS + moved).alias("key"))["key"]
-        known = keys.drop_nulls() if keys.null_count() else keys
-        numbers, fresh = self._register.number(known)
-        if len(fresh):
-            self._values = pl.concat([self._values, self._looked_up(fresh)])
-        found = self._values.gather(numbers)
-        if not keys.null_count():
-            return found.alias("fx")
-        at = keys.is_not_null().arg_true()
-        return pl.Series("fx", [None], dtype=pl.Int128).new_from_index(0, len(keys)).scatter(at, found)
+        asked = pl.DataFrame({"pair": pair.cast(pl.Int64), "day": day.to_physical().cast(pl.Int64) - self._first})
+        fresh = [n for n, start in enumerate(self._starts) if start is None]
+        met = asked.select(pl.col("pair").filter(pl.col("day").is_not_null()).unique())["pair"] if fresh else []
+        for number in set(met) & set(fresh):
+            self._look_up(number)
+        starts = pl.Series(self._starts, dtype=pl.Int64)
+        start = pl.lit(starts).gather(pl.col("pair")) if len(starts) else pl.lit(None, pl.Int64)
+        inside = pl.col("day").is_between(0, self._days - 1)
+        place = pl.when(pl.col("start") == 0).then(0).when(inside).then(pl.col("start") + pl.col("day"))
+        places = asked.select("day", start.alias("start")).select(place.alias("place"))["place"]
+        found = self._values.gather(places)
+        if found.null_count():
+            self._refuse(pair, day, found)
+        return found.alias("fx")
 
-    def _looked_up(self, keys: pl.Series) -> pl.Series:
-        asked = pl.DataFrame({"pair": keys // _DAYS, "day": keys % _DAYS - _DAYS // 2}).with_row_index("n")
-        parts = []
-        for (number,), rows in asked.partition_by("pair", as_dict=True, maintain_order=True).items():
-            base, quote = self._pairs[int(number)]
-            if base == quote:
-                parts.append(rows.select("n", pl.lit(PER_UNIT, pl.Int128).alias("fx")))
-                continue
-            days = [_EPOCH + timedelta(days=int(d)) for d in rows["day"].to_list()]
-            frame = pl.DataFrame({"currency": [base] * rows.height, "date": days}, schema_overrides={"date": pl.Date})
-            rate = rate_to(frame, "currency", "date", self._rates, quote)
-            parts.append(rows.select("n", (rate * PER_UNIT).round().cast(pl.Int128).alias("fx")))
-        return pl.concat(parts).sort("n")["fx"]
+    def _look_up(self, number: int) -> None:
+        """The rates of a pair on all days."""
+        base, quote = list(self._pairs)[number]
+        if self._settled is None:
+            self._starts[number] = 1
+            return
+        first = _EPOCH + timedelta(days=self._first)
+        rate = daily(base, quote, *self._settled, first, first + timedelta(days=self._days - 1))
+        told = rate.to_frame("rate").select((pl.col("rate") * PER_UNIT).round().cast(pl.Int128).alias("fx"))["fx"]
+        self._starts[number] = len(self._values)
+        self._values = pl.concat([self._values, told], rechunk=True)
+
+    def _refuse(self, pair: pl.Series, day: pl.Series, found: pl.Series) -> None:
+        """Raise for the first pair, and its first day, without a rate; a line without pair or day has none."""
+        asked = pl.DataFrame({"pair": pair.cast(pl.Int64), "date": day}).filter(found.is_null()).drop_nulls()
+        for number, rows in sorted(asked.partition_by("pair", as_dict=True).items()):
+            base, quote = list(self._pairs)[int(number[0])]
+            rate_to(rows.select(pl.lit(base).alias("currency"), "date"), "currency", "date", self._rates, quote)
+
