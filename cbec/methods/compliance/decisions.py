@@ -14,9 +14,9 @@ import polars as pl
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.amounts import BRACKET, FLAT, NONE, TARIFF
 from cbec.methods.compliance.codes import Pairs, Register
-from cbec.methods.compliance.consignments import NO_STATE, STATES
 from cbec.methods.compliance.exact import PERCENT
 from cbec.methods.compliance.intervals import cuts_of
+from cbec.methods.compliance.limits import NO_STATE, STATES
 from cbec.methods.compliance.rules import LEVIES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Decisions:
         return numbers
 
     def case(self, cell: pl.Series, state: pl.Series) -> pl.Series:
-        """The case of each line: its cell and the states of its consignment (from `consignments.states`)."""
+        """The case of each line: its cell and the states of its consignment (from `limits.Limits`)."""
         # Few of all combinations of states occur; numbered by themselves they keep the keys small.
         stands, new = self._stands.number(state)
         self._codes += new.to_list()

@@ -33,6 +33,8 @@ NO_MINOR = frozenset(
     ]
 )
 """ISO 4217 currencies without a minor unit."""
+CENTS = 100
+"""Minor units of most currencies in one of money."""
 PERCENT = 100_000_000
 """A rate in millionths of a percent over this is the factor: 20 % = 20_000_000 / PERCENT."""
 

@@ -78,7 +78,7 @@ class Fixings:
             self._first = int(str(days.min()))
             self._days = int(str(days.max())) - self._first + MAX_FIXING_AGE_DAYS + 1
         # Money of the same currency needs no day: place 0. Each pair looked up so far has `_days` places from `_starts`.
-        self._values = pl.Series("fx", [PER_UNIT], dtype=pl.Int128)
+        self._values = pl.Series("fx", [PER_UNIT], dtype=pl.Int64)
         self._starts: list[int | None] = []
 
     def pair(self, base: str, quote: str) -> int:
@@ -89,7 +89,7 @@ class Fixings:
         return self._pairs[base, quote]
 
     def of(self, pair: pl.Series, day: pl.Series) -> pl.Series:
-        """Units of the quote per unit of the base, in 10^-12 (Int128), for each pair (number, null = none) and day.
+        """Units of the quote per unit of the base, in 10^-12 (Int64, Int128 where one is too large), for each pair (number, null = none) and day.
 
         Raises what `core.money.rate_to` raises: InputRejected naming the first pair and day without a fixing.
         """
@@ -116,9 +116,11 @@ class Fixings:
             return
         first = _EPOCH + timedelta(days=self._first)
         rate = daily(base, quote, *self._settled, first, first + timedelta(days=self._days - 1))
-        told = rate.to_frame("rate").select((pl.col("rate") * PER_UNIT).round().cast(pl.Int128).alias("fx"))["fx"]
+        told = rate.to_frame("fx").select((pl.col("fx") * PER_UNIT).round().cast(pl.Int128))["fx"]
         self._starts[number] = len(self._values)
-        self._values = pl.concat([self._values, told], rechunk=True)
+        small = self._values.dtype == pl.Int64 and (told.is_null().all() or int(str(told.max())) < 2**63)
+        kind = pl.Int64 if small else pl.Int128
+        self._values = pl.concat([self._values.cast(kind), told.cast(kind)], rechunk=True)
 
     def _refuse(self, pair: pl.Series, day: pl.Series, found: pl.Series) -> None:
         """Raise for the first pair, and its first day, without a rate; a line without pair or day has none."""
@@ -126,4 +128,3 @@ class Fixings:
         for number, rows in sorted(asked.partition_by("pair", as_dict=True).items()):
             base, quote = list(self._pairs)[int(number[0])]
             rate_to(rows.select(pl.lit(base).alias("currency"), "date"), "currency", "date", self._rates, quote)
-

@@ -17,6 +17,7 @@ from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.exact import decimal, part, percent
 from cbec.methods.compliance.facts import Facts
 from cbec.methods.compliance.fixings import Fixings, Money
+from cbec.methods.compliance.limits import Limits, stateless
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
 from cbec.methods.compliance.measures import Applied, Resolved
 from cbec.methods.compliance.tariff import Tariff
@@ -75,7 +76,7 @@ class Run:
         self._book, self._products = book, products
         self._gross = gross
         self._facts = Facts(lines, products, book)
-        self._decisions = Decisions(self._facts, book)
+        self._decisions, self._limits = Decisions(self._facts, book), Limits(book)
         self._fixings = Fixings(rates)
         self._money = Money(lines["currency"], self._fixings, book)
         self._tariff = Tariff(tariff, self._facts, book)
@@ -191,13 +192,13 @@ class Run:
             else imports.with_columns(none)
         )
         imports = imports.with_columns(pl.col("one_rate").fill_null(0).alias("tariff_rate"))
-        return imports.drop("flat").with_columns(consignments.states(consignments.values(imports), cells, self._book))
+        imports = consignments.values(imports).drop("flat")
+        self._limits.grow(cells)
+        return imports.with_columns(self._limits.states(imports))
 
     def _with_case(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
         """Adds `case`, what its rules say of the amounts, and `problem` (with `what` it is about)."""
-        state = pl.Series("state", [consignments.stateless(self._book.slots)], dtype=pl.Int64).new_from_index(
-            0, frame.height
-        )
+        state = pl.Series("state", [stateless(self._book.slots)], dtype=pl.Int64).new_from_index(0, frame.height)
         if imports is not None:
             state = state.scatter(imports["row"], imports["state"])
         frame = frame.with_columns(self._decisions.case(frame["cell"], state).alias("case"))

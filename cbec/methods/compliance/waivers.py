@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
-from cbec.methods.compliance.consignments import CENTS, flat_duty
-from cbec.methods.compliance.exact import part, wide
+from cbec.methods.compliance.consignments import flat_duty
+from cbec.methods.compliance.exact import CENTS, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
