@@ -25,6 +25,12 @@ from cbec.methods.compliance.exact import PERCENT, before_tax, fits, half_up, mo
 if TYPE_CHECKING:
     Duties = Callable[[pl.DataFrame], pl.DataFrame]
 
+AROUND = range(-2, 4)
+"""Cents around a good guess that are tried at once."""
+NEEDED = (
+    "row", "goods", "whole", "fob", "share", "allowed", "ddp", "duty_kind", "one_rate", "duty_rate", "resolution", "digits",
+    "narrow_base", "charged_rate",
+)  # fmt: skip
 NONE, FLAT, TARIFF, BRACKET = range(4)
 """Kinds of duty as integers."""
 
@@ -109,33 +115,43 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     )
     if hard.is_empty():
         return solved
+    hard = hard.select(NEEDED)
     whole = hard["whole"]
 
-    def price(value: pl.Series) -> pl.Series:
-        tried = duties(_valued(hard.with_columns(value.alias("value"))))
+    def prices(*values: pl.Series) -> list[pl.Series]:
+        """The prices that values come to, all at once."""
+        tried = pl.concat([hard.with_columns(value.alias("value")) for value in values])
         owed = pl.col("ddp") & (pl.col("duty_kind") == TARIFF)
         duty = pl.when(owed).then(pl.col("tariff_duty").fill_null(0)).otherwise(0)
         base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + duty
-        return tried.select((pl.col("value") + duty + part(base, pl.col("charged_rate"))).alias("price"))["price"]
+        told = (pl.col("value") + duty + part(base, pl.col("charged_rate"))).alias("price")
+        found = duties(_valued(tried)).select(told)["price"]
+        return [found.slice(i * hard.height, hard.height) for i in range(len(values))]
 
-    def halved(low: pl.Series, high: pl.Series, at: pl.Series) -> tuple[pl.Series, pl.Series]:
-        ends = pl.DataFrame({"low": low, "high": high, "at": at, "fits": price(at) <= whole})
-        below = pl.when("fits").then("high").otherwise(pl.max_horizontal("low", pl.col("at") - 1))
-        told = ends.select(pl.when("fits").then("at").otherwise("low").alias("low"), below.alias("high"))
-        return told["low"], told["high"]
-
-    low, high = whole * 0, whole
     # Prices rise nearly along a line, which tells where to look first.
-    free, most = price(low), price(high)
+    free, most = prices(whole * 0, whole)
     slope = pl.DataFrame({"whole": whole, "free": free, "most": most}).cast(pl.Float64)
     guess = pl.col("whole") * (pl.col("whole") - pl.col("free")) / pl.max_horizontal(pl.col("most") - pl.col("free"), 1)
     near = slope.select(guess.clip(0, pl.col("whole")).floor().cast(pl.Int64).alias("near"))["near"]
-    for step in (-2, 3):
-        at = pl.DataFrame({"low": low, "high": high, "at": near + step})
-        low, high = halved(low, high, at.select(pl.col("at").clip(pl.col("low"), pl.col("high")))["at"])
+    at = pl.DataFrame([whole, *((near + step).alias(f"{step}") for step in AROUND)])
+    tries = at.select(pl.col(f"{step}").clip(0, pl.col("whole")) for step in AROUND).get_columns()
+    low, high = whole * 0, whole
+    for tried, price in zip(tries, prices(*tries), strict=True):
+        low, high = _narrowed(low, high, tried, price <= whole)
     while (low < high).any():
-        low, high = halved(low, high, (low + high + 1) // 2)
+        middle = (low + high + 1) // 2
+        low, high = _narrowed(low, high, middle, prices(middle)[0] <= whole)
     return pl.concat([solved, hard.select("row", low.alias("solved"))])
+
+
+def _narrowed(low: pl.Series, high: pl.Series, at: pl.Series, fits: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The range of the largest value that fits a price, when it is known whether one value does."""
+    ends = pl.DataFrame({"low": low, "high": high, "at": at, "fits": fits})
+    told = ends.select(
+        pl.when("fits").then(pl.max_horizontal("low", "at")).otherwise("low").alias("low"),
+        pl.when("fits").then("high").otherwise(pl.min_horizontal("high", pl.col("at") - 1)).alias("high"),
+    )
+    return told["low"], told.select(pl.max_horizontal("low", "high").alias("high"))["high"]
 
 
 def _out_of_price(price: pl.Expr, duty: pl.Expr, tax: pl.Expr) -> pl.Expr:

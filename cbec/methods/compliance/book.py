@@ -11,6 +11,7 @@ from functools import cached_property
 import polars as pl
 
 from cbec.methods.compliance import intervals
+from cbec.methods.compliance.exact import PERCENT
 from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.goods import codes_of
 from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, Pack, Rule
@@ -28,19 +29,26 @@ class Rulebook:
     spread: pl.DataFrame
     categories: Mapping[str, str] = field(default_factory=dict)
     """Customs codes of the seller's own categories (`goods.codes_of`)."""
+    # Asked for again and again, never changed.
+    _values: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _rates: dict[str, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _outcomes: dict[str, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def values(self, *kinds: str) -> pl.DataFrame:
         """Interval rows of rules of these kinds, repeated for every period they hold in; `micro` = value in millionths."""
-        rows = self.spread.filter(pl.col("kind").is_in(kinds))
-        return rows.with_columns(pl.col("value").to_physical().cast(pl.Int64).alias("micro"))
+        if kinds not in self._values:
+            rows = self.spread.filter(pl.col("kind").is_in(kinds))
+            self._values[kinds] = rows.with_columns(pl.col("value").to_physical().cast(pl.Int64).alias("micro"))
+        return self._values[kinds]
 
     def rates(self, levy: str) -> pl.DataFrame:
         """country, category, period, rate (millionths of a percent), rate_rule: the rates of a levy."""
-        of = [r.id for pack in self.packs for r in pack.of("rate") if r.levy == levy]
-        rows = self.values("rate").filter(pl.col("rule_id").is_in(of))
-        return rows.select(
-            pl.col("jurisdiction").alias("country"), "category", "period", rate="micro", rate_rule="rule_id"
-        )
+        if levy not in self._rates:
+            of = [r.id for pack in self.packs for r in pack.of("rate") if r.levy == levy]
+            rows = self.values("rate").filter(pl.col("rule_id").is_in(of))
+            country = pl.col("jurisdiction").alias("country")
+            self._rates[levy] = rows.select(country, "category", "period", rate="micro", rate_rule="rule_id")
+        return self._rates[levy]
 
     @cached_property
     def owned(self) -> list[tuple[str | None, str | None]]:
@@ -60,12 +68,42 @@ class Rulebook:
         return pl.DataFrame(rows, schema=schema | {"own": pl.Boolean}, orient="row")
 
     @cached_property
+    def dated(self) -> pl.DataFrame:
+        """pack, period, `amount`, `bound0` .. of each slot, `share`: what the packs say for each period,
+        in millionths."""
+        told = pl.DataFrame({"pack": [pack.id for pack in self.packs]}, schema={"pack": TEXT})
+        told = told.join(self.periods.frame().select("period"), how="cross")
+        on = ["pack", "period"]
+        held = {"amount": self.values("amount")}
+        limits = self.values("limit").join(self.limits, on=["pack", "rule_id"])
+        held |= {f"bound{slot}": limits.filter(pl.col("slot") == slot) for slot in range(self.slots)}
+        held["share"] = self.values("method").unique(on)
+        for name, values in held.items():
+            told = told.join(values.select(*on, pl.col("micro").alias(name)), on=on, how="left", maintain_order="left")
+        return told
+
+    @cached_property
+    def factor(self) -> pl.Expr:
+        """The factor of composite rates of each pack and period, in millionths of a percent."""
+        found = pl.lit(PERCENT, pl.Int64)
+        for pack, period, value in self.values("factor").select("pack", "period", "micro").iter_rows():
+            found = (
+                pl.when((pl.col("pack") == pack) & (pl.col("period") == period)).then(pl.lit(value)).otherwise(found)
+            )
+        return found
+
+    @cached_property
     def slots(self) -> int:
         """The largest number of limits in one pack."""
         return max((len(pack.of("limit")) for pack in self.packs), default=0)
 
     def outcomes(self, kind: str) -> pl.DataFrame:
         """What each rule of a kind (scheme, duty or export) says, with the ids of the rules it rests on (`rests`)."""
+        if kind not in self._outcomes:
+            self._outcomes[kind] = self._told(kind)
+        return self._outcomes[kind]
+
+    def _told(self, kind: str) -> pl.DataFrame:
         rules = [rule for pack in self.packs for rule in pack.of(kind)]
         table = {
             "rule": [r.id for r in rules],
@@ -77,6 +115,7 @@ class Rulebook:
         schema["rests"] = pl.List(TEXT)
         return pl.DataFrame(table, schema=schema).rename(lambda c: f"{kind}_{c}")
 
+    @cached_property
     def methods(self) -> dict[str, str]:
         """Rule id -> the way of computing it names."""
         return {r.id: str(r.method) for pack in self.packs for r in pack.of("method")}

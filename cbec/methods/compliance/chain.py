@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,9 @@ from cbec.core.errors import UsageFault
 from cbec.methods.compliance.intervals import known
 from cbec.methods.compliance.rules import FACTS, GOODS, LIMITS, PLACES, Pack, Rule
 
+Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+_EPOCH = date(1970, 1, 1)
+_NEVER = (date.max - _EPOCH).days + 1
 WITHIN, ABOVE, CIRCULAR, UNKNOWN, NO_SALE = range(5)
 """States of a consignment against a limit. From CIRCULAR on the question has no answer."""
 
@@ -70,70 +74,86 @@ def decide(
     matters cannot be answered. Raises UsageFault naming two rules that contradict each other.
     """
     every = pack.of(kind) if among is None else among
-    if cases.is_empty():
-        return cases.with_columns(
-            pl.lit(None, pl.String).alias(f"{kind}_rule"), pl.lit(None, pl.Int8).alias(f"{kind}_open")
-        )
     rules = [r for r in in_order(every) if known(r, as_of)]
-    marks = cases.select(
-        *(_facts(rule).alias(f"fits {i}") for i, rule in enumerate(rules)),
-        *(_limits(rule).alias(f"holds {i}") for i, rule in enumerate(rules)),
-        *(_open(rule).fill_null(-1).alias(f"open {i}") for i, rule in enumerate(rules)),
-    )
+    facts = _Facts(cases)
     which = np.full(cases.height, -1)
     state = np.full(cases.height, -1)
     left = np.ones(cases.height, dtype=bool)
-    holds: list[pl.Series] = []
-    for i in range(len(rules)):
-        fits, opened = marks[f"fits {i}"].to_numpy(), marks[f"open {i}"].to_numpy()
-        holding = fits & marks[f"holds {i}"].to_numpy()
-        holds.append(pl.Series(holding))
-        blocked = fits & (opened >= 0)
+    holds: list[Mask] = []
+    for i, rule in enumerate(rules):
+        fits, opened = facts.fit(rule), facts.opened(rule)
+        holding = fits & facts.within_limits(rule)
+        holds.append(holding)
+        blocked = fits & (opened >= CIRCULAR)
         which[left & holding & ~blocked] = i
-        state[left & blocked] = np.broadcast_to(opened, state.shape)[left & blocked]
+        state[left & blocked] = opened[left & blocked]
         left &= ~(holding | blocked)
+    _check_contradictions(which, pack, every, rules, holds)
     named = pl.Series([*(r.id for r in rules), None], dtype=pl.String)
     states = pl.Series(state, dtype=pl.Int8)
-    decided = cases.with_columns(
+    return cases.with_columns(
         named.gather(np.where(which < 0, len(rules), which)).alias(f"{kind}_rule"),
         states.set(states < 0, None).alias(f"{kind}_open"),
     )
-    _check_contradictions(decided[f"{kind}_rule"], pack, every, rules, holds)
-    return decided
 
 
-def _facts(rule: Rule) -> pl.Expr:
-    fit = pl.col("day") >= pl.lit(rule.valid_from)
-    if rule.valid_to is not None:
-        fit &= pl.col("day") <= pl.lit(rule.valid_to)
-    for key, words in rule.when.items():
-        if key in FACTS or key in PLACES or key == GOODS:
-            fit &= pl.col(key).is_in(list(words))
-    return fit.fill_null(False)
+class _Facts:
+    """Cases as arrays: there are few of them and many rules, so that one small array per word is all it takes."""
 
+    def __init__(self, cases: pl.DataFrame) -> None:
+        self._cases = cases
+        self._words: dict[str, Mask] = {}
+        self._are: dict[tuple[str, str], Mask] = {}
+        self._states: dict[str, np.ndarray[Any, Any]] = {}
+        self._day = cases["day"].to_physical().fill_null(_NEVER).to_numpy()
 
-def _limits(rule: Rule) -> pl.Expr:
-    holds = pl.lit(True)
-    for key, state in zip(LIMITS, (WITHIN, ABOVE), strict=True):
-        for limit in rule.when.get(key, ()):
-            holds &= (pl.col(limit) == state).fill_null(False)
-    return holds
+    def fit(self, rule: Rule) -> Mask:
+        """Where the facts that the rule names are so; an unknown fact is none."""
+        if rule.valid_from is None:
+            return np.zeros(self._cases.height, dtype=bool)
+        first, last = rule.valid_from, rule.valid_to or date.max
+        fits: Mask = (self._day >= (first - _EPOCH).days) & (self._day <= (last - _EPOCH).days)
+        fits &= self._day != _NEVER
+        for key, words in rule.when.items():
+            if key in FACTS or key in PLACES or key == GOODS:
+                fits = fits & np.logical_or.reduce([self._is(key, word) for word in words])
+        return fits
 
+    def _is(self, fact: str, word: str) -> Mask:
+        if fact not in self._words:
+            self._words[fact] = np.array(self._cases[fact].to_list(), dtype=object)
+        if (fact, word) not in self._are:
+            self._are[fact, word] = self._words[fact] == word
+        return self._are[fact, word]
 
-def _open(rule: Rule) -> pl.Expr:
-    named = [limit for key in LIMITS for limit in rule.when.get(key, ())]
-    if not named:
-        return pl.lit(None, pl.Int8)
-    worst = pl.max_horizontal(*named)
-    return pl.when(worst >= CIRCULAR).then(worst)
+    def _state(self, limit: str) -> np.ndarray[Any, Any]:
+        """The state against a limit, -1 for none."""
+        if limit not in self._states:
+            self._states[limit] = self._cases[limit].fill_null(-1).to_numpy()
+        return self._states[limit]
+
+    def within_limits(self, rule: Rule) -> Mask:
+        """Where consignments stand against limits as the rule asks."""
+        holds = np.ones(self._cases.height, dtype=bool)
+        for key, state in zip(LIMITS, (WITHIN, ABOVE), strict=True):
+            for limit in rule.when.get(key, ()):
+                holds &= self._state(limit) == state
+        return holds
+
+    def opened(self, rule: Rule) -> np.ndarray[Any, Any]:
+        """The highest state against any limit that the rule names, -1 for none."""
+        named = [limit for key in LIMITS for limit in rule.when.get(key, ())]
+        none = np.full(self._cases.height, -1)
+        return np.maximum.reduce([none, *(self._state(limit) for limit in named)])
 
 
 def _check_contradictions(
-    winners: pl.Series, pack: Pack, every: Sequence[Rule], rules: Sequence[Rule], holds: Sequence[pl.Series]
+    which: np.ndarray[Any, Any], pack: Pack, every: Sequence[Rule], rules: Sequence[Rule], holds: Sequence[Mask]
 ) -> None:
     below = overridden(every)
-    for winner in winners.drop_nulls().unique().sort():
-        here = winners == winner
+    winners = {rules[i].id: i for i in np.unique(which[which >= 0])}
+    for winner, i in sorted(winners.items()):
+        here = which == i
         for rule, holding in zip(rules, holds, strict=True):
             if rule.id not in (winner, *below[winner]) and (holding & here).any():
                 raise UsageFault(

@@ -90,27 +90,15 @@ class Calendars:
 
 def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     """Adds what holds in the period: rates, flat amounts, bounds; and `issue`, why it cannot be decided at all."""
-    starts = book.periods.frame().rename({"starts": "day"})
-    cells = cells.join(starts, on="period", how="left", maintain_order="left")
     for levy in LEVIES:
         cells = _with_rate(cells, book, levy)
-    amounts = book.values("amount").select("pack", "period", pl.col("micro").alias("amount"))
-    cells = cells.join(amounts, on=["pack", "period"], how="left", maintain_order="left")
-    values = book.values("limit").join(book.limits, on=["pack", "rule_id"])
-    for slot in range(book.slots):
-        bound = values.filter(pl.col("slot") == slot).select("pack", "period", pl.col("micro").alias(f"bound{slot}"))
-        cells = cells.join(bound, on=["pack", "period"], how="left", maintain_order="left")
-        static = book.limits.filter(pl.col("slot") == slot).select(
-            "pack", *(pl.col(c).alias(f"{c}{slot}") for c in ("per", "base", "inclusive", "own"))
-        )
-        cells = cells.join(static, on="pack", how="left", maintain_order="left")
-    retail = book.values("method").select("pack", "period", pl.col("micro").alias("share")).unique(["pack", "period"])
-    cells = cells.join(retail, on=["pack", "period"], how="left", maintain_order="left")
+    cells = cells.join(book.dated, on=["pack", "period"], how="left", maintain_order="left")
+    cells = cells.join(book.periods.frame().rename({"starts": "day"}), on="period", how="left", maintain_order="left")
     late = pl.lit(False)
     for pack in book.packs:
         late |= (pl.col("pack") == pack.id) & (pl.col("day") > pl.lit(pack.valid_to))
     composite = {pack.id for pack in book.packs if any(r.then.get("levy") == "composite" for r in pack.of("scheme"))}
-    folded = composite_rate(pl.col("vat"), pl.col("consumption").fill_null(0), _factor(book))
+    folded = composite_rate(pl.col("vat"), pl.col("consumption").fill_null(0), book.factor)
     lacks = [
         ("tax_no_date", pl.col("day").is_null()),
         ("tax_no_destination", pl.col("ship_to").is_null()),
@@ -136,15 +124,6 @@ def composite_rate(vat: pl.Expr, consumption: pl.Expr, factor: pl.Expr) -> pl.Ex
     return (
         (top * 2 + (PERCENT - consumption) * PERCENT) // ((PERCENT - consumption).cast(pl.Int128) * PERCENT * 2)
     ).cast(pl.Int64)
-
-
-def _factor(book: Rulebook) -> pl.Expr:
-    """The factor of composite rates of each pack and period, in millionths of a percent."""
-    rows = book.values("factor")
-    found = pl.lit(PERCENT, pl.Int64)
-    for pack, period, value in rows.select("pack", "period", "micro").iter_rows():
-        found = pl.when((pl.col("pack") == pack) & (pl.col("period") == period)).then(pl.lit(value)).otherwise(found)
-    return found
 
 
 def _with_rate(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
@@ -210,12 +189,12 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     cases = cases.join(freed, on=["scheme_allowance", "period"], how="left", maintain_order="left")
     named = book.values("rate").select(pl.col("rule_id").alias("scheme_rate"), "period", pl.col("micro").alias("named"))
     cases = cases.join(named, on=["scheme_rate", "period"], how="left", maintain_order="left")
-    methods = book.methods()
+    methods = book.methods
     customs = pl.col("duty_base").replace_strict(methods, default=None, return_dtype=pl.String)
     base = pl.col("scheme_base").replace_strict(methods, default=None, return_dtype=pl.String)
     kinds = {"flat": FLAT, "tariff": TARIFF, "bracket": BRACKET}
     levy = pl.col("scheme_levy").fill_null("vat")
-    folded = composite_rate(pl.col("vat"), pl.col("consumption").fill_null(0), _factor(book))
+    folded = composite_rate(pl.col("vat"), pl.col("consumption").fill_null(0), book.factor)
     charged = pl.col("scheme_tax") == "charge"
     cases = cases.with_columns(
         pl.col("unit").alias("_limit_currency"),

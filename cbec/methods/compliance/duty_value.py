@@ -18,6 +18,8 @@ from cbec.methods.compliance.exact import half_up, wide
 MICRO, PICO = 10**6, 10**12
 """Quantities come in millionths; amounts of money are kept in 10^-12."""
 WHOLE = 10**24
+PERCENTAGE = WHOLE // MICRO // MICRO // 100
+"""Millionths of a percent times millionths of money times this are in 10^-24 of money."""
 FX = 10**12
 """Exchange rates are integers in 10^-12: units of the line's currency per unit of the term's."""
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -45,24 +47,21 @@ def terms(expressions: Sequence[Expression]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def evaluate(lines: pl.DataFrame, table: pl.DataFrame, quantities: pl.DataFrame, fixings: pl.DataFrame) -> pl.DataFrame:
-    """Duty of each line by its expression.
+def bound(lines: pl.DataFrame, table: pl.DataFrame, quantities: pl.DataFrame, fixings: pl.DataFrame) -> pl.DataFrame:
+    """One row for each term of each line's expression, as far as it does not depend on the line's own value.
 
-    lines: `row`, `expression` (position in `terms`), `value` (minor units >= 0), `digits` of the minor unit,
-    `currency`. table: from `terms`. quantities: `row`, `unit`, `micro` (millionths, Int128). fixings: `row`,
-    `term_currency`, `fx` for terms in another currency than the line's.
-    Returns `row`, `duty` (minor units, null where something is lacking) and `lacking`: the first unit (in order of
-    name), or currency, that the expression needs and the line does not have. Negative sums count as 0.
+    lines: `row`, `expression` (position in `terms`), `currency`. table: from `terms`. quantities: `row`, `unit`, `micro`
+    (millionths, Int128). fixings: `row`, `term_currency`, `fx` for terms in another currency than the line's.
+    Returns `row`, `role`, `amount`, `per`, `own` (a percentage of the line's own value), `product` (of the others, in
+    10^-24 of the line's currency) and `lacking`: the unit or currency that the term needs and the line does not have.
     """
-    parts = lines.join(table, on="expression", how="inner")
+    parts = lines.select("row", "expression", "currency").join(table, on="expression", how="inner")
     parts = _with_quantity(parts, quantities, "unit", "first")
     parts = _with_quantity(parts, quantities, "second", "again")
     parts = parts.join(fixings.select("row", "term_currency", "fx"), on=["row", "term_currency"], how="left")
-    worth = wide(pl.col("value")) * pl.when(pl.col("digits") == 0).then(100).otherwise(1)
     share = pl.col("unit").str.starts_with(VALUE)
     # A component's value is told in the line's currency, in millionths; the line's own in minor units.
-    base = pl.when(pl.col("unit") == VALUE).then(worth * (MICRO // 100)).otherwise(pl.col("first"))
-    percentage = pl.col("amount") * wide(base) * (WHOLE // MICRO // MICRO // 100)
+    percentage = pl.col("amount") * pl.col("first") * PERCENTAGE
     money = pl.col("amount") * pl.col("first") * pl.col("again").fill_null(MICRO)
     foreign = pl.col("term_currency") != pl.col("currency")
     turned = _halves(money, wide(FX)) * pl.col("fx")
@@ -77,21 +76,45 @@ def evaluate(lines: pl.DataFrame, table: pl.DataFrame, quantities: pl.DataFrame,
         .when(foreign & pl.col("fx").is_null())
         .then("term_currency")
     )
-    parts = parts.with_columns(_halves(product, wide(pl.col("per"))).alias("product"), lacks.alias("lacking"))
-    sums = parts.group_by("row").agg(
-        *(
-            pl.col("product").filter(pl.col("role") == role).sum().alias(name)
-            for role, name in ((SUM, "sum"), (FLOOR, "floor"), (CAP, "cap"))
-        ),
-        *((pl.col("role") == role).any().alias(f"has_{name}") for role, name in ((FLOOR, "floor"), (CAP, "cap"))),
-        pl.col("lacking").min(),
+    return parts.select(
+        *("row", "role", "amount", "per"),
+        (pl.col("unit") == VALUE).alias("own"),
+        _halves(product, wide(pl.col("per"))).alias("product"),
+        lacks.alias("lacking"),
+    )
+
+
+def evaluate(lines: pl.DataFrame, terms_of: pl.DataFrame) -> pl.DataFrame:
+    """Duty of each line by its expression.
+
+    lines: `row`, `value` (minor units >= 0), `digits` of the minor unit; a row may come several times, with different
+    values. terms_of: from `bound`. Returns `duty` (minor units, null where something is lacking) and `lacking`: the
+    first unit (in order of name), or currency, that the expression needs and the line does not have; in the order of
+    the lines. Negative sums count as 0.
+    """
+    lines = lines.select("row", "value", "digits").with_row_index("n")
+    parts = lines.join(terms_of, on="row", how="inner")
+    worth = wide(pl.col("value")) * pl.when(pl.col("digits") == 0).then(100).otherwise(1) * (MICRO // 100)
+    percentage = _halves(pl.col("amount") * worth * PERCENTAGE, wide(pl.col("per")))
+    product = pl.when("own").then(percentage).otherwise("product")
+    sums = (
+        parts.select("n", "role", "lacking", product.alias("product"))
+        .group_by("n")
+        .agg(
+            *(
+                pl.col("product").filter(pl.col("role") == role).sum().alias(name)
+                for role, name in ((SUM, "sum"), (FLOOR, "floor"), (CAP, "cap"))
+            ),
+            *((pl.col("role") == role).any().alias(f"has_{name}") for role, name in ((FLOOR, "floor"), (CAP, "cap"))),
+            pl.col("lacking").min(),
+        )
     )
     held = pl.when(pl.col("has_floor")).then(pl.max_horizontal("sum", "floor")).otherwise("sum")
     held = pl.when(pl.col("has_cap")).then(pl.min_horizontal(held, "cap")).otherwise(held)
     unit = pl.when(pl.col("digits") == 0).then(wide(WHOLE)).otherwise(wide(WHOLE // 100))
-    told = lines.select("row", "digits").join(sums, on="row", how="left", maintain_order="left")
+    told = lines.select("n", "digits").join(sums, on="n", how="left", maintain_order="left")
     duty = half_up(pl.max_horizontal(held.fill_null(0), wide(0)), unit)
-    return told.select("row", pl.when(pl.col("lacking").is_null()).then(duty).alias("duty"), "lacking")
+    return told.select(pl.when(pl.col("lacking").is_null()).then(duty).alias("duty"), "lacking")
 
 
 def _halves(top: pl.Expr, bottom: pl.Expr) -> pl.Expr:

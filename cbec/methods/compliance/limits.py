@@ -48,13 +48,17 @@ class Limits:
 
     def __init__(self, book: Rulebook) -> None:
         self._slots = book.slots
-        rows = book.limits.select("pack", "slot", "per", "base", "own").rows()
+        rows = book.limits.select("pack", "slot", "inclusive", "per", "base", "own").rows()
         self._kinds = list(dict.fromkeys((per, base, own) for *_, per, base, own in rows))
         self._packs = {pack.id: n for n, pack in enumerate(book.packs)}
         # By pack (the last row: none) and slot: which kind of limit, -1 for none.
         self._of_pack = np.full((len(book.packs) + 1, max(book.slots, 1)), -1)
-        for pack, slot, *kind in rows:
+        # half_up(value, SCALED) <= bound, without a division, is value < SCALED bound + SCALED / 2; strictly within: less
+        # SCALED / 2.
+        self._half: dict[tuple[str, int], int] = {}
+        for pack, slot, inclusive, *kind in rows:
             self._of_pack[self._packs[pack], slot] = self._kinds.index(tuple(kind))
+            self._half[pack, slot] = SCALED // 2 if inclusive else -SCALED // 2
         self._pack = np.empty(0, dtype=np.int64)
         self._kind = np.empty((0, max(book.slots, 1)), dtype=np.int64)
         self._edges: list[Array] = [np.empty(0, dtype=np.int64) for _ in range(book.slots)]
@@ -68,14 +72,9 @@ class Limits:
         pack = np.array([self._packs.get(pack, none) for pack in fresh["pack"]], dtype=np.int64)
         kind = self._of_pack[pack]
         for slot in range(self._slots):
-            bound, inclusive = fresh[f"bound{slot}"], fresh[f"inclusive{slot}"]
-            # half_up(value, SCALED) <= bound, without a division, is value < SCALED bound + SCALED / 2; strictly within:
-            # less SCALED / 2.
-            edges = [
-                0 if b is None else b * SCALED + (SCALED // 2 if i else -SCALED // 2)
-                for b, i in zip(bound, inclusive, strict=True)
-            ]
-            kind[bound.is_null().to_numpy(), slot] = -1
+            bounds = fresh.select("pack", f"bound{slot}").rows()
+            edges = [0 if bound is None else bound * SCALED + self._half[pack, slot] for pack, bound in bounds]
+            kind[fresh[f"bound{slot}"].is_null().to_numpy(), slot] = -1
             self._edges[slot] = np.concatenate([self._edges[slot], _integers(edges)])
         self._pack = np.concatenate([self._pack, pack])
         self._kind = np.concatenate([self._kind, kind])

@@ -70,7 +70,7 @@ class Applied:
     def __init__(self, resolved: Resolved, fixings: Fixings, lines: pl.DataFrame) -> None:
         """lines: `row`, and of order_lines `net_weight_kg`, `quantities`, `currency`, `day`, with `piece_kg`, `pieces`."""
         self._resolved, self._fixings, self._lines = resolved, fixings, lines
-        self._quantities: pl.DataFrame | None = None
+        self._terms: dict[int, pl.DataFrame] = {}
 
     def prepared(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`."""
@@ -82,6 +82,19 @@ class Applied:
         return frame.with_columns(
             one.alias("one_rate"), held["refused"].alias("refused"), held["bracket"].alias("bracket")
         )
+
+    def bind(self, frame: pl.DataFrame) -> None:
+        """Looks up what the expressions of lines ask for, but for the customs value. frame: decided lines."""
+        if self._lines.is_empty():
+            return
+        asked = frame.select("row", "resolution").filter(frame["duty_kind"] == TARIFF)
+        asked = asked.join(self._lines.select("row", "currency", "day"), on="row", how="inner", maintain_order="left")
+        quantities = self._held() if asked.height else None
+        for i in range(self._resolved.deep):
+            rows = asked.with_columns(self._resolved.of(f"expression{i}").cast(pl.UInt32).alias("expression"))
+            rows = rows.filter(pl.col("expression").is_not_null())
+            if rows.height and quantities is not None:
+                self._terms[i] = duty_value.bound(rows, self._resolved.terms, quantities, self._turned(rows))
 
     def duties(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds `tariff_duty` of `customs`, and `lacking`: the quantity that an expression asks for and the line lacks."""
@@ -152,38 +165,30 @@ class Applied:
             rate, expression = (self._resolved.of(f"{c}{i}") for c in ("rate", "expression"))
             told = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate)
             columns.append(frame.select(part(base, told).alias(f"duty{i}"))[f"duty{i}"])
-            table = self._resolved.table
-            if table[f"expression{i}"].null_count() == table.height or self._lines.is_empty():
+            if i not in self._terms:
                 continue
-            asked = frame.select(
-                "row", "digits", base.alias("value"), expression.cast(pl.UInt32).alias("expression"), "duty_kind"
-            ).filter(pl.col("expression").is_not_null() & (pl.col("duty_kind") == TARIFF))
-            if asked.is_empty():
-                continue
-            asked = asked.join(
-                self._lines.select("row", "currency", "day"), on="row", how="left", maintain_order="left"
-            )
-            found = duty_value.evaluate(asked, self._resolved.terms, self._held(), self._turned(asked))
-            own = frame.select("row").join(found, on="row", how="left", maintain_order="left")
-            columns[-1] = pl.select(pl.coalesce(own["duty"], columns[-1]).alias(f"duty{i}")).to_series()
-            columns.append(own["lacking"].alias(f"lacking{i}"))
+            rows = frame.select((expression.is_not_null() & (pl.col("duty_kind") == TARIFF)).alias("x"))["x"].arg_true()
+            asked = frame.select("row", base.alias("value"), "digits")[rows]
+            found = duty_value.evaluate(asked, self._terms[i])
+            told = pl.Series(f"lacking{i}", [None], dtype=pl.String).new_from_index(0, frame.height)
+            # What lacks something has no duty.
+            columns[-1] = columns[-1].scatter(rows, found["duty"])
+            columns.append(told.scatter(rows, found["lacking"]))
         return pl.DataFrame(columns) if columns else pl.zeros(frame.height, pl.Int64, eager=True).to_frame("duty0")
 
     def _held(self) -> pl.DataFrame:
         """Quantities of lines with expressions: row, unit, micro."""
-        if self._quantities is None:
-            lines = self._lines
-            piece = wide(pl.col("pieces"))
-            own = micro(pl.col("piece_kg").cast(pl.Decimal(38, 6)))
-            weighed = pl.coalesce(micro("net_weight_kg"), own * piece // 10**6)
-            known = lines.select("row", weighed.alias("kg"), piece.alias("piece"), piece.alias("pair"))
-            known = known.with_columns((pl.col("kg") * 1000).alias("gram"))
-            long = known.unpivot(index="row", variable_name="unit", value_name="micro").drop_nulls("micro")
-            told = duty_value.told(lines["quantities"])
-            said = lines.select("row", pl.col("quantities").alias("cell")).join(told, on="cell", how="inner")
-            every = pl.concat([said.select("row", "unit", "micro"), long.with_columns(pl.col("micro").cast(pl.Int128))])
-            self._quantities = every.unique(["row", "unit"], keep="first", maintain_order=True)
-        return self._quantities
+        lines = self._lines
+        piece = wide(pl.col("pieces"))
+        own = micro(pl.col("piece_kg").cast(pl.Decimal(38, 6)))
+        weighed = pl.coalesce(micro("net_weight_kg"), own * piece // 10**6)
+        known = lines.select("row", weighed.alias("kg"), piece.alias("piece"), piece.alias("pair"))
+        known = known.with_columns((pl.col("kg") * 1000).alias("gram"))
+        long = known.unpivot(index="row", variable_name="unit", value_name="micro").drop_nulls("micro")
+        told = duty_value.told(lines["quantities"])
+        said = lines.select("row", pl.col("quantities").alias("cell")).join(told, on="cell", how="inner")
+        every = pl.concat([said.select("row", "unit", "micro"), long.with_columns(pl.col("micro").cast(pl.Int128))])
+        return every.unique(["row", "unit"], keep="first", maintain_order=True)
 
     def _turned(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Exchange rates of terms in another currency than the line's: row, term_currency, fx."""

@@ -6,7 +6,7 @@ logic: a base rule, and exceptions that name the rules they override.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -232,10 +232,13 @@ class Pack:
     valid_to: date
     rules: Mapping[str, Rule]
     file: str
+    _of: dict[tuple[str, ...], Sequence[Rule]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def of(self, *kinds: str) -> list[Rule]:
+    def of(self, *kinds: str) -> Sequence[Rule]:
         """Rules of these kinds, in the order of the file."""
-        return [rule for rule in self.rules.values() if rule.kind in kinds]
+        if kinds not in self._of:
+            self._of[kinds] = [rule for rule in self.rules.values() if rule.kind in kinds]
+        return self._of[kinds]
 
     @property
     def other_currency(self) -> str:

@@ -256,7 +256,10 @@ class Run:
             duty = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("one_rate"))
             return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking"))
 
-        solvable, duties = frame, plain if applied is None else applied.duties
+        solvable, duties = frame, plain
+        if applied is not None:
+            applied.bind(frame)
+            duties = applied.duties
         frame = reckon(solvable, duties)
         lacking = pl.col("problem").is_null() & pl.col("lacking").is_not_null() & (pl.col("duty_kind") == TARIFF)
         below = pl.col("problem").is_null() & (pl.col("value") < 0)
