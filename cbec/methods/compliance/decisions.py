@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from cbec.methods.compliance import chain
@@ -163,17 +164,20 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory` for the sentences of reasons.
     """
     cases = cases.with_columns(pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer"))
-    parts = []
-    for pack in book.packs:
-        asked = pl.col("issue").is_null() & pl.col("priced_in_money")
-        rows = cases.filter((pl.col("pack") == pack.id) & asked)
-        own = {r.id: f"state{i}" for i, r in enumerate(pack.of("limit"))}
-        rows = rows.with_columns(pl.col(slot).alias(rule) for rule, slot in own.items())
-        for kind in ("scheme", "duty"):
-            rows = chain.decide(rows, pack, kind, book.as_of)
-        parts.append(rows.select("case", "scheme_rule", "scheme_open", "duty_rule", "duty_open"))
-    decided = cases.join(pl.concat(parts), on="case", how="left", maintain_order="left")
-    return _told(decided, book).drop("case")
+    asked = cases.select(pl.col("issue").is_null() & pl.col("priced_in_money")).to_series().to_numpy()
+    pack_of = np.array(cases["pack"].to_list(), dtype=object)
+    limits = {rule.id: f"state{i}" for pack in book.packs for i, rule in enumerate(pack.of("limit"))}
+    facts = chain.Cases(cases, limits)
+    columns = []
+    for kind in ("scheme", "duty"):
+        named, opened = np.full(cases.height, None, dtype=object), np.full(cases.height, -1)
+        for pack in book.packs:
+            mine = asked & (pack_of == pack.id)
+            if mine.any():
+                rule, state = facts.decide(pack, kind, book.as_of, where=mine)
+                named[mine], opened[mine] = rule[mine], state[mine]
+        columns += chain.outcome(kind, named, opened)
+    return _told(cases.with_columns(columns), book).drop("case")
 
 
 def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:

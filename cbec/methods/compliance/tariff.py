@@ -325,13 +325,13 @@ def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
         rows = rows.with_columns(
             pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
         )
+        facts = chain.Cases(rows)
         held: dict[int, list[Measure]] = {case: [] for case in rows["case"].to_list()}
         for name in dict.fromkeys(str(rule.measure) for rule in rules):
             mine = [rule for rule in rules if rule.measure == name]
-            decided = chain.decide(rows, pack, "measure", book.as_of, among=mine)
-            for case, rule_id, period, origin, day in decided.select(
-                "case", "measure_rule", "period", "origin", "day"
-            ).iter_rows():
+            named, _ = facts.decide(pack, "measure", book.as_of, among=mine)
+            told_of = zip(named, rows.select("case", "period", "origin", "day").iter_rows(), strict=True)
+            for rule_id, (case, period, origin, day) in told_of:
                 if origin == UNKNOWN and any("origin" in rule.when and _active(rule, day) for rule in mine):
                     held[case].append(Measure(name, open=True))
                 elif rule_id is not None:
