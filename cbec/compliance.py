@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cbec.core.command import Common, Result, Table, command, setting
+
+if TYPE_CHECKING:
+    from cbec.core.ranged import Ranged
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Tax(Common):
 
 def _law(
     *,
-    order_lines: Table,
+    order_lines: Table | Ranged,
     rates: Table | None,
     products: Table | None = None,
     tariff: Table | None = None,
@@ -30,14 +33,17 @@ def _law(
     s: Tax,
 ) -> dict[str, Any]:
     """The rules as the lines ask for them, and what each buyer had spent by each order: all that orders share."""
+    from cbec.core.ranged import Ranged
     from cbec.methods.compliance import packs, years
     from cbec.methods.compliance.book import rulebook
+    from cbec.methods.compliance.facts import met
     from cbec.methods.compliance.fixings import Fixings
     from cbec.methods.compliance.tax import Run
 
     book, gross = rulebook(packs.load(s.rules), s.as_of, category_codes), s.price_basis == "gross"
-    run = Run(order_lines, products, rates, book, tariff=tariff, gross=gross, language=s.language)
-    return {"book": book, "run": run, "years": years.by_order(order_lines, Fixings(rates), book)}
+    run = Run(met(order_lines, s), products, rates, book, tariff=tariff, gross=gross, language=s.language)
+    bought = years.asking(order_lines, book, s) if isinstance(order_lines, Ranged) else order_lines
+    return {"book": book, "run": run, "years": years.by_order(bought, Fixings(rates), book)}
 
 
 def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mapping[str, Any], **_: object) -> Result:
@@ -45,17 +51,18 @@ def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mappin
     from cbec.methods.compliance import exports, summary
 
     due, book = tables["_due"], state["book"]
+    made = [name for name in ("tax", "exports") if name in tables]
     return Result(
-        {"tax": tables["tax"]},
+        {name: tables[name] for name in made},
         money=summary.headline(due),
         metrics=summary.metrics(due),
-        findings=summary.findings(tables, order_lines["ship_to"], book.packs, s.as_of),
+        findings=summary.findings(tables, state["run"].places, book.packs, s.as_of),
         notes=summary.notes(tables["_assumed"], s.price_basis == "gross"),
-        later={"exports": lambda: exports.leaving(order_lines, book, s.language)},
+        later={} if "exports" in made else {"exports": lambda: exports.leaving(order_lines, book, s.language)},
     )
 
 
-@command("tax", "exports", by=("order_id",), fit=_law, conclude=_told)
+@command("tax", "exports", by=("order_id",), fit=_law, conclude=_told, ranged=True)
 def tax(
     order_lines: Table,
     products: Table | None = None,
@@ -73,10 +80,11 @@ def tax(
     the customs regime of sales whose goods leave a country with export rules (China). category_codes: the customs code,
     or its beginning, of your own categories, by which rates are found where neither line nor product tells a code.
     """
-    from cbec.methods.compliance import summary
+    from cbec.methods.compliance import exports, summary
 
     table = state["run"].told(order_lines, state["years"])
-    return Result({"tax": table} | summary.added(table, order_lines))
+    later = {"exports": lambda: exports.leaving(order_lines, state["book"], s.language)}
+    return Result({"tax": table} | summary.added(table, order_lines), later=later)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,19 @@ def check(contract: Contract, raw: Raw, common: Common) -> Checked:
     return _answer(contract, typed, book, raw.broken, notes)
 
 
+def plain(contract: Contract, frame: pl.DataFrame, common: Common) -> pl.DataFrame:
+    """All columns of the contract as `check` reads them; what is no value of its kind is empty, without a word.
+
+    frame: some columns under the contract's names.
+    """
+    import polars as pl
+
+    rows = frame.with_row_index(ROW).with_columns(pl.lit("").alias(FILE))
+    raw = Raw(rows, [], {"": frame.columns})
+    aligned, book, _ = _align(contract, raw)
+    return _complete(contract, aligned, _parse(contract, aligned, book, raw, common), book)
+
+
 def _number_cells(series: pl.Series) -> pl.Series:
     # In columns that no contract knows, NaN is how tools write an empty cell.
     import polars as pl

@@ -161,6 +161,7 @@ class Command:
     fit: Callable[..., dict[str, Any]] | None = None
     conclude: Callable[..., Result] | None = None
     parts: Callable[[Any, Collection[str]], Parts | None] | None = None
+    ranged: bool = False
 
     @property
     def path(self) -> str:
@@ -197,6 +198,7 @@ def command(
     fit: Callable[..., dict[str, Any]] | None = None,
     conclude: Callable[..., Result] | None = None,
     parts: Callable[[Any, Collection[str]], Parts | None] | None = None,
+    ranged: bool = False,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Declare a step function as a command.
 
@@ -213,10 +215,13 @@ def command(
     tables given it tells the size of a part, or None where the answer needs all rows together; an uncut run is no part and has no `state`. Parts are worked on in processes of their own, whole input
     tables may be `core.ranged.Ranged`, and `conclude` is given the settings and the merged tables alone, the outputs
     among them perhaps as files (`core.writing.Stored`); what else it needs, the function puts into tables that are no output.
+
+    ranged: `fit` and `conclude` take the leading table as `core.ranged.Ranged`, and `conclude` the outputs as
+    `core.writing.Stored`: where it is large and lies in the order of its key, nobody holds it whole.
     """
     if (conclude is None) != (not by) or (conclude is None and fit is not None):
         raise TypeError("a partition key and a conclusion need each other, and a fit needs both")
-    if parts is not None and len(by) != 1:
+    if (parts is not None or ranged) and len(by) != 1:
         raise TypeError("parts are ranges of one key column")
 
     def declare(function: Callable[..., Result]) -> Callable[..., Result]:
@@ -235,6 +240,7 @@ def command(
             fit=fit,
             conclude=conclude,
             parts=parts,
+            ranged=ranged,
         )
         function.__dict__["__command__"] = declared
         return function

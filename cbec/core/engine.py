@@ -87,15 +87,40 @@ def answer(
 
     wanted: the tables that the run was asked for.
     """
+    import polars as pl
+
     if command.conclude is None:
         return command.function(**frames, s=settings)
     if command.parts is not None:
         return _catalogue(command, frames, settings, engine, wanted)
     state = None if command.fit is None else command.fit(**frames, s=settings)
+    if command.ranged and not isinstance(frames[str(command.leading)], pl.DataFrame):
+        return _ranged(command, frames, state, settings, engine, wanted)
     whole = [
         {name: _read(table) for name, table in part.items()} for part in engine(Cut(command, frames, state), settings)
     ]
     return command.conclude(_merged(whole), **frames, s=settings, **({} if state is None else {"state": state}))
+
+
+def _ranged(
+    command: Command,
+    frames: Mapping[str, Any],
+    state: Mapping[str, Any] | None,
+    settings: Common,
+    engine: Engine,
+    wanted: Collection[str],
+) -> Result:
+    """The result of a command whose leading table is read by ranges, one after the other."""
+    from cbec.core import parts
+
+    assert command.conclude is not None
+    cut = Cut(command, frames, state, frames[str(command.leading)].borders)
+    cut.function = parts.Body(command.step, command.name, tuple(sorted(wanted)), together=True)
+    tables = parts.merged(command, engine(cut, settings))
+    checked = parts.verdicts(tables)
+    result = command.conclude(tables, **frames, s=settings, **({} if state is None else {"state": state}))
+    result.checked = checked
+    return result
 
 
 def _catalogue(

@@ -63,10 +63,17 @@ def borders(leading: pl.DataFrame | ranged.Ranged, key: str, size: Parts) -> lis
     return starts[key].to_list()
 
 
-def inputs(command: Command, settings: Common, paths: Mapping[str, Sequence[str]]) -> dict[str, ranged.Ranged]:
-    """The input tables of a run that are read by ranges, since it will be cut and they are large."""
+def inputs(
+    command: Command, settings: Common, paths: Mapping[str, Sequence[str]], rows: int
+) -> dict[str, ranged.Ranged]:
+    """The input tables of a run that are read by ranges, since it will be cut and they are large.
+
+    rows: of a range, where the parts of the run need no more than the order of the key.
+    """
     from cbec import tables
 
+    if command.ranged:
+        return _in_order(command, paths, rows)
     size = None if command.parts is None else command.parts(settings, [name for name in paths if paths[name]])
     leading = command.leading
     if size is None or leading is None or not paths.get(leading):
@@ -80,16 +87,30 @@ def inputs(command: Command, settings: Common, paths: Mapping[str, Sequence[str]
     return {leading: first} | {name: offer for name, offer in offers.items() if offer is not None}
 
 
+def _in_order(command: Command, paths: Mapping[str, Sequence[str]], rows: int) -> dict[str, ranged.Ranged]:
+    """The leading table, where it is large and lies in the order of its key."""
+    from cbec import tables
+
+    leading = command.leading
+    if leading is None or not paths.get(leading):
+        return {}
+    offer = ranged.offered(tables.get(leading), paths[leading], command.by[0])
+    offer = None if offer is None else offer.in_order(rows)
+    return {} if offer is None or not offer.borders else {leading: offer}
+
+
 @dataclass(frozen=True)
 class Body:
     """What is run on a part: reads what is read by ranges, answers, and brings the outputs into shape.
 
-    wanted: tables that the run was asked for, of those that are made only then.
+    wanted: tables that the run was asked for, of those that are made only then. together: parts share what they learn, so
+    that one process works on all of them.
     """
 
     step: str
     name: str
     wanted: tuple[str, ...]
+    together: bool = False
 
     def __call__(self, *, s: Common, **given: Any) -> Result:
         """The output tables as they are written, and the tables that are told of the part."""
@@ -166,7 +187,8 @@ def merged(command: Command, parts: Iterable[Mapping[str, Table]]) -> dict[str, 
         pieces = [tables[name] for tables in found if name in tables]
         stored = [piece for piece in pieces if isinstance(piece, Stored)]
         if len(stored) == len(pieces) and ordered(command, name):
-            out[name] = Stored(tuple(f for s in stored for f in s.files), sum(s.height for s in stored))
+            files = tuple(file for one in stored for file in one.files)
+            out[name] = stored[0] if len(stored) == 1 else Stored(files, sum(one.height for one in stored))
             continue
         frames = [piece.frame() if isinstance(piece, Stored) else piece for piece in pieces]
         # A column that is empty in one partition may have no type of its own there.

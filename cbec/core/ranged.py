@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cbec import tables
@@ -34,7 +34,7 @@ class Ranged:
     """The rows of a table with low <= key < high (None = no border) on or before `until`, as files.
 
     places: (name for messages, absolute path). columns: contract column -> its name in the files, `headers`: all of their
-    names. height: rows of the whole.
+    names. height: rows of the whole. borders, starts: from `in_order`.
     """
 
     table: str
@@ -48,6 +48,8 @@ class Ranged:
     low: str | None = None
     high: str | None = None
     until: date | None = None
+    borders: tuple[str, ...] = ()
+    starts: Mapping[str | None, int] = field(default_factory=dict)
 
     def between(self, low: str | None, high: str | None) -> Ranged:
         """The rows of a range of the key."""
@@ -75,6 +77,30 @@ class Ranged:
         absent = [pl.lit(None, pl.String).alias(c) for c in columns if c not in self.columns]
         return self.scan().with_columns(absent).select(columns).unique().collect(engine="streaming")
 
+    def in_order(self, rows: int) -> Ranged | None:
+        """With `borders`, the first keys of ranges of about so many rows but the first, and `starts`, the row at which each
+        begins; None where the rows are not in the order of the key, so that ranges have to be looked for in the whole."""
+        import polars as pl
+
+        keys = self.scan().select(self.key).collect()[self.key]
+        if keys.null_count() or not keys.is_sorted():
+            return None
+        firsts = keys.gather(pl.int_range(rows, len(keys), rows, eager=True)).unique(maintain_order=True)
+        borders = tuple(first for first in firsts if first != keys[0])
+        starts = {border: int(keys.search_sorted(border, "left")) for border in borders}
+        return dataclasses.replace(self, borders=borders, starts={None: 0} | starts)
+
+    def cells(self, columns: Sequence[str], common: Common, where: pl.Expr | None = None) -> pl.DataFrame:
+        """Distinct values of columns as the contract's check reads them (what is no value of its kind is empty).
+
+        where: a condition on the cells as they stand in the files, under the contract's names; then every row that fits.
+        """
+
+        there = [c for c in columns if c in self.columns]
+        rows = self.scan().filter(where) if where is not None else self.scan().select(there).unique()
+        found = rows.select(there).collect(engine="streaming")
+        return check.plain(tables.get(self.table), found, common).select(columns)
+
     def bound(self, column: str, highest: bool) -> Any:
         """The highest or lowest value of a column."""
         import polars as pl
@@ -87,7 +113,10 @@ class Ranged:
         import polars as pl
 
         contract = tables.get(self.table)
-        parts = [self._file(name, path) for name, path in self.places]
+        parts, before = [], 0
+        for (name, path), source in zip(self.places, self.sources, strict=True):
+            parts.append(self._file(name, path, before))
+            before += source.rows
         frame = pl.concat([part for part in parts if part.height] or parts[:1], rechunk=False)
         raw = files.Raw(frame, [], {name: list(self.headers) for name, _ in self.places})
         told = check.check(contract, raw, common)
@@ -100,12 +129,19 @@ class Ranged:
 
         return pl.col(str(tables.get(self.table).time)).le(self.until).fill_null(True)
 
-    def _file(self, name: str, path: str) -> pl.DataFrame:
+    def _file(self, name: str, path: str, before: int) -> pl.DataFrame:
+        """The rows of the range in one file. before: rows of the files before it."""
         import polars as pl
 
         rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        rows = rows.select(*self.columns.values()).with_row_index(files.ROW, offset=2)
+        rows = rows.select(*self.columns.values())
         key = pl.col(self.columns[self.key])
+        if self.low in self.starts and (self.high is None or self.high in self.starts):
+            last = sum(source.rows for source in self.sources) if self.high is None else self.starts[self.high]
+            first, end = (max(at - before, 0) for at in (self.starts[self.low], last))
+            cut = rows.slice(first, end - first).collect().with_row_index(files.ROW, offset=first + 2)
+            return cut.with_columns(pl.lit(name).alias(files.FILE))
+        rows = rows.with_row_index(files.ROW, offset=2)
         if self.low is not None:
             rows = rows.filter(key >= pl.lit(self.low))
         if self.high is not None:  # cells that are empty, which the contract refuses, belong to the first range
@@ -167,6 +203,8 @@ def _natural(column: Column, kind: pl.DataType) -> bool:
         return kind.is_numeric() and not kind.is_decimal()
     if column.kind == "int":
         return kind.is_integer()
+    if column.kind == "decimal":
+        return kind.is_numeric()
     kinds = {"date": pl.Date, "moment": pl.Date, "bool": pl.Boolean, "text": pl.String}
     return (column.kind in kinds and kind == kinds[column.kind]) or (
         column.kind in ("country", "currency") and kind == pl.String

@@ -157,7 +157,10 @@ def _read_inputs(job: Job, settings: Common) -> dict[str, Given]:
 
     frames: dict[str, Given] = {}
     checked: list[Checked] = []
-    ranges = parts.inputs(job.command, settings, job.request.inputs)
+    here = job.request.engine in (None, engine.LOCAL)  # the files of this machine are not those of a cluster
+    ranges = {}
+    if here or job.command.parts:
+        ranges = parts.inputs(job.command, settings, job.request.inputs, engine.ROWS)
     for declared in job.command.inputs:
         name, paths = declared.table, job.request.inputs.get(declared.table)
         if not paths:

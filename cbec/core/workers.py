@@ -19,10 +19,12 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from cbec.core import children, engine, parts, pieces, signals
+from cbec.core.command import find
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus
+from cbec.core.writing import Packing
 
 if TYPE_CHECKING:
-    from cbec.core.command import Common
+    from cbec.core.command import Command, Common
     from cbec.core.engine import Cut, Engine, Tables
 
 NEED = 3.0
@@ -38,7 +40,10 @@ def local(say: Callable[[str], None]) -> Iterator[Engine]:
         def run(cut: Cut, settings: Common) -> list[Tables]:
             if cut.count == 1 or not isinstance(cut.function, parts.Body):
                 return engine.here(cut, settings)
-            return _run(held.enter_context(pieces.folder(Path(gettempdir()), "parts")), cut, settings, say)
+            folder = held.enter_context(pieces.folder(Path(gettempdir()), "parts"))
+            if cut.function.together:
+                return _together(folder, cut, find(cut.function.step, cut.function.name), settings, say)
+            return _run(folder, cut, settings, say)
 
         yield run
 
@@ -52,6 +57,23 @@ def at_once() -> int:
     except (OSError, ValueError, IndexError):
         return cores
     return max(1, min(cores, int(free / (NEED * 2**30))))
+
+
+def _together(folder: Path, cut: Cut, command: Command, settings: Common, say: Callable[[str], None]) -> list[Tables]:
+    """One partition after the other in this process; output tables go into files as they are made."""
+    done: list[Tables] = []
+    with ExitStack() as held:
+        files: dict[str, Packing] = {}
+        for number in range(cut.count):
+            say(f"{number} of {cut.count} parts")
+            told = engine.body(cut.function, cut.fitted, cut.shared | cut.piece(number), settings)
+            for name in [name for name in told if parts.ordered(command, name)]:
+                if name not in files:
+                    files[name] = held.enter_context(Packing(folder / f"{name}.parquet"))
+                files[name].add(told.pop(name))
+            done.append(dict(told))
+        done.append({name: file.close() for name, file in files.items()})
+    return done
 
 
 def _run(folder: Path, cut: Cut, settings: Common, say: Callable[[str], None]) -> list[Tables]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import queue
+import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +59,8 @@ class Stored:
 
     files: tuple[Path, ...]
     height: int
+    packed: bool = False
+    """Whether the one file is what `write` would make of the whole."""
 
     def scan(self) -> pl.LazyFrame:
         """All rows, not read yet."""
@@ -136,13 +141,81 @@ def _parquet(frame: pl.DataFrame, target: IO[bytes]) -> None:
     target.write(packed.getbuffer())
 
 
+class Packing:
+    """A Parquet file that is written while its pieces are still being made, to the bytes that `write` makes of the whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pieces: queue.Queue[pl.DataFrame | None] = queue.Queue(1)
+        self._writer: threading.Thread | None = None
+        self._failed: BaseException | None = None
+        self._height = 0
+
+    def __enter__(self) -> Packing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None and self._failed is None:
+            self._put(None)
+            self._writer.join()
+
+    def add(self, piece: pl.DataFrame) -> None:
+        """Put rows after those that were added. Raises EnvironmentFailed where the disk is full."""
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write, args=(piece.schema,), daemon=True)
+            self._writer.start()
+        self._put(piece)
+        self._height += piece.height
+
+    def close(self) -> Stored:
+        """The table, when all of it is written."""
+        self._put(None)
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+        self._raise()
+        return Stored((self._path,), self._height, packed=True)
+
+    def _put(self, piece: pl.DataFrame | None) -> None:
+        while True:
+            self._raise()
+            try:
+                self._pieces.put(piece, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    def _raise(self) -> None:
+        if self._failed is not None:
+            raise EnvironmentFailed(f"{self._path}: cannot be written ({self._failed})") from self._failed
+
+    def _write(self, schema: pl.Schema) -> None:
+        from polars.io.plugins import register_io_source
+
+        def source(*_: object) -> Iterator[pl.DataFrame]:
+            while (piece := self._pieces.get()) is not None:
+                yield piece
+
+        try:
+            with self._path.open("wb") as file:
+                _sink(register_io_source(source, schema=schema), file)
+        except BaseException as error:  # told by the thread that adds
+            self._failed = error
+
+
 def _stream_parquet(table: Stored, target: IO[bytes]) -> None:
+    if table.packed:
+        with table.files[0].open("rb") as file:
+            shutil.copyfileobj(file, target, 2**20)
+        return
+    _sink(table.scan(), target)
+
+
+def _sink(rows: pl.LazyFrame, target: IO[bytes]) -> None:
     import polars as pl
 
     try:
-        table.scan().sink_parquet(
-            target, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000
-        )
+        rows.sink_parquet(target, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000)
     except pl.exceptions.PolarsError as error:  # a full disk, in words of its own
         raise OSError(str(error).splitlines()[0]) from error
 

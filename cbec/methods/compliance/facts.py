@@ -7,7 +7,8 @@ one. What remains becomes a row of a small table, and a line its number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +20,8 @@ from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
 from cbec.methods.compliance.tax_numbers import malformed
 
 if TYPE_CHECKING:
+    from cbec.core.command import Common
+    from cbec.core.ranged import Ranged
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.rules import Pack
 
@@ -42,22 +45,47 @@ YES_NO = {"marketplace": "marketplace_collects", "gift": "gift", "buyer_statemen
 FLAGS = ("business", *YES_NO)
 
 
+COLUMNS = (
+    "date", "currency", "ship_from", "ship_to", "ship_to_region", "seller_country", "scheme", "transport", "origin", "category", "hs_code",
+)  # fmt: skip
+NUMBERS = ("buyer_tax_id", "ship_to")
+
+
+@dataclass(frozen=True)
+class Met:
+    """What stands in a file of order lines: of each column in `COLUMNS` every value at least once, and `NUMBERS` likewise."""
+
+    columns: Mapping[str, pl.Series]
+    numbers: pl.DataFrame
+
+
+def met(lines: pl.DataFrame | Ranged, common: Common | None = None) -> Met:
+    """What stands in order lines. common: how cells are read where the lines lie in files."""
+    if isinstance(lines, pl.DataFrame):
+        return Met({name: lines[name] for name in COLUMNS}, lines.select(NUMBERS))
+    assert common is not None
+    return Met({name: lines.cells([name], common)[name] for name in COLUMNS}, lines.cells(NUMBERS, common))
+
+
 class Facts:
     """The facts of one file, numbered as they are met; `table` has a row for each."""
 
-    def __init__(self, lines: pl.DataFrame, products: pl.DataFrame | None, book: Rulebook) -> None:
-        packs = book.packs
+    def __init__(self, met: Met, products: pl.DataFrame | None, book: Rulebook) -> None:
+        packs, lines = book.packs, met.columns
         self._packs = {pack.id: pack for pack in packs}
         self._asked = {pack.id: _asked(pack) for pack in packs}
         words = {name: Words(lines[name]) for name in ("ship_from", "ship_to", "seller_country")}
         for name, known in (("scheme", SCHEMES), ("transport", TRANSPORTS)):
-            words[name] = Words(known=known if lines[name].null_count() < lines.height else ())
+            words[name] = Words(known=known if lines[name].null_count() < len(lines[name]) else ())
         letters = ["", MALFORMED, *(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))]
         words["prefix"] = Words(known=letters)
-        made = [frame["origin"] for frame in (lines, products) if frame is not None and "origin" in frame.columns]
+        made = [
+            lines["origin"],
+            *([] if products is None or "origin" not in products.columns else [products["origin"]]),
+        ]
         words["origin"] = Words(*made)
         self._words = words
-        self._malformed = _malformed(lines)
+        self._malformed = _malformed(met.numbers)
         named = {word for asked in self._asked.values() for word in asked.get("origin", ())} - {UNKNOWN}
         self._origins = [*sorted(named), OTHER, UNKNOWN]
         told = [word if word in named else OTHER for word in words["origin"].words]
@@ -78,6 +106,11 @@ class Facts:
         self._conducts = Classes(conduct | dict.fromkeys(FLAGS, 2), self._conduct)
         self._dealings, self._sales, self._pairs = Pairs(), Pairs(), Pairs()
         self.table = pl.DataFrame()
+
+    @property
+    def places(self) -> pl.Series:
+        """The countries that goods go to."""
+        return self._words["ship_to"].words
 
     @property
     def origin(self) -> Words:
@@ -258,11 +291,10 @@ def _prefix(number: pl.Series) -> pl.Series:
     return number.alias("n").to_frame().select(said.alias("n"))["n"]
 
 
-def _malformed(lines: pl.DataFrame) -> pl.DataFrame:
-    """Distinct buyer_tax_id and ship_to of lines whose number is malformed; a plain number is held against the rules
+def _malformed(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Distinct buyer_tax_id and ship_to whose number is malformed; a plain number is held against the rules
     of the country of destination."""
-    pairs = lines.select("buyer_tax_id", "ship_to")
-    if lines["buyer_tax_id"].null_count() == lines.height:
+    if pairs["buyer_tax_id"].null_count() == pairs.height:
         return pairs.clear()
     pairs = pairs.filter(pl.col("buyer_tax_id").str.strip_chars() != "").unique()
     return pairs.filter(pl.Series(malformed(pairs.iter_rows()), dtype=pl.Boolean))

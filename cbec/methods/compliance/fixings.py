@@ -95,9 +95,10 @@ class Fixings:
         """
         asked = pl.DataFrame({"pair": pair.cast(pl.Int64), "day": day.to_physical().cast(pl.Int64) - self._first})
         fresh = [n for n, start in enumerate(self._starts) if start is None]
-        met = asked.select(pl.col("pair").filter(pl.col("day").is_not_null()).unique())["pair"] if fresh else []
-        for number in set(met) & set(fresh):
-            self._look_up(number)
+        if fresh:
+            met = asked.select(pl.col("pair").filter(pl.col("day").is_not_null()).unique())["pair"]
+            for number in sorted(set(met) & set(fresh)):
+                self._look_up(number)
         starts = pl.Series(self._starts, dtype=pl.Int64)
         start = pl.lit(starts).gather(pl.col("pair")) if len(starts) else pl.lit(None, pl.Int64)
         inside = pl.col("day").is_between(0, self._days - 1)

@@ -57,16 +57,17 @@ class Goods:
 
     def __init__(
         self,
-        lines: pl.DataFrame,
+        lines: Mapping[str, pl.Series],
         products: pl.DataFrame | None,
         packs: Sequence[Pack],
         codes: Mapping[str, str] | None = None,
     ) -> None:
-        """codes: the customs code, or its beginning, of categories (in small letters)."""
+        """lines: `category` and `hs_code`, every value at least once. codes: the customs code, or its beginning, of
+        categories (in small letters)."""
         self._packs = packs
-        more = [] if products is None else [products]
-        self._category = Words(*(frame["category"] for frame in (lines, *more)))
-        self._hs = Words(*(frame["hs_code"] for frame in (lines, *more)))
+        self._category, self._hs = (
+            Words(lines[name], *([] if products is None else [products[name]])) for name in ("category", "hs_code")
+        )
         self._subheadings: pl.Series | None = None
         rules = [rule for pack in packs for rule in pack.of("goods")]
         plain = self._hs.words.to_frame().select(digits_of(pl.col("word")))["word"]

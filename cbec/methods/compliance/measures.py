@@ -163,17 +163,17 @@ class Applied:
         base = pl.max_horizontal("customs", pl.lit(0, pl.Int64))
         for i in range(self._resolved.deep):
             rate, expression = (self._resolved.of(f"{c}{i}") for c in ("rate", "expression"))
-            told = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate)
-            columns.append(frame.select(part(base, told).alias(f"duty{i}"))[f"duty{i}"])
+            percent = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate)
+            columns.append(frame.select(part(base, percent).alias(f"duty{i}"))[f"duty{i}"])
             if i not in self._terms:
                 continue
             rows = frame.select((expression.is_not_null() & (pl.col("duty_kind") == TARIFF)).alias("x"))["x"].arg_true()
             asked = frame.select("row", base.alias("value"), "digits")[rows]
             found = duty_value.evaluate(asked, self._terms[i])
-            told = pl.Series(f"lacking{i}", [None], dtype=pl.String).new_from_index(0, frame.height)
+            lacking = pl.Series(f"lacking{i}", [None], dtype=pl.String).new_from_index(0, frame.height)
             # What lacks something has no duty.
             columns[-1] = columns[-1].scatter(rows, found["duty"])
-            columns.append(told.scatter(rows, found["lacking"]))
+            columns.append(lacking.scatter(rows, found["lacking"]))
         return pl.DataFrame(columns) if columns else pl.zeros(frame.height, pl.Int64, eager=True).to_frame("duty0")
 
     def _held(self) -> pl.DataFrame:

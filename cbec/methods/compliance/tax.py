@@ -15,7 +15,7 @@ from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
 from cbec.methods.compliance.codes import runs
 from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.exact import decimal, part, percent
-from cbec.methods.compliance.facts import Facts
+from cbec.methods.compliance.facts import Facts, Met, met
 from cbec.methods.compliance.fixings import Fixings, Money
 from cbec.methods.compliance.limits import Limits, stateless
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
@@ -51,7 +51,7 @@ def compute(
     the parts changes nothing of the answer.
     Raises InputRejected for a missing exchange rate, UsageFault where two rules contradict each other.
     """
-    run = Run(order_lines, products, rates, book, tariff=tariff, gross=gross, language=language)
+    run = Run(met(order_lines), products, rates, book, tariff=tariff, gross=gross, language=language)
     return run.told(order_lines, years.by_order(order_lines, Fixings(rates), book), part_size)
 
 
@@ -63,7 +63,7 @@ class Run:
 
     def __init__(
         self,
-        lines: pl.DataFrame,
+        met: Met,
         products: pl.DataFrame | None,
         rates: pl.DataFrame | None,
         book: Rulebook,
@@ -72,17 +72,22 @@ class Run:
         gross: bool = False,
         language: str = "en",
     ) -> None:
-        """lines: all lines that will be asked about. The rest as `compute` takes it."""
+        """met: what stands in the lines that will be asked about. The rest as `compute` takes it."""
         self._book, self._products = book, products
         self._gross = gross
-        self._facts = Facts(lines, products, book)
+        self._facts = Facts(met, products, book)
         self._decisions, self._limits = Decisions(self._facts, book), Limits(book)
         self._fixings = Fixings(rates)
-        self._money = Money(lines["currency"], self._fixings, book)
+        self._money = Money(met.columns["currency"], self._fixings, book)
         self._tariff = Tariff(tariff, self._facts, book)
         self._resolved = Resolved(self._tariff)
         self._words = Words(self._decisions, self._tariff, book, language)
-        self._days = book.periods.lookup(lines["date"])
+        self._days = book.periods.lookup(met.columns["date"])
+
+    @property
+    def places(self) -> pl.Series:
+        """The countries that goods go to."""
+        return self._facts.places
 
     def told(self, lines: pl.DataFrame, spent: pl.DataFrame | None, part_size: int = PART) -> pl.DataFrame:
         """What `compute` returns, for some whole orders of the file, in the order of their lines.
@@ -256,10 +261,9 @@ class Run:
             duty = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("one_rate"))
             return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking"))
 
-        solvable, duties = frame, plain
         if applied is not None:
             applied.bind(frame)
-            duties = applied.duties
+        solvable, duties = frame, plain if applied is None else applied.duties
         frame = reckon(solvable, duties)
         lacking = pl.col("problem").is_null() & pl.col("lacking").is_not_null() & (pl.col("duty_kind") == TARIFF)
         below = pl.col("problem").is_null() & (pl.col("value") < 0)

@@ -11,11 +11,20 @@ from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.fixings import PER_UNIT, Fixings
 
 if TYPE_CHECKING:
+    from cbec.core.command import Common
+    from cbec.core.ranged import Ranged
     from cbec.methods.compliance.book import Rulebook
 
 
 KEY = ["pack", "buyer", "year", "date", "order_id"]
 NEEDED = ["order_id", "date", "ship_to", "qty", "price", "shipping", "insurance", "currency", "customer_id"]
+
+
+def asking(lines: Ranged, book: Rulebook, common: Common) -> pl.DataFrame:
+    """The rows of a table order_lines that lies in files which `by_order` looks at."""
+    codes = owners([pack for pack in book.packs if any(r.per == "year" for r in pack.of("limit"))])["code"]
+    there = pl.col("ship_to").str.strip_chars().str.to_uppercase().is_in(codes.to_list())
+    return lines.cells(NEEDED, common, there)
 
 
 def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFrame | None:

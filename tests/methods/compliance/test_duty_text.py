@@ -39,7 +39,9 @@ def duty(text: str, value: object = 0, currency: str = "USD", fx: object = None,
         schema={"row": pl.UInt32, "term_currency": pl.String, "fx": pl.Int128},
         orient="row",
     )
-    (told,) = duty_value.evaluate(lines, duty_value.terms([expression]), held, fixings).to_dicts()
+    (told,) = duty_value.evaluate(
+        lines, duty_value.bound(lines, duty_value.terms([expression]), held, fixings)
+    ).to_dicts()
     return told["lacking"] if told["duty"] is None else D(told["duty"]).scaleb(-digits)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from support.taxed import book, order_lines, packaged, rates, tariff
 
 from cbec.methods.compliance import summary
+from cbec.methods.compliance.facts import met
 from cbec.methods.compliance.fixings import Fixings
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
 from cbec.methods.compliance.tax import Run, compute
@@ -93,7 +94,7 @@ def test_parts_shuffled_lines_and_single_orders_give_the_same_table() -> None:
     years = by_order(lines, Fixings(FIXINGS), book())
 
     def taxed(some: pl.DataFrame, **more: Any) -> pl.DataFrame:
-        return Run(some, None, FIXINGS, book(), tariff=DUTIES).told(some, years, **more)
+        return Run(met(some), None, FIXINGS, book(), tariff=DUTIES).told(some, years, **more)
 
     told = taxed(lines)
     key = ["order_id", "line"]
