@@ -75,7 +75,9 @@ class Register:
         numbers = self._small.take(cells)
         if not len(numbers) or numbers.min() >= 0:
             return numbers.astype(np.int64), cells[:0]
-        fresh = np.unique(cells[numbers < 0])
+        met = np.zeros(most + 1, dtype=bool)
+        met[cells[numbers < 0]] = True
+        fresh = np.flatnonzero(met)
         self._small[fresh] = np.arange(self._count, self._count + len(fresh))
         self._count += len(fresh)
         return self._small.take(cells).astype(np.int64), fresh
