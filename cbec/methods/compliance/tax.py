@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
 
 __all__ = ["REDUCED", "compute"]
-PART = 500_000
-"""Lines worked on at a time: enough that what is done once per part does not count, few enough to stay in memory."""
+PART = 1_000_000
+"""Lines worked on at a time, twice a partition of the engine: only where a table is not cut, or an order very large."""
 
 
 def compute(
