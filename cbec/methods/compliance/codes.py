@@ -50,16 +50,16 @@ class Register:
         self._large = pl.DataFrame(schema={"key": pl.Int64, "number": pl.Int64})
         self._count = 0
 
-    def number(self, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
+    def number(self, keys: pl.Series | np.ndarray[Any, Any]) -> tuple[pl.Series, pl.Series]:
         """The number of each key, and the keys that were met for the first time (in the order of their numbers)."""
-        cells = keys.to_numpy()
+        cells = keys.to_numpy() if isinstance(keys, pl.Series) else keys
         most = int(cells.max()) if len(cells) else 0
         if most < DENSE:
             numbers, fresh = self._dense(cells, most)
             return pl.Series("number", numbers), pl.Series("key", fresh)
         at = np.flatnonzero(cells < DENSE)
         if not len(at):
-            return self._sparse(keys)
+            return self._sparse(pl.Series(cells))
         small, new = self._dense(cells[at], int(cells[at].max()))
         rest = np.flatnonzero(cells >= DENSE)
         large, newer = self._sparse(pl.Series(cells[rest]))
@@ -109,10 +109,11 @@ class Pairs:
 
     def number(self, first: pl.Series, second: pl.Series) -> pl.Series:
         """The number of each pair."""
-        keys = first * self.WIDTH + second
-        if len(second) and int(str(second.max())) >= self.WIDTH:
-            far = self.FAR + first * self.SHIFT + second
-            keys = pl.select(pl.when(pl.lit(second) < self.WIDTH).then(keys).otherwise(far).alias("key"))["key"]
+        one, two = first.to_numpy(), second.to_numpy()
+        keys = one * self.WIDTH
+        keys += two
+        if len(two) and two.max() >= self.WIDTH:
+            keys = np.where(two < self.WIDTH, keys, self.FAR + one * self.SHIFT + two)
         numbers, fresh = self._register.number(keys)
         if len(fresh):
             near = [divmod(key, self.WIDTH) if key < self.FAR else divmod(key - self.FAR, self.SHIFT) for key in fresh]
@@ -171,14 +172,12 @@ class Combinations:
         numbers: pl.Series | None = None
         fresh = pl.DataFrame()
         for i, group in enumerate(self._groups):
-            key = (
-                numbers
-                if numbers is not None
-                else pl.Series("key", [0], dtype=pl.Int64).new_from_index(0, codes.height)
-            )
+            # In place: there are more columns than memory is fast.
+            key = np.zeros(codes.height, dtype=np.int64) if numbers is None else numbers.to_numpy().copy()
             for name in group:
                 if self._sizes[name] > 1:
-                    key = key * self._sizes[name] + codes[name]
+                    key *= self._sizes[name]
+                    key += codes[name].to_numpy()
             numbers, new = self._registers[i].number(key)
             fresh = self._split(new, group, self._parts[i - 1] if i else None)
             self._parts[i] = pl.concat([self._parts[i], fresh]) if self._parts[i].width else fresh

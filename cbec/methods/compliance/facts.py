@@ -117,18 +117,21 @@ class Facts:
         """The countries that goods were made in."""
         return self._words["origin"]
 
-    def route(self, lines: pl.DataFrame) -> pl.Series:
-        """A number for each pair of countries that goods go between."""
-        ways = self._words["ship_from"].codes(lines["ship_from"]) * self._words["ship_to"].size
-        return (ways + self._words["ship_to"].codes(lines["ship_to"])).alias("route")
+    def ways(self, lines: pl.DataFrame) -> dict[str, pl.Series]:
+        """The codes of the countries that goods go between: `ship_from`, `ship_to`."""
+        return {name: self._words[name].codes(lines[name]) for name in ("ship_from", "ship_to")}
 
-    def number(self, lines: pl.DataFrame, route: pl.Series, hs: pl.Series, origin: pl.Series) -> pl.Series:
+    def route(self, ways: dict[str, pl.Series]) -> pl.Series:
+        """A number for each pair of countries. ways: from `ways`."""
+        return (ways["ship_from"] * self._words["ship_to"].size + ways["ship_to"]).alias("route")
+
+    def number(
+        self, lines: pl.DataFrame, ways: dict[str, pl.Series], hs: pl.Series, origin: pl.Series
+    ) -> pl.Series:
         """The number of each line's facts (its row in `table`).
 
-        lines: rows of order_lines, products joined; route: from `route`; hs: from `goods.words`; origin: codes of `origin`.
+        lines: rows of order_lines, products joined; ways: from `ways`; hs: from `goods.words`; origin: codes of `origin`.
         """
-        size = self._words["ship_to"].size
-        ways = {"ship_from": route // size, "ship_to": route % size}
         codes = {name: self._words[name].codes(lines[name]) for name in ("seller_country", "scheme", "transport")}
         region = self._regions.code(lines["ship_to_region"])
         place = self._places.number(pl.DataFrame(ways | {"seller_country": codes["seller_country"], "region": region}))

@@ -125,15 +125,15 @@ class Run:
         day = with_sale_date(lines).alias("day")
         hs = self._facts.goods.words(lines["hs_code"])
         origin = self._facts.origin.codes(lines["origin"])
-        route = self._facts.route(lines)
-        fact = self._facts.number(lines, route, hs, origin)
+        ways = self._facts.ways(lines)
+        fact = self._facts.number(lines, ways, hs, origin)
         cell = self._decisions.cell(fact, self._days.of(day)).alias("cell")
         frame = amounts(lines).with_columns(
             lines["row"],
             lines["run"],
             cell,
             day,
-            route,
+            self._facts.route(ways),
             self._money.codes(lines["currency"]).alias("money"),
             lines["price_includes_tax"].fill_null(self._gross).alias("gross"),
             (lines["incoterm"] == "DDP").fill_null(False).alias("ddp"),
