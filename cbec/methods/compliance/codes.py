@@ -72,7 +72,7 @@ class Register:
             grown = np.full(max(most + 1, 2 * len(self._small)), -1, dtype=np.int32)
             grown[: len(self._small)] = self._small
             self._small = grown
-        numbers = self._small.take(cells)
+        numbers = self._small[cells]
         if not len(numbers) or numbers.min() >= 0:
             return numbers.astype(np.int64), cells[:0]
         met = np.zeros(most + 1, dtype=bool)
@@ -80,7 +80,7 @@ class Register:
         fresh = np.flatnonzero(met)
         self._small[fresh] = np.arange(self._count, self._count + len(fresh))
         self._count += len(fresh)
-        return self._small.take(cells).astype(np.int64), fresh
+        return self._small[cells].astype(np.int64), fresh
 
     def _sparse(self, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
         frame = keys.alias("key").to_frame()
