@@ -16,8 +16,15 @@ WIDEST = 2**62
 """Keys stay below this, so that they fit 64 bits."""
 DENSE = 2**22
 """Keys below this are looked up in a table, one step each."""
+REASON = pl.Categorical()
+"""Type of the columns of reason codes that lines bear: compared and chosen between as numbers."""
 MANY = 2**26
 """More distinct combinations than this are not counted with."""
+
+
+def reason(code: str) -> pl.Expr:
+    """A reason code as a value of such a column."""
+    return pl.lit(code, REASON)
 
 
 class Words:

@@ -125,9 +125,7 @@ class Facts:
         """A number for each pair of countries. ways: from `ways`."""
         return (ways["ship_from"] * self._words["ship_to"].size + ways["ship_to"]).alias("route")
 
-    def number(
-        self, lines: pl.DataFrame, ways: dict[str, pl.Series], hs: pl.Series, origin: pl.Series
-    ) -> pl.Series:
+    def number(self, lines: pl.DataFrame, ways: dict[str, pl.Series], hs: pl.Series, origin: pl.Series) -> pl.Series:
         """The number of each line's facts (its row in `table`).
 
         lines: rows of order_lines, products joined; ways: from `ways`; hs: from `goods.words`; origin: codes of `origin`.

@@ -8,6 +8,7 @@ import polars as pl
 
 from cbec.methods.compliance import duty_value
 from cbec.methods.compliance.amounts import TARIFF
+from cbec.methods.compliance.codes import REASON
 from cbec.methods.compliance.exact import fits, micro, most, part, wide
 from cbec.methods.compliance.tariff import FROM_LINE, Tariff
 
@@ -49,7 +50,7 @@ class Resolved:
         expressed = [any(p.expression is not None for p in r.parts) for r in fresh]
         columns += [
             pl.Series("one", one, dtype=pl.Int64),
-            pl.Series("refused", [r.problem for r in fresh], dtype=pl.String),
+            pl.Series("refused", [r.problem for r in fresh], dtype=pl.String).cast(REASON),
             pl.Series("bracket", [r.bracket for r in fresh], dtype=pl.Int64),
             pl.Series(
                 "several", [len(r.parts) > 1 or e for r, e in zip(fresh, expressed, strict=True)], dtype=pl.Boolean

@@ -12,7 +12,7 @@ import polars as pl
 
 from cbec.methods.compliance import consignments, years
 from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
-from cbec.methods.compliance.codes import runs
+from cbec.methods.compliance.codes import REASON, reason, runs
 from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.exact import decimal, part, percent
 from cbec.methods.compliance.facts import Facts, Met, met
@@ -142,9 +142,10 @@ class Run:
         )
         frame = frame.with_columns(
             self._money.digits(frame["money"]),
-            *_gathered(self._decisions.cells, "cell", "net_rate", "imported", "issue"),
+            *_gathered(self._decisions.cells, "cell", "net_rate", "imported"),
+            _gather(self._decisions.cells["issue"].is_null(), "cell").alias("decidable"),
         )
-        asked = (pl.col("imported") & pl.col("issue").is_null()).alias("asked")
+        asked = (pl.col("imported") & pl.col("decidable")).alias("asked")
         rows = frame.select(asked)["asked"].arg_true()
         frame, applied = self._with_duties(frame, lines, rows)
         imports = self._imports(frame, lines, rows) if len(rows) else None
@@ -163,7 +164,7 @@ class Run:
             return frame.with_columns(
                 pl.lit(None, pl.Int64).alias("resolution"),
                 pl.col("duty_rate").alias("one_rate"),
-                pl.lit(None, pl.String).alias("refused"),
+                pl.lit(None, REASON).alias("refused"),
                 pl.lit(None, pl.Int64).alias("bracket"),
             ), None
         sought = frame.select("cell", "day", "duty_rate", "hs", "origin")[rows]
@@ -211,14 +212,15 @@ class Run:
             *_gathered(
                 self._decisions.cases,
                 "case",
-                *("charged_rate", "duty_kind", "fob", "customs_share", "narrow_base", "allowance", "waiver", "problem"),
-            )
+                *("charged_rate", "duty_kind", "fob", "customs_share", "narrow_base", "allowance", "waiver"),
+            ),
+            _gather(self._decisions.cases["problem"].cast(REASON), "case").alias("problem"),
         ).rename({"customs_share": "share"})
-        unpriced = pl.col("issue").is_null() & ~pl.col("priced")
-        problem = pl.when(unpriced).then(pl.lit("tax_no_price")).otherwise("problem")
+        unpriced = pl.col("decidable") & ~pl.col("priced")
+        problem = pl.when(unpriced).then(reason("tax_no_price")).otherwise("problem")
         tariff = pl.col("duty_kind") == TARIFF
         unknown = pl.when(pl.col("resolution").is_null() & pl.col("one_rate").is_null()).then(
-            pl.lit("tax_no_duty_rate")
+            reason("tax_no_duty_rate")
         )
         steps = (pl.col("duty_kind") == BRACKET) & pl.col("bracket").is_null()
         problem = (
@@ -227,7 +229,7 @@ class Run:
             .when(tariff)
             .then(pl.coalesce("refused", unknown))
             .when(steps)
-            .then(pl.lit("tax_measure_unknown"))
+            .then(reason("tax_measure_unknown"))
         )
         frame = frame.with_columns(problem.alias("problem"))
         return frame.with_columns(self._what(frame))
@@ -267,14 +269,13 @@ class Run:
         frame = reckon(solvable, duties)
         lacking = pl.col("problem").is_null() & pl.col("lacking").is_not_null() & (pl.col("duty_kind") == TARIFF)
         below = pl.col("problem").is_null() & (pl.col("value") < 0)
+        if frame["lacking"].null_count() < frame.height:
+            frame = frame.with_columns(
+                pl.when(lacking).then("lacking").otherwise("what").alias("what"),
+                pl.when(lacking).then(reason("tax_no_quantity")).otherwise("problem").alias("problem"),
+            )
         frame = frame.with_columns(
-            pl.when(lacking).then("lacking").otherwise("what").alias("what"),
-            pl.when(lacking)
-            .then(pl.lit("tax_no_quantity"))
-            .when(below)
-            .then(pl.lit("tax_price_below_duty"))
-            .otherwise("problem")
-            .alias("problem"),
+            pl.when(below).then(reason("tax_price_below_duty")).otherwise("problem").alias("problem")
         )
         told = waived(frame, imports, self._book, self._decisions.cells)
         rows = told.select(pl.col("waived") & pl.col("gross"))["waived"].arg_true()
@@ -285,7 +286,7 @@ class Run:
         told = waived(frame, imports, self._book, self._decisions.cells)
         circular = (told["row"].is_in(frame["row"][rows].implode()) & ~told["waived"]).alias("circular")
         problem = (
-            pl.when(circular & pl.col("problem").is_null()).then(pl.lit("tax_limit_circular")).otherwise("problem")
+            pl.when(circular & pl.col("problem").is_null()).then(reason("tax_limit_circular")).otherwise("problem")
         )
         return told.with_columns(problem.alias("problem"))
 
@@ -308,12 +309,12 @@ class Run:
         flat = pl.Series("flat", [None], dtype=pl.Int64).new_from_index(0, frame.height)
         problem = frame["problem"]
         if bare.height:
-            problem = problem.scatter(bare["row"], pl.Series(["tax_no_hs_code"] * bare.height))
+            problem = problem.scatter(bare["row"], pl.Series(["tax_no_hs_code"] * bare.height, dtype=REASON))
         for told in shares:
             flat = flat.scatter(told["row"], told["flat"])
             lost = told.filter(pl.col("flat").is_null())["row"]
             if len(lost):
-                problem = problem.scatter(lost, pl.Series(["tax_refund_without_sale"] * len(lost)))
+                problem = problem.scatter(lost, pl.Series(["tax_refund_without_sale"] * len(lost), dtype=REASON))
         return frame.with_columns(flat, problem)
 
     def _told(self, frame: pl.DataFrame, lines: pl.DataFrame, applied: Applied | None) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
+from cbec.methods.compliance.codes import reason
 from cbec.methods.compliance.consignments import flat_duty
 from cbec.methods.compliance.exact import CENTS, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
@@ -33,7 +34,7 @@ def allowed(frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
     joined = frame.join(shares, on="row", how="left", maintain_order="left")
     orphan = pl.col("problem").is_null() & pl.col("allowance").is_not_null() & pl.col("allowed").is_null()
     return joined.with_columns(
-        pl.when(orphan).then(pl.lit("tax_refund_without_sale")).otherwise("problem").alias("problem")
+        pl.when(orphan).then(reason("tax_refund_without_sale")).otherwise("problem").alias("problem")
     )
 
 
@@ -83,7 +84,7 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
         free.alias("waived"),
         pl.when(free).then(0).otherwise("tax").alias("tax"),
         pl.when(both).then(0).otherwise("duty").alias("duty"),
-        pl.when(gap).then(pl.lit("tax_consignment_unknown")).otherwise("problem").alias("problem"),
+        pl.when(gap).then(reason("tax_consignment_unknown")).otherwise("problem").alias("problem"),
     )
 
 

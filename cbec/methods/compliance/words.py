@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core import reasons
-from cbec.methods.compliance.codes import MANY, Pairs, Register
+from cbec.methods.compliance.codes import MANY, REASON, Pairs, Register
 from cbec.methods.compliance.exact import percent
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Words:
     def _why(self, lines: pl.DataFrame) -> pl.Series:
         """The number of each line's reason with what it is about, 0 for none."""
         rows = lines["problem"].is_not_null().arg_true()
-        pairs = lines.select("problem", "what")[rows]
+        pairs = lines.select("problem", "what")[rows].cast({"problem": pl.String})
         for pair in pairs.unique(maintain_order=True).iter_rows():
             self._whys.setdefault(pair, len(self._whys))
         table = pl.DataFrame(
@@ -106,7 +106,8 @@ class Words:
             self._of_resolution = pl.concat([self._of_resolution, pl.Series("d", found, dtype=pl.Int64)], rechunk=True)
         ruleset = pl.lit(self._of_case).gather(pl.col("case"))
         if lines["problem"].null_count() < lines.height:
-            ruleset = pl.when(pl.col("problem").is_in(UNTOUCHED).fill_null(False)).then(0).otherwise(ruleset)
+            untouched = pl.Series(UNTOUCHED, dtype=REASON)
+            ruleset = pl.when(pl.col("problem").is_in(untouched.implode()).fill_null(False)).then(0).otherwise(ruleset)
         codes = lines.select(
             ruleset.alias("ruleset"),
             pl.lit(self._of_resolution).gather(pl.col("resolution")).fill_null(0).alias("duties"),
