@@ -44,20 +44,20 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     apart = before_tax(pl.col("whole"), pl.col("net_rate"), narrow)
     low = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.col("flat").fill_null(0)
     imports = imports.with_columns(pl.max_horizontal(low, pl.lit(0, pl.Int64)).alias("low_value"))
-    delivered = pl.col("gross") & pl.col("ddp")
-    if imports.select((delivered & (pl.col("tariff_rate") > 0)).any()).item():
+    imports = imports.with_columns(
+        portion(pl.col("goods"), pl.col("low_value"), pl.col("whole"), narrow).alias("low_goods")
+    )
+    rows = imports.select((pl.col("gross") & pl.col("ddp")).alias("delivered"))["delivered"].arg_true()
+    delivered = imports.select("goods", "whole", "net_rate", duty=pl.col("tariff_rate").fill_null(0))[rows]
+    if delivered.select((pl.col("duty") > 0).any()).item():
         price = wide(pl.col("whole")) * PERCENT * PERCENT
-        duty = pl.col("tariff_rate").fill_null(0)
-        high = half_up(price, (PERCENT + wide(duty)) * (PERCENT + wide(pl.col("net_rate"))))
-        high = pl.when(delivered & (duty > 0)).then(high).when(delivered).then(apart).otherwise("low_value")
-        imports = imports.with_columns(high.alias("high_value"))
-    elif imports.select((delivered & pl.col("flat").is_not_null()).any()).item():
-        imports = imports.with_columns(pl.when(delivered).then(apart).otherwise("low_value").alias("high_value"))
-    else:
-        imports = imports.with_columns(pl.col("low_value").alias("high_value"))
+        held = half_up(price, (PERCENT + wide(pl.col("duty"))) * (PERCENT + wide(pl.col("net_rate"))))
+        apart = pl.when(pl.col("duty") > 0).then(held).otherwise(apart)
+    delivered = delivered.select("goods", "whole", apart.alias("value"))
+    goods = delivered.select(portion(pl.col("goods"), pl.col("value"), pl.col("whole"), narrow).alias("goods"))
     return imports.with_columns(
-        portion(pl.col("goods"), pl.col(f"{c}_value"), pl.col("whole"), narrow).alias(f"{c}_goods")
-        for c in ("low", "high")
+        imports["low_value"].scatter(rows, delivered["value"]).alias("high_value"),
+        imports["low_goods"].scatter(rows, goods["goods"]).alias("high_goods"),
     )
 
 
@@ -89,7 +89,8 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
     whole = half_up(wide(pl.col("amount")) * unit * PER_UNIT, wide(pl.col("fx")) * MICRO)
     scaled = wide(pl.col("goods")) * pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1) * pl.col("fx")
     group = list(dict.fromkeys(["group", each]))
-    lines = lines.with_columns(whole.alias("whole"))
+    needed = dict.fromkeys(["row", *group, "sku", "line", "goods", "sign", "fx", "amount", "digits"])
+    lines = lines.select(*needed, whole.alias("whole"))
     # Most consignments hold one line, which owes the whole.
     alone = (lines["group"] != lines["group"].shift(1)).fill_null(True) & (
         lines["group"] != lines["group"].shift(-1)

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 STATES = 6
 """States of a consignment against one limit: those of `chain`, and none."""
 NO_STATE = STATES - 1
-NEEDED = (
-    "cell", "group", "sign", "fx", "fx_other", "digits", "pieces", "telling", "year", "share",
-    "low_goods", "high_goods", "low_value", "high_value",
-)  # fmt: skip
 SCALED = CENTS * PER_UNIT // MICRO
 """Minor units times an exchange rate over this are millionths of the rule's currency."""
 SAFE = 2**62
@@ -96,7 +92,7 @@ class Limits:
                 continue
             asked = (self._of_pack == number).any(axis=1)
             rows = np.flatnonzero(asked[pack])
-            mine = imports if len(rows) == len(cell) else imports.select(NEEDED)[rows]
+            mine = imports if len(rows) == len(cell) else imports.select(_needed(per, base, own))[rows]
             if per == "consignment":
                 turned = _turned(mine["group"].to_numpy(), pack[rows])
                 if turned is not None:
@@ -166,6 +162,15 @@ class Limits:
     def _alike(self, one: int, other: int, kind: int) -> bool:
         used = self._kind[:, other] == kind
         return np.array_equal(self._edges[one][used], self._edges[other][used])
+
+
+def _needed(per: str, base: str, own: bool) -> list[str]:
+    """The columns of imported lines that a kind of limit asks for."""
+    if per == "year":
+        return ["cell", "year"]
+    worth = ["low_value", "high_value"] if base == "value" else ["low_goods", "high_goods"]
+    of = ["pieces"] if per == "item" else ["group", "sign", "telling"]
+    return ["cell", *of, *worth, "digits", "fx" if own else "fx_other", *(["share"] if base == "customs" else [])]
 
 
 def _integers(values: list[int]) -> Array:

@@ -405,4 +405,6 @@ def _flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:
     candidates = imports.filter(owing)
     if not candidates.select(inclusive.any()).item():
         return pl.DataFrame(schema={"row": imports.schema["row"], "flat": pl.Int64})
-    return consignments.flat_duty(candidates).join(candidates.filter(inclusive).select("row"), on="row", how="semi")
+    asked = candidates.select("row", "group").filter(candidates.select(inclusive.alias("inclusive"))["inclusive"])
+    candidates = candidates.filter(candidates["group"].is_in(asked["group"].unique().implode()))
+    return consignments.flat_duty(candidates).join(asked, on="row", how="semi")
