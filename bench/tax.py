@@ -24,6 +24,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from cbec.cli import keep_pages
+
+keep_pages()  # as the command does, before Polars is imported
+
 import numpy as np
 import polars as pl
 from harness import ROOT, Table
