@@ -28,9 +28,9 @@ from cbec.cli import keep_pages
 
 keep_pages()  # as the command does, before Polars is imported
 
-import numpy as np
-import polars as pl
-from harness import ROOT, Table
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+from harness import ROOT, Table  # noqa: E402
 
 PIECE = 1_000_000  # orders made at a time
 TO = {

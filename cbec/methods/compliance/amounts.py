@@ -59,7 +59,7 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     # Tax on a part of the value only is no share t / (1 + t) of the price.
     partial = pl.col("gross") & pl.col("narrow_base") & (pl.col("fob") | pl.col("share").is_not_null())
     inside = pl.col("solvable") & (dutiable | partial)
-    asked = lines.filter(inside)
+    asked = lines.select(NEEDED).filter(lines.select(inside.alias("inside"))["inside"])
     if asked.height:
         solved = _solved(asked, duties)
         told = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
@@ -98,12 +98,12 @@ def _valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
     lines = lines.with_columns(portion(pl.col("goods"), held, pl.col("whole"), narrow).alias("intrinsic"))
     if not lines.select((pl.col("fob") | pl.col("share").is_not_null() | pl.col("allowed").is_not_null()).any()).item():
         return lines.with_columns(pl.col("value").alias("customs"))
-    share = part(pl.col("intrinsic"), pl.col("share").fill_null(PERCENT))
-    customs = (
-        pl.when(pl.col("share").is_not_null()).then(share).when(pl.col("fob")).then("intrinsic").otherwise("value")
-    )
+    customs = lines.select(pl.when("fob").then("intrinsic").otherwise("value").alias("customs"))["customs"]
+    rows = lines["share"].is_not_null().arg_true()
+    share = lines.select("intrinsic", "share")[rows].select(part(pl.col("intrinsic"), pl.col("share")).alias("customs"))
+    lines = lines.with_columns(customs.scatter(rows, share["customs"]))
     free = pl.col("allowed").fill_null(0)
-    return lines.with_columns(pl.max_horizontal(customs - free, pl.lit(0, pl.Int64)).alias("customs"))
+    return lines.with_columns(pl.max_horizontal(pl.col("customs") - free, pl.lit(0, pl.Int64)).alias("customs"))
 
 
 def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
@@ -115,7 +115,6 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     )
     if hard.is_empty():
         return solved
-    hard = hard.select(NEEDED)
     whole = hard["whole"]
 
     def prices(*values: pl.Series) -> list[pl.Series]:

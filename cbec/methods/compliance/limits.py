@@ -83,7 +83,7 @@ class Limits:
         that the sale was within), `year` (value of the buyer's year in millionths of the pack's currency). Above the limit
         by the low value and within it by the high one is a price that contradicts itself.
         """
-        cell = imports["cell"].to_numpy()
+        cell = imports["cell"].cast(pl.Int64).to_numpy()
         pack = self._pack[cell]
         met = np.bincount(cell, minlength=len(self._pack)) > 0
         code = np.full(len(cell), stateless(self._slots))
@@ -102,14 +102,16 @@ class Limits:
                 found = {slot: _items(mine, edge, base, own) for slot, edge in self._bounds(number, mine)}
             else:
                 found = {slot: _years(mine, edge) for slot, edge in self._bounds(number, mine)}
+            cells = cell[rows]
             for slot, state in found.items():
-                counts = (self._kind[:, slot] == number)[cell[rows]]
-                code[rows] += np.where(counts, (state - NO_STATE) * STATES**slot, 0)
+                # What a state adds to the code of no state at all; nothing where the cell has no such limit.
+                weight = (self._kind[:, slot] == number) * STATES**slot
+                code[rows] += (state - NO_STATE) * weight[cells]
         return pl.Series("state", code)
 
     def _bounds(self, kind: int, imports: pl.DataFrame) -> list[tuple[int, pl.Series]]:
         """The slots of a kind of limit, with each line's edge."""
-        cell = imports["cell"].to_numpy()
+        cell = imports["cell"].cast(pl.Int64).to_numpy()
         slots = np.flatnonzero((self._of_pack == kind).any(axis=0))
         return [(int(slot), _series(self._edges[slot]).cast(pl.Int128).gather(cell)) for slot in slots]
 
@@ -118,7 +120,7 @@ class Limits:
 
         imports: lines of one consignment together.
         """
-        cell, group = imports["cell"].to_numpy(), imports["group"].to_numpy()
+        cell, group = imports["cell"].cast(pl.Int64).to_numpy(), imports["group"].to_numpy()
         begins = np.ones(len(group), dtype=bool)
         begins[1:] = (group[1:] != group[:-1]) | (pack[1:] != pack[:-1])
         starts = np.flatnonzero(begins)

@@ -23,11 +23,10 @@ ADDED = ("_due", "_open", "_reduced", "_outside", "_assumed")
 def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """The tables `ADDED` of some lines and their tax, row by row beside each other; all else here is told of these."""
     money = tax.select("status", "currency", "collected_by", "tax", "duty", "total", "flags")
-    due = money.group_by("status", "currency", "collected_by").agg(
-        pl.len().alias("lines"), pl.col("flags").count().alias("flagged"), pl.col("tax", "duty", "total").sum()
-    )
+    sums = pl.len().alias("lines"), pl.col("flags").count().alias("flagged"), pl.col("tax", "duty", "total").sum()
+    due = money.lazy().group_by("status", "currency", "collected_by").agg(*sums).collect(engine="streaming")
     rows = (tax["status"] == "UNDETERMINED").arg_true()
-    goods = order_lines.select((pl.col("qty") * pl.col("price")).abs().alias("value"))[rows]
+    goods = order_lines.select("qty", "price")[rows].select((pl.col("qty") * pl.col("price")).abs().alias("value"))
     unknown = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(goods)
     gaps = unknown.group_by("reason_code", "currency").agg(
         pl.len().alias("lines"), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min()
@@ -36,7 +35,9 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         tax["flags"].is_not_null()
     )
     reduced = (
-        flagged.filter(pl.col("flags").str.split("|").list.contains(REDUCED))
+        flagged.filter(
+            pl.col("flags").is_in([flags for flags in flagged["flags"].unique() if REDUCED in flags.split("|")])
+        )
         .group_by("ship_to", "currency")
         .agg(pl.len().alias("lines"), pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
     )

@@ -127,7 +127,8 @@ class Run:
         origin = self._facts.origin.codes(lines["origin"])
         ways = self._facts.ways(lines)
         fact = self._facts.number(lines, ways, hs, origin)
-        cell = self._decisions.cell(fact, self._days.of(day)).alias("cell")
+        # Positions of the type that Polars gathers by, since several columns are.
+        cell = self._decisions.cell(fact, self._days.of(day)).cast(pl.UInt32).alias("cell")
         frame = amounts(lines).with_columns(
             lines["row"],
             lines["run"],
@@ -207,7 +208,8 @@ class Run:
         state = pl.Series("state", [stateless(self._book.slots)], dtype=pl.Int64).new_from_index(0, frame.height)
         if imports is not None:
             state = state.scatter(imports["row"], imports["state"])
-        frame = frame.with_columns(self._decisions.case(frame["cell"], state).alias("case"))
+        case = self._decisions.case(frame["cell"].cast(pl.Int64), state)
+        frame = frame.with_columns(case.cast(pl.UInt32).alias("case"))
         frame = frame.with_columns(
             *_gathered(
                 self._decisions.cases,
@@ -323,7 +325,7 @@ class Run:
         rate = frame["one_rate"] if applied is None else applied.rate(frame)
         parts = pl.Series("duty_parts", [None], dtype=pl.String).new_from_index(0, frame.height)
         used = frame.with_columns(pl.when(known & tariff).then("resolution").alias("resolution"))
-        words, cited = self._words.number(used)
+        words, cited = (numbers.cast(pl.UInt32) for numbers in self._words.number(used))
         if applied is not None:
             built = applied.build_up(frame.filter(known & tariff))
             if built.height:

@@ -50,7 +50,7 @@ class Words:
         lines: `case`, `problem` (reason code of what is unknown, null = nothing), `what` (what that reason is about),
         `resolution` (of the duties that were used, null = none), `waived`, `duty`.
         """
-        key = pl.col("case")
+        key = pl.col("case").cast(pl.Int64)
         if lines["problem"].null_count() < lines.height:
             key += pl.lit(self._why(lines)) * (MANY * 8)
         if lines["waived"].any():
