@@ -217,7 +217,7 @@ def command(
     among them perhaps as files (`core.writing.Stored`); what else it needs, the function puts into tables that are no output.
 
     ranged: `fit` and `conclude` take the leading table as `core.ranged.Ranged`, and `conclude` the outputs as
-    `core.writing.Stored`: where it is large and lies in the order of its key, nobody holds it whole.
+    `core.writing.Stored`: where it is large, nobody holds it whole.
     """
     if (conclude is None) != (not by) or (conclude is None and fit is not None):
         raise TypeError("a partition key and a conclusion need each other, and a fit needs both")

@@ -194,6 +194,14 @@ class Cut:
         }
         self._ends = [None, *([] if firsts is None else firsts[by[0]]), None]
 
+    def lay(self, folder: Path) -> None:
+        """Tables whose rows are in no order, and lie in files, are laid into their ranges in that folder."""
+        from cbec.core.ranged import Ranged
+
+        for name, table in self._split.items():
+            if isinstance(table, Ranged):
+                self._split[name] = table.lay(folder)
+
     def piece(self, number: int) -> dict[Name, Any]:
         """The split tables of one partition."""
         low, high = self._ends[number : number + 2]

@@ -68,12 +68,12 @@ def inputs(
 ) -> dict[str, ranged.Ranged]:
     """The input tables of a run that are read by ranges, since it will be cut and they are large.
 
-    rows: of a range, where the parts of the run need no more than the order of the key.
+    rows: of a range, where a part needs nothing of the others.
     """
     from cbec import tables
 
     if command.ranged:
-        return _in_order(command, paths, rows)
+        return _by_rows(command, paths, rows)
     size = None if command.parts is None else command.parts(settings, [name for name in paths if paths[name]])
     leading = command.leading
     if size is None or leading is None or not paths.get(leading):
@@ -87,15 +87,15 @@ def inputs(
     return {leading: first} | {name: offer for name, offer in offers.items() if offer is not None}
 
 
-def _in_order(command: Command, paths: Mapping[str, Sequence[str]], rows: int) -> dict[str, ranged.Ranged]:
-    """The leading table, where it is large and lies in the order of its key."""
+def _by_rows(command: Command, paths: Mapping[str, Sequence[str]], rows: int) -> dict[str, ranged.Ranged]:
+    """The leading table, where it is large, with its ranges."""
     from cbec import tables
 
     leading = command.leading
     if leading is None or not paths.get(leading):
         return {}
     offer = ranged.offered(tables.get(leading), paths[leading], command.by[0])
-    offer = None if offer is None else offer.in_order(rows)
+    offer = None if offer is None else offer.ranges(rows)
     return {} if offer is None or not offer.borders else {leading: offer}
 
 

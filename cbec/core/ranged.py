@@ -19,6 +19,7 @@ from cbec.core.errors import InputRejected
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
+    from pathlib import Path
 
     import polars as pl
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 LARGE = 5_000_000
 """Rows from which on a table is read by ranges."""
+SAMPLED = 97
+"""Of rows in no order every so-manieth tells where ranges begin."""
+TAKEN = 500_000
+"""Rows in no order that are laid into their ranges at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Ranged:
     """The rows of a table with low <= key < high (None = no border) on or before `until`, as files.
 
     places: (name for messages, absolute path). columns: contract column -> its name in the files, `headers`: all of their
-    names. height: rows of the whole. borders, starts: from `in_order`.
+    names. height: rows of the whole. borders: the first keys of the ranges but the first, for whom asks `ranges`; starts: the
+    row at which each range begins, where the rows are in the order of the key; laid: else, files of each range, from `lay`.
     """
 
     table: str
@@ -50,6 +56,7 @@ class Ranged:
     until: date | None = None
     borders: tuple[str, ...] = ()
     starts: Mapping[str | None, int] = field(default_factory=dict)
+    laid: Mapping[str | None, tuple[Path, ...]] = field(default_factory=dict)
 
     def between(self, low: str | None, high: str | None) -> Ranged:
         """The rows of a range of the key."""
@@ -77,18 +84,36 @@ class Ranged:
         absent = [pl.lit(None, pl.String).alias(c) for c in columns if c not in self.columns]
         return self.scan().with_columns(absent).select(columns).unique().collect(engine="streaming")
 
-    def in_order(self, rows: int) -> Ranged | None:
-        """With `borders`, the first keys of ranges of about so many rows but the first, and `starts`, the row at which each
-        begins; None where the rows are not in the order of the key, so that ranges have to be looked for in the whole."""
-        import polars as pl
+    def ranges(self, rows: int) -> Ranged:
+        """With `borders` of ranges of about so many rows, and `starts` where the rows are in the order of the key."""
 
         keys = self.scan().select(self.key).collect()[self.key]
         if keys.null_count() or not keys.is_sorted():
-            return None
-        firsts = keys.gather(pl.int_range(rows, len(keys), rows, eager=True)).unique(maintain_order=True)
-        borders = tuple(first for first in firsts if first != keys[0])
+            some = keys.gather_every(SAMPLED).sort()
+            return dataclasses.replace(self, borders=_firsts(some, max(rows // SAMPLED, 1)))
+        borders = _firsts(keys, rows)
         starts = {border: int(keys.search_sorted(border, "left")) for border in borders}
         return dataclasses.replace(self, borders=borders, starts={None: 0} | starts)
+
+    def lay(self, folder: Path) -> Ranged:
+        """With the rows of each range in files of its own in that folder, if they are in no order."""
+        import polars as pl
+
+        if self.starts:
+            return self
+        borders = pl.Series(self.borders, dtype=pl.String)
+        laid: dict[str | None, list[Path]] = {low: [] for low in (None, *self.borders)}
+        for place, ((name, path), source) in enumerate(zip(self.places, self.sources, strict=True)):
+            for first in range(0, source.rows, TAKEN):
+                rows = self._slice(name, path, first, TAKEN)
+                number = borders.search_sorted(rows[self.columns[self.key]].fill_null(""), "right").alias("number")
+                rows = rows.with_columns(number)
+                for (range_of,), mine in rows.partition_by("number", as_dict=True, include_key=False).items():
+                    low = (None, *self.borders)[int(str(range_of))]
+                    file = folder / f"{self.table}-{range_of}-{place}-{first}.arrow"
+                    mine.write_ipc(file, compression="lz4")
+                    laid[low].append(file)
+        return dataclasses.replace(self, laid={low: tuple(files) for low, files in laid.items()})
 
     def cells(self, columns: Sequence[str], common: Common, where: pl.Expr | None = None) -> pl.DataFrame:
         """Distinct values of columns as the contract's check reads them (what is no value of its kind is empty).
@@ -113,11 +138,15 @@ class Ranged:
         import polars as pl
 
         contract = tables.get(self.table)
-        parts, before = [], 0
-        for (name, path), source in zip(self.places, self.sources, strict=True):
-            parts.append(self._file(name, path, before))
-            before += source.rows
-        frame = pl.concat([part for part in parts if part.height] or parts[:1], rechunk=False)
+        if self.laid:
+            rows = pl.concat([pl.read_ipc(file) for file in self.laid[self.low]], rechunk=False)
+            frame = rows.sort([self.columns[name] for name in contract.key if name in self.columns])
+        else:
+            parts, before = [], 0
+            for (name, path), source in zip(self.places, self.sources, strict=True):
+                parts.append(self._file(name, path, before))
+                before += source.rows
+            frame = pl.concat([part for part in parts if part.height] or parts[:1], rechunk=False)
         raw = files.Raw(frame, [], {name: list(self.headers) for name, _ in self.places})
         told = check.check(contract, raw, common)
         if self.until is not None:
@@ -133,20 +162,34 @@ class Ranged:
         """The rows of the range in one file. before: rows of the files before it."""
         import polars as pl
 
-        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        rows = rows.select(*self.columns.values())
-        key = pl.col(self.columns[self.key])
         if self.low in self.starts and (self.high is None or self.high in self.starts):
             last = sum(source.rows for source in self.sources) if self.high is None else self.starts[self.high]
             first, end = (max(at - before, 0) for at in (self.starts[self.low], last))
-            cut = rows.slice(first, end - first).collect().with_row_index(files.ROW, offset=first + 2)
-            return cut.with_columns(pl.lit(name).alias(files.FILE))
+            return self._slice(name, path, first, end - first)
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(*self.columns.values())
         rows = rows.with_row_index(files.ROW, offset=2)
+        key = pl.col(self.columns[self.key])
         if self.low is not None:
             rows = rows.filter(key >= pl.lit(self.low))
         if self.high is not None:  # cells that are empty, which the contract refuses, belong to the first range
             rows = rows.filter((key < pl.lit(self.high)) | (key.is_null() if self.low is None else pl.lit(False)))
         return rows.collect().with_columns(pl.lit(name).alias(files.FILE))
+
+    def _slice(self, name: str, path: str, first: int, count: int) -> pl.DataFrame:
+        """Some rows of a file that stand one after the other."""
+        import polars as pl
+
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(*self.columns.values())
+        cut = rows.slice(first, count).collect().with_row_index(files.ROW, offset=first + 2)
+        return cut.with_columns(pl.lit(name).alias(files.FILE))
+
+
+def _firsts(keys: pl.Series, rows: int) -> tuple[str, ...]:
+    """The first key of every so many sorted rows, but of the first ones."""
+    import polars as pl
+
+    firsts = keys.gather(pl.int_range(rows, len(keys), rows, eager=True)).unique(maintain_order=True)
+    return tuple(first for first in firsts if first is not None and first != keys[0])
 
 
 def offered(contract: Contract, paths: Sequence[str], key: str) -> Ranged | None:

@@ -62,6 +62,8 @@ def at_once() -> int:
 def _together(folder: Path, cut: Cut, command: Command, settings: Common, say: Callable[[str], None]) -> list[Tables]:
     """One partition after the other in this process; output tables go into files as they are made."""
     done: list[Tables] = []
+    say("laying rows into ranges")
+    cut.lay(folder)
     with ExitStack() as held:
         files: dict[str, Packing] = {}
         for number in range(cut.count):
