@@ -20,9 +20,13 @@ ALIASES = {
     "fixed_order_cost": ("order_cost", "setup_cost", "ordering_cost", "fixed_cost"),
     "annual_demand": ("yearly_demand",),
     "backorder_cost": ("penalty_cost",),
+    "service_level": ("service_target", "cycle_service_level", "cycle_service_target", "target_service_level"),
+    "fill_rate": ("fill_rate_target", "target_fill_rate"),
     "starting_stock": ("initial_inventory", "starting_inventory", "initial_stock"),
 }
-PER_YEAR = {"weekly_demand": 52, "monthly_demand": 12, "daily_demand": 365, "quarterly_demand": 4}
+PER_YEAR = {"weekly": 52, "monthly": 12, "daily": 365, "quarterly": 4}
+#: Parts of the names of lists of what was sold.
+OBSERVED = ("sales", "observ", "history", "sold")
 
 
 def named(case: Case) -> Case:
@@ -34,12 +38,14 @@ def named(case: Case) -> Case:
             i[name] = i[found[0]]
     if "holding_cost" not in i and {"holding_rate", "unit_cost"} <= set(i) and np.isscalar(i["unit_cost"]):
         i["holding_cost"] = i["holding_rate"] * i["unit_cost"]
-    if "annual_demand" not in i:
+    for what in ("demand", "production_rate"):
         for name, times in PER_YEAR.items():
-            if name in i and np.isscalar(i[name]):
-                i["annual_demand"] = i[name] * times
+            told = i.get(f"{name}_{what}")
+            if f"annual_{what}" not in i and told is not None and np.isscalar(told):
+                i[f"annual_{what}"] = told * (i.get("days_per_year", times) if name == "daily" else times)
     words = case.get("question", "").lower()
-    return i | {"lost": "is lost" in words or "lost sales" in words}
+    asked = any(name.startswith("lost") for name in case["units"])
+    return i | {"lost": asked or ("lost" in words and "not lost" not in words and "wait" not in words)}
 
 
 def position(i: Case) -> float:
@@ -49,8 +55,8 @@ def position(i: Case) -> float:
 
 def costs(i: Case) -> tuple[float, float]:
     """Overage and underage cost of a unit: told, or from price, cost and salvage, or per period, or as a ratio."""
-    if "critical_ratio" in i or "service_target" in i or "level" in i:
-        ratio = next(i[k] for k in ("critical_ratio", "service_target", "level") if k in i)
+    ratio = next((i[k] for k in ("critical_ratio", "service_level", "level") if k in i), None)
+    if ratio is not None:
         return 1 - ratio, ratio
     price = next((i[k] for k in ("selling_price", "price", "unit_price") if k in i), None)
     if price is not None:
@@ -77,9 +83,9 @@ def demand_of(i: Case) -> counted.Floats:
         out = np.zeros(int(max(values)) + 1)
         np.add.at(out, np.asarray(values, dtype=int), chances)
         return counted.given(out.tolist())
-    for name in ("weekly_sales", "sales", "observed", "observations", "history", "demand_history", "daily_sales"):
-        if name in i:
-            return counted.observed(i[name])
+    seen = next((v for k, v in i.items() if isinstance(v, list) and any(w in k for w in OBSERVED)), None)
+    if seen is not None:
+        return counted.observed(seen)
     if "r" in i and "p" in i:
         return counted.negative_binomial(i["r"] * (1 - i["p"]) / i["p"], i["r"] * (1 - i["p"]) / i["p"] ** 2)
     mean = next(i[k] for k in ("demand_mean", "demand_rate", "mean", "weekly_mean") if k in i)
@@ -96,7 +102,11 @@ def demand_of(i: Case) -> counted.Floats:
 
 def demand_over(i: Case, periods: float) -> counted.Floats:
     """Demand of several periods, which need not be whole where the family allows any."""
-    if "pmf" in i or "demand_values" in i or any(k.endswith("sales") for k in i):
+    if (
+        "pmf" in i
+        or "demand_values" in i
+        or any(isinstance(v, list) and any(w in k for w in OBSERVED) for k, v in i.items())
+    ):
         return counted.total(demand_of(i), round(periods))
     one = demand_of(i)
     mean, var = counted.mean(one) * periods, counted.variance(one) * periods

@@ -60,9 +60,8 @@ def reorder(i: Case) -> Answer:
     if "fill_rate" in i and sd is not None:
         r = normal.point_for_fill(q or 0.0, mean, sd, i["fill_rate"])
         found = normal.ReorderPoint(q or 0.0, r)
-    elif ("service_level" in i or "cycle_service_level" in i) and sd is not None:
-        level = i.get("service_level", i.get("cycle_service_level"))
-        found = normal.ReorderPoint(q or 0.0, mean + sd * normal.z_of(level))
+    elif "service_level" in i and sd is not None:
+        found = normal.ReorderPoint(q or 0.0, mean + sd * normal.z_of(i["service_level"]))
     elif sd is None:
         return _reorder_counted(i, demand, mean)
     elif "shortage_cost" in i:
@@ -109,8 +108,8 @@ def _reorder_counted(i: Case, demand: float, mean: float) -> Answer:
     var = i.get("lead_time_demand_variance")
     pmf = counted.poisson(mean) if var is None else counted.negative_binomial(mean, var)
     q = i.get("order_quantity")
-    if "fill_rate" in i or "fill_rate_target" in i:
-        r = review.r_for_fill(pmf, int(q), i.get("fill_rate", i.get("fill_rate_target")))
+    if "fill_rate" in i:
+        r = review.r_for_fill(pmf, int(q), i["fill_rate"])
         return {
             "reorder_point": r,
             "fill_rate": review.r_q_fill_rate(r, int(q), pmf),
@@ -153,7 +152,7 @@ def base_stock(i: Case) -> Answer:
         whole_mean = rate * (i["lead_time"] + i.get("review_period", 0.0))
     lead, whole = counted.poisson(lead_mean), counted.poisson(whole_mean)
     reviewed = i.get("review_period", 0.0) > 0
-    target = i.get("fill_rate_target", i.get("fill_rate"))
+    target = i.get("fill_rate")
     if "base_stock" in i or "order_up_to" in i:
         level = i.get("base_stock", i.get("order_up_to"))
     elif target is not None:
@@ -171,6 +170,7 @@ def base_stock(i: Case) -> Answer:
         **dict.fromkeys(("mean_backorders", "expected_backorders", "expected_short"), counted.short(whole, level)),
         **dict.fromkeys(("mean_stock", "mean_on_hand", "expected_on_hand"), counted.left(whole, level)),
         "stockout_probability": 1 - counted.cdf(whole, level),
+        "ready_rate": counted.cdf(whole, level),
     }
     if {"holding_cost", "backorder_cost"} <= set(i):
         cost = i["holding_cost"] * out["mean_stock"] + i["backorder_cost"] * out["mean_backorders"]
@@ -188,7 +188,7 @@ def random_lead(i: Case) -> Answer:
     if "fill_rate" in i:
         point = normal.point_for_fill(i["order_quantity"], mean, sd, i["fill_rate"])
     else:
-        point = mean + sd * normal.z_of(i.get("service_level", i.get("service_target", i.get("cycle_service_level"))))
+        point = mean + sd * normal.z_of(i["service_level"])
     return {
         "lead_time_demand_mean": mean,
         "lead_time_demand_sd": sd,
@@ -199,15 +199,17 @@ def random_lead(i: Case) -> Answer:
 
 
 def fill_and_cycle(i: Case) -> Answer:
+    if "order_quantity" in i:
+        return reorder(i)
     lead = demand_over(i, i["lead_time"])
     whole = demand_over(i, i["lead_time"] + i["review_period"])
-    target = i.get("fill_rate_target", i.get("fill_rate"))
+    target = i.get("fill_rate")
     if "order_up_to" in i:
         level = i["order_up_to"]
     elif target is not None:
         level = review.level_for_fill(lead, whole, target)
     else:
-        level = counted.quantile(whole, i.get("service_target", i.get("service_level")))
+        level = counted.quantile(whole, i["service_level"])
     return {
         "order_up_to": level,
         "cycle_service_level": counted.cdf(whole, level),
@@ -231,6 +233,7 @@ def convolution(i: Case) -> Answer:
     return {
         **dict.fromkeys(("quantile", "order_up_to", "reorder_point"), q),
         **dict.fromkeys(("cdf_at_quantile", "cycle_service_level"), counted.cdf(pmf, q)),
+        "stockout_probability": 1 - counted.cdf(pmf, q),
         "mean": mean,
         "sd": counted.variance(pmf) ** 0.5,
         "variance": counted.variance(pmf),

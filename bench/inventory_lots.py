@@ -21,6 +21,7 @@ def eoq(i: Case) -> Answer:
         "order_quantity": q,
         "packs": q / i.get("pack_size", 1.0),
         "annual_cost": cost,
+        "total_cost": cost + i.get("unit_cost", 0.0) * i["annual_demand"],
         "optimal_quantity": free.quantity,
         "optimal_cost": free.cost,
         "extra_cost": cost - free.cost,
@@ -30,6 +31,8 @@ def eoq(i: Case) -> Answer:
         "orders_per_year": i["annual_demand"] / q,
         "cycle_time": q / i["annual_demand"],
         "cycle_days": 365 * q / i["annual_demand"],
+        "cycle_weeks": 52 * q / i["annual_demand"],
+        "cycle_months": 12 * q / i["annual_demand"],
         "reorder_point": i["annual_demand"] * i.get("lead_time_days", 365 * i.get("lead_time", 0.0)) / 365,
     }
 
@@ -85,13 +88,13 @@ def epq(i: Case) -> Answer:
 
 def lots(i: Case, method: Any) -> Answer:
     setup, holding = i["fixed_order_cost"], i["holding_cost"]
-    need = lotsize.net(i["demand"], i.get("starting_stock", i.get("initial_stock", i.get("on_hand", 0.0))))
+    stock = i.get("starting_stock", i.get("on_hand", 0.0))
+    need = lotsize.net(i["demand"], stock)
     exact = method is lotsize.wagner_whitin
     price = i.get("unit_cost", 0.0)
     plan = method(need, setup, holding, price) if exact else method(need, setup, holding)
     first = plan.orders[plan.orders > 0][:1].tolist()
-    whole = exact or not np.any(price)
-    total = plan.cost if whole else lotsize.cost(plan.orders, need, setup, holding, price)
+    total = lotsize.cost(plan.orders, i["demand"], setup, holding, price, stock)
     return {
         **dict.fromkeys(("total_cost", "cost"), total),
         **dict.fromkeys(("number_of_orders", "orders_count"), plan.count),

@@ -74,7 +74,7 @@ def clearance(i: Case) -> Answer:
             "sold_total": min(sold, float(sum(bands))),
         }
         if isinstance(rates, list):
-            out["cost"] = float((left * np.asarray(rates)).sum())
+            out |= dict.fromkeys(("cost", "fee", "total_fee", "storage_cost"), float((left * np.asarray(rates)).sum()))
         return out
     held = position(i)
     q = counted.quantile(demand_over(i, weeks), i["level"])

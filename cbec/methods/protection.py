@@ -243,7 +243,7 @@ def demand(linked: Linked, clock: Clock, horizon: Floats, target: Floats, correl
 
     horizon: n, days over which stock must last (the spread is read off there). target: n, service levels: the
     quantile nearest to it gives the spread, so that the level asked for is the forecast's own. correlation: between
-    the series that one warehouse serves.
+    the series that one warehouse serves. Raises InputRejected where the forecast of a series is over today.
     """
     ends = clock.edges[1:]
     z = special.ndtri(np.array(counts.UPPER))
@@ -261,6 +261,12 @@ def demand(linked: Linked, clock: Clock, horizon: Floats, target: Floats, correl
     if correlation > 0:
         together = (1 - correlation) * together + correlation * np.add.reduceat(np.sqrt(var), first, axis=0) ** 2
     reach = np.minimum.reduceat(ends[linked.known - 1][linked.series], first)
+    if (reach <= 0).any():
+        name = linked.items.row(int(reach.argmin()), named=True)
+        raise InputRejected(
+            f"forecast: its periods of SKU {name['sku']} for {name['warehouse']} end before {clock.today} ({int((reach <= 0).sum())} items)",
+            hint="make a new forecast, or see whether rows of it were left out (--max-bad)",
+        )
     return _from_today(clock, np.add.reduceat(mean, first, axis=0), together, reach)
 
 

@@ -142,3 +142,12 @@ def test_the_spread_at_the_target_is_the_forecasts_own(target):
     mean, var = found.at(np.array([4.0]))
     level = counts.level(np.array([target]), mean[:, None], var[:, None], np.ones((1, 1)))
     assert level[0] == np.ceil(law.ppf(target))
+
+
+def test_a_series_whose_periods_are_over_today_is_named():
+    whole, cut = room.poisson(2, 30), room.poisson(2, 2, sku="B")
+    table = room.forecast(whole, cut)
+    clock = protection.clock(table, room.AS_OF + timedelta(days=5))
+    linked = protection.link(table, room.serves(), clock)
+    with pytest.raises(InputRejected, match="of SKU B for W1 end before"):
+        protection.demand(linked, clock, np.full(2, 7.0), np.full(2, 0.95), 0.0)

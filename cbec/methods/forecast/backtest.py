@@ -95,10 +95,11 @@ def replay(
             kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper, name))
         scales = metrics.seasonal_scale(known, panel.season), metrics.squared_scale(known)
         parts.append((made, out.single[:, rows], after[rows], *scales, rows))
-    for name in parts[-1][0].keys() - parts[0][0].keys():
-        # The global model needs more history than the first origins may have.
-        for made, *_ in parts:
-            made.pop(name, None)
+    # The global model is not among the methods of origins that left it nothing to learn.
+    everywhere = set.intersection(*(set(made) for made, *_ in parts))
+    for made, *_ in parts:
+        for name in made.keys() - everywhere:
+            made.pop(name)
     return Replay(
         forecasts={name: np.concatenate([p[0][name] for p in parts]) for name in parts[0][0]},
         quantiles=np.concatenate([p[1] for p in parts], 1),

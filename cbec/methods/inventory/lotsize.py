@@ -38,13 +38,14 @@ def cost(
     setup: float | Sequence[float],
     holding: float | Sequence[float],
     unit_cost: float | Sequence[float] = 0.0,
+    stock: float = 0.0,
 ) -> float:
-    """Cost of a plan that starts and ends without stock."""
+    """Cost of a plan. stock: what was there before the first period, whose holding counts too."""
     need = np.asarray(demand, dtype=np.float64)
     n = len(need)
-    stock = np.cumsum(orders - need)
+    left = stock + np.cumsum(orders - need)
     paid = np.broadcast_to(setup, n) * (orders > 0) + np.broadcast_to(unit_cost, n) * orders
-    return float((paid + np.broadcast_to(holding, n) * stock).sum())
+    return float((paid + np.broadcast_to(holding, n) * left).sum())
 
 
 def net(demand: Sequence[float] | Floats, stock: float) -> Floats:
