@@ -23,13 +23,14 @@ PART, MARGIN = 0.5, 0.02
 ENOUGH = 30
 
 
-def challenge(panel: Panel, rolled: rolling.Rolled, choice: select.Choice) -> select.Choice:
+def challenge(panel: Panel, rolled: rolling.Rolled, choice: select.Choice, *, asked: bool = False) -> select.Choice:
     """The choice with the global model as half of the mean where that did better, and a note that says so.
 
-    What was chosen without it was chosen on the same origins, so that the comparison leans against the global model.
+    asked: whether it is told where it could not be taught. What was chosen without it was chosen on the same origins, so that the comparison leans against the global model.
     """
     if global_model.NAME not in rolled.forecasts:
-        return choice
+        note = "the global model was not taught: too little history, too few series, or periods longer than a month"
+        return replace(choice, notes=(note,)) if asked else choice
     without, alone = select.chosen(rolled, choice), rolled.forecasts[global_model.NAME]
     error = rolling.errors(rolled, without)
     tried = rolling.errors(rolled, (1 - PART) * without + PART * alone)

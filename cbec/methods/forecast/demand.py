@@ -39,7 +39,7 @@ def outlook(panel: Panel, h: int, *, every: bool = False, trees: str = "off") ->
     """Fit, choose and calibrate; series without sales are forecast as zero, delisted ones as what came
     back of such series before. every, trees: see `rolling.roll`."""
     rolled = rolling.roll(panel, h, every=every, trees=trees)
-    choice = challenge.challenge(panel, rolled, select.choose(panel, rolled))
+    choice = challenge.challenge(panel, rolled, select.choose(panel, rolled), asked=trees == "on")
     chosen = select.chosen(rolled, choice)
     # Rounded as it is written, so that cum_mean is the sum of the means that a person sees.
     point = np.round(chosen[0], 4)

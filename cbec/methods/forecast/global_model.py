@@ -36,7 +36,7 @@ FINE, LEAST = ("H", "D", "W", "M"), 500
 ROWS, MOST = 300_000, 12_000_000
 #: Half-life of a lesson's weight in horizons.
 RECENCY = 6.0
-LEARNER = {
+LEARNER: dict[str, Any] = {
     "objective": "tweedie",
     "tweedie_variance_power": 1.2,
     "learning_rate": 0.08,
@@ -220,7 +220,7 @@ def _year_before(view: View, back: int, series: Ints, step: Ints) -> list[Floats
 
 
 def train(view: View, h: int) -> Any:
-    """A model taught by the origins that lie before the end of the view; None where none does, or nothing was sold after any."""
+    """A model taught by the origins that lie before the end of the view; None where they are too few for a single split, or nothing was sold after them."""
     import lightgbm
 
     width = view.flat.shape[1] - view.lead
@@ -242,7 +242,7 @@ def train(view: View, h: int) -> Any:
         y.append(np.maximum(target[use], 0.0))
         start.append(np.log(at[series]))
         weight.append(np.full(len(series), 0.5 ** ((back - h) / (RECENCY * h))))
-    if not sum(float(part.sum()) for part in y):
+    if sum(map(len, y)) < 2 * LEARNER["min_data_in_leaf"] or not sum(float(part.sum()) for part in y):
         return None
     data = lightgbm.Dataset(
         np.concatenate(x),

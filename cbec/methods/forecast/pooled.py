@@ -209,7 +209,10 @@ def _learn(lessons: list[Lesson], h: int) -> tuple[Floats, float]:
     if not rows:
         return PRIOR, 0.0
     ridge = max(STRENGTH / rows, LEAST / len(lessons)) * np.trace(square) / size
-    root = np.linalg.cholesky(square + ridge * np.eye(size))
+    try:
+        root = np.linalg.cholesky(square + ridge * np.eye(size))
+    except np.linalg.LinAlgError:  # levels of 1e-300 units, or of 1e15 beside them: nothing can be learnt
+        return PRIOR, 0.0
     found: Floats = nnls(root.T, np.linalg.solve(root, product + ridge * PRIOR))[0]
     came = expected = 0.0
     seen = np.zeros(len(lessons[0].y), bool)

@@ -96,6 +96,22 @@ def test_nothing_after_an_origin_enters_any_method(rolled):
             np.testing.assert_array_equal(forecast[1:], other.forecasts[name][1:], err_msg=name)
 
 
+def test_a_lesson_sees_what_was_known_at_its_origin():
+    """The features of an origin `back` periods ago are those of a history that ends there."""
+    y, back = catalogue(), 20
+    effect = (np.linspace(0, 1, T + H)[None], np.zeros(N, np.int64))
+    view = global_model.View(y, 0, 20_000, "D", np.arange(N) % 2, {"promotion": effect}, False)
+    cut = np.full(y.shape, np.nan)
+    cut[:, back:] = y[:, : T - back]
+    ended = replace(view, flat=cut, lead=back, ordinal=view.ordinal - back)
+    series, step = np.repeat(np.arange(N), H), np.tile(np.arange(H), N)
+    for one, two in zip(global_model.rows_of(view, back, H), global_model.rows_of(ended, 0, H), strict=True):
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(
+        global_model.steps_of(view, back, series, step), global_model.steps_of(ended, 0, series, step)
+    )
+
+
 def test_order_of_rows_and_number_of_threads_change_nothing(rolled, monkeypatch):
     monkeypatch.setitem(global_model.LEARNER, "num_threads", 2)
     sales = sales_of(catalogue())
