@@ -4,10 +4,11 @@ Amounts are taken without sign and rounded half up per line; a refund gets its s
 its sale. Prices that include tax (and, under DDP, duty) are taken apart:
 
     tax only        value = price - round(price * t / (1 + t))
-    tax and duty    value = price / ((1 + d) * (1 + t)), then the one of the three nearest cents from which the
-                    forward calculation gives the price again; if none does, the odd cent goes into the tax.
-                    Several duties, duties on a part of the value, and duties per unit: the largest value from which
-                    the forward calculation does not exceed the price, by bisection
+    tax and duty    the tax first, as above, then the duty out of the rest: value = rest - round(rest * d / (1 + d)).
+                    Where a value gives the price by the forward calculation, this is that value. Several duties,
+                    duties on a part of the value, and duties per unit: the largest value from which the forward
+                    calculation does not exceed the price, by bisection; an odd cent goes
+                    into the duty, or into freight that bears none
     flat duty F     value = (price - round(price * t / (1 + t))) - F
 
 so that value + duty + tax is the price to the cent, always.
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance.exact import PERCENT, before_tax, fits, half_up, most, part, portion, wide
+from cbec.methods.compliance.exact import PERCENT, before_tax, fits, most, part, portion
 
 if TYPE_CHECKING:
     Duties = Callable[[pl.DataFrame], pl.DataFrame]
@@ -59,6 +60,7 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     # Tax on a part of the value only is no share t / (1 + t) of the price.
     partial = pl.col("gross") & pl.col("narrow_base") & (pl.col("fob") | pl.col("share").is_not_null())
     inside = pl.col("solvable") & (dutiable | partial)
+    nested = pl.col("solvable") & dutiable & ~pl.col("narrow_base")
     asked = lines.select(NEEDED).filter(lines.select(inside.alias("inside"))["inside"])
     if asked.height:
         solved = _solved(asked, duties)
@@ -66,9 +68,17 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
         lines = lines.with_columns(pl.coalesce(told, "value").alias("value"))
     lines = duties(_valued(lines, narrow))
     t = pl.col("charged_rate")
-    lines = lines.with_columns(
-        (pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")).alias("duty")
-    )
+    duty = pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")
+    lines = lines.with_columns(duty.alias("duty"))
+    if asked.height:
+        # What the tax leaves of such a price is value and duty; an odd cent is none of the tax.
+        odd = pl.when(nested).then(apart - pl.col("value") - pl.col("duty")).fill_null(0)
+        # A price that the duty alone exceeds has a value below 0.
+        into_value = (pl.col("customs") < pl.col("value")) | ((pl.col("value") == 0) & (odd < 0))
+        lines = lines.with_columns(
+            (pl.col("value") + pl.when(into_value).then(odd).otherwise(0)).alias("value"),
+            (pl.col("duty") + pl.when(into_value).then(0).otherwise(odd)).alias("duty"),
+        )
     taxed = pl.col("value")
     if lines["allowed"].null_count() < lines.height:
         taxed = pl.max_horizontal(taxed - pl.col("allowed").fill_null(0), pl.lit(0, pl.Int64))
@@ -110,9 +120,8 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     """row -> `solved`: the value within a price that includes tax and, under DDP, duty."""
     plain = pl.col("one_rate").is_not_null() & ~pl.col("fob") & pl.col("share").is_null() & ~pl.col("narrow_base")
     easy, hard = lines.filter(plain), lines.filter(~plain)
-    solved = easy.select(
-        "row", _out_of_price(pl.col("whole"), pl.col("one_rate"), pl.col("charged_rate")).alias("solved")
-    )
+    rest = before_tax(pl.col("whole"), pl.col("charged_rate"))
+    solved = easy.select("row", before_tax(rest, pl.col("one_rate")).alias("solved"))
     if hard.is_empty():
         return solved
     whole = hard["whole"]
@@ -151,15 +160,3 @@ def _narrowed(low: pl.Series, high: pl.Series, at: pl.Series, fits: pl.Series) -
         pl.when("fits").then("high").otherwise(pl.min_horizontal("high", pl.col("at") - 1)).alias("high"),
     )
     return told["low"], told.select(pl.max_horizontal("low", "high").alias("high"))["high"]
-
-
-def _out_of_price(price: pl.Expr, duty: pl.Expr, tax: pl.Expr) -> pl.Expr:
-    top, bottom = wide(price) * PERCENT * PERCENT, (PERCENT + wide(duty)) * (PERCENT + wide(tax))
-    near = half_up(top, bottom)
-
-    def forward(value: pl.Expr) -> pl.Expr:
-        base = value + part(value, duty)
-        return base + part(base, tax)
-
-    below = pl.max_horizontal(near - 1, 0)
-    return pl.when(forward(below) == price).then(below).when(forward(near + 1) == price).then(near + 1).otherwise(near)
