@@ -42,7 +42,8 @@ def rate_to(frame: pl.DataFrame, currency: str, day: str, rates: pl.DataFrame | 
     """Units of `home` per unit of each row's currency: the last fixing at or before the row's day.
 
     frame: rows with a column `currency` (ISO 4217, null = already home) and a Date column `day`.
-    rates: table `rates`; pairs are taken as they stand, inverted, or crossed through one third currency.
+    rates: table `rates`; pairs are taken as they stand, inverted, or crossed through one third currency. A pair that
+    is fixed on first days of months only is a monthly one: such a rate holds until its month ends.
     Raises InputRejected naming the first missing pair and day, UsageFault if there are no rates at all.
     Returns Float64 in the order of the rows.
     """
@@ -115,8 +116,11 @@ def _along(
             pl.col("date").alias("day"), pl.col("date").alias(f"fixed{i}"), value.alias(f"rate{i}")
         ).sort("day")
         rows = rows.join_asof(table, on="day", strategy="backward")
-        fresh = ((pl.col("day") - pl.col(f"fixed{i}")).dt.total_days() <= MAX_FIXING_AGE_DAYS).fill_null(False)
-        rows = rows.with_columns(pl.when(fresh).then(f"rate{i}").alias(f"rate{i}"))
+        fresh = (pl.col("day") - pl.col(f"fixed{i}")).dt.total_days() <= MAX_FIXING_AGE_DAYS
+        if (table["day"].dt.day() == 1).all():
+            # The monthly rates of customs offices hold to the end of their month.
+            fresh |= pl.col("day") <= pl.col(f"fixed{i}").dt.month_end()
+        rows = rows.with_columns(pl.when(fresh.fill_null(False)).then(f"rate{i}").alias(f"rate{i}"))
         stale = rows.filter(pl.col(f"rate{i}").is_null())
         if stale.height and not lenient:
             raise InputRejected(

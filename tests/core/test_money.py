@@ -63,6 +63,19 @@ def test_a_missing_pair_or_day_is_named(pair, word):
         rate_to(rows(pair), "currency", "day", RATES, "CNY")
 
 
+def test_a_pair_fixed_on_first_days_only_is_monthly():
+    monthly = pl.DataFrame(
+        {"date": [date(2024, 6, 1)], "base": ["GBP"], "quote": ["USD"], "rate": [1.28], "source": ["HMRC"]}
+    )
+    got = rate_to(rows(("GBP", date(2024, 6, 30))), "currency", "day", monthly, "USD").to_list()
+    assert got == [1.28]
+    with pytest.raises(InputRejected, match="before 2024-07-12"):
+        rate_to(rows(("GBP", date(2024, 7, 12))), "currency", "day", monthly, "USD")
+    daily = pl.concat([monthly, monthly.with_columns(date=date(2024, 5, 31))])
+    with pytest.raises(InputRejected, match="before 2024-06-30"):
+        rate_to(rows(("GBP", date(2024, 6, 30))), "currency", "day", daily, "USD")
+
+
 def test_foreign_money_without_rates_is_refused():
     with pytest.raises(UsageFault, match="EUR cannot be told in CNY"):
         rate_to(rows(("EUR", date(2026, 1, 5))), "currency", "day", None, "CNY")

@@ -14,7 +14,7 @@ from cbec.methods.compliance import intervals
 from cbec.methods.compliance.exact import PERCENT
 from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.goods import codes_of
-from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, Pack, Rule
+from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, PIECE, Pack, Rule
 
 TEXT = pl.String
 
@@ -60,7 +60,7 @@ class Rulebook:
         """The limits of each pack, numbered from 0 within it: pack, slot, rule_id, per, base, inclusive, own (in the
         pack's currency)."""
         rows = [
-            (p.id, slot, r.id, r.per, r.base, r.inclusive, r.unit == p.currency)
+            (p.id, slot, r.id, r.per, r.base, r.inclusive, r.unit in (p.currency, PIECE))
             for p in self.packs
             for slot, r in enumerate(p.of("limit"))
         ]

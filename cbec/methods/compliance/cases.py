@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ DERIVED = (
     Column("landed", "decimal", "customs_value and total: what imported goods have cost in the end", digits=2),
 )
 """Figures that a case may expect beside the columns of the table tax."""
+START = date(1900, 1, 1)
+"""Since when a row of a tariff holds that does not tell."""
 
 Row = Mapping[str, Any]
 
@@ -189,19 +191,34 @@ class _Reader:
         )
 
     def _tariff(self, pack: str | None, rows: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
-        """The tariff of a case is the whole of it: a measure of which it has no row is owed on nothing."""
+        """The tariff of a case is the whole of it: where a measure has no row, or none on a day, it is not owed."""
         place = self._place(pack)
         told = [place | entry for entry in rows]
         rules = [rule for own in self._packs if own.id == pack for rule in own.of("measure")]
         listed = {str(rule.measure) for rule in rules} - {str(rule.measure) for rule in rules if rule.values}
-        absent = listed - {entry["measure"] for entry in told} if told else set()
-        return (*told, *(place | {"hs_code": "", "measure": measure, "duty": "Free"} for measure in sorted(absent)))
+        if not told:
+            return ()
+        free = [
+            place | {"hs_code": "", "measure": measure, "duty": "Free"} | days
+            for measure in sorted(listed)
+            for days in _free_days([entry for entry in told if entry["measure"] == measure])
+        ]
+        return (*told, *free)
 
     def _place(self, pack: str | None) -> dict[str, Any]:
         """What a row of a tariff need not say: the ordinary duty of the pack's territory, at any time."""
         own = next((p.jurisdictions for p in self._packs if p.id == pack), ())
         place = own[0] if len(own) == 1 else (pack or "").upper()
-        return {"measure": "mfn", "jurisdiction": place, "valid_from": date(1900, 1, 1)}
+        return {"measure": "mfn", "jurisdiction": place, "valid_from": START}
+
+
+def _free_days(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The times before and after all rows of a measure: `valid_from` and `valid_to` where told."""
+    if not rows:
+        return [{}]
+    first, last = min(row["valid_from"] for row in rows), max(row.get("valid_to") or date.max for row in rows)
+    before: list[dict[str, Any]] = [{"valid_to": first - timedelta(days=1)}] if first > START else []
+    return before + ([{"valid_from": last + timedelta(days=1)}] if last < date.max else [])
 
 
 def _assumable(rule: Rule) -> bool:

@@ -170,8 +170,10 @@ def _needed(per: str, base: str, own: bool) -> list[str]:
     """The columns of imported lines that a kind of limit asks for."""
     if per == "year":
         return ["cell", "year"]
-    worth = ["low_value", "high_value"] if base == "value" else ["low_goods", "high_goods"]
     of = ["pieces"] if per == "item" else ["group", "sign", "telling"]
+    if base == "pieces":
+        return ["cell", *of, "pieces"]
+    worth = ["low_value", "high_value"] if base == "value" else ["low_goods", "high_goods"]
     return ["cell", *of, *worth, "digits", "fx" if own else "fx_other", *(["share"] if base == "customs" else [])]
 
 
@@ -203,7 +205,9 @@ def _column(column: pl.Series) -> tuple[Array, Array | None]:
 
 
 def _amount(imports: pl.DataFrame, which: str, base: str) -> tuple[Array, Array | None]:
-    """What a limit of this base counts of each line, in minor units."""
+    """What a limit of this base counts of each line, in minor units, or in millionths of a piece."""
+    if base == "pieces":
+        return _column(imports["pieces"])
     amount, known = _column(imports[f"{which}_{'value' if base == 'value' else 'goods'}"])
     if base == "customs":
         # Rounded up: a part of a yen above the limit is above it (16 667 x 60 %).
@@ -214,8 +218,10 @@ def _amount(imports: pl.DataFrame, which: str, base: str) -> tuple[Array, Array 
     return amount, known
 
 
-def _rate(imports: pl.DataFrame, own: bool) -> tuple[Array, Array | None]:
-    """The exchange rate of each line to the limit's currency, for amounts in minor units."""
+def _rate(imports: pl.DataFrame, base: str, own: bool) -> tuple[Array, Array | None]:
+    """The exchange rate of each line to the limit's currency, for amounts in minor units; what pieces are held by."""
+    if base == "pieces":
+        return np.full(imports.height, SCALED), None
     rate, known = _column(imports["fx" if own else "fx_other"])
     digits = imports["digits"]
     return rate if digits.min() == 2 else rate * np.where(digits.to_numpy() == 0, CENTS, 1), known
@@ -233,7 +239,7 @@ def _worth(
     size: lines of the largest consignment; what is above `highest` by itself need not be more than that.
     """
     values, told = _amount(imports, which, base)
-    rates, found = _rate(imports, own)
+    rates, found = _rate(imports, base, own)
     known = told if found is None else found if told is None else told & found
     rate = _most(rates)
     if size * (highest + rate + 2) >= SAFE or object in (values.dtype, rates.dtype):
@@ -252,7 +258,7 @@ def _items(imports: pl.DataFrame, edge: pl.Series, base: str, own: bool) -> Arra
     flags = np.zeros(imports.height, dtype=np.int64)
     for which, flag in (("low", 1), ("high", HIGH)):
         values, told = _amount(imports, which, base)
-        rates, found = _rate(imports, own)
+        rates, found = _rate(imports, base, own)
         worth = wide(pl.lit(_series(values))) * pl.lit(_series(rates)) * MICRO
         flags += np.where(pl.select((worth < bound).alias("within"))["within"].to_numpy(), flag, 0)
         for known in (told, found):

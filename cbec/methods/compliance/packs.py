@@ -33,6 +33,7 @@ from cbec.methods.compliance.rules import (
     METHODS,
     NEEDED,
     OUTCOMES,
+    PIECE,
     PLACES,
     Dated,
     Pack,
@@ -115,7 +116,7 @@ def parse(text: str, file: str) -> Pack:
     )
     for rule in rules.values():
         _check_links(rule, pack)
-    foreign = {str(rule.unit) for rule in pack.of("limit")} - {pack.currency}
+    foreign = {str(rule.unit) for rule in pack.of("limit")} - {pack.currency, PIECE}
     if len(foreign) > 1 or not foreign <= CURRENCIES:
         raise UsageFault(
             f"{file}: limits are in {pack.currency} and at most one other currency, not {', '.join(sorted(foreign))}"
@@ -213,7 +214,7 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
         "method": METHODS,
         "definition": DEFINITIONS,
         "per": PER.get(kind, ()),
-        "base": ("goods", "value", "customs"),
+        "base": ("goods", "value", "customs", "pieces"),
         "levy": LEVIES,
     }
     for word in said.get("of", ()):

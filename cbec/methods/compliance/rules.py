@@ -105,6 +105,8 @@ PLACES = ("ship_from", "ship_to", "origin")
 GOODS = "goods"
 """Classes of goods (of rules of kind goods, or categories) that a condition may name."""
 LIMITS = ("within", "above")
+PIECE = "piece"
+"""The unit of a limit of the base `pieces`: how many pieces a consignment holds."""
 
 OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
     "scheme": {
@@ -243,7 +245,7 @@ class Pack:
     @property
     def other_currency(self) -> str:
         """The currency of limits that are not in the pack's own; the pack's own where there is none."""
-        return next((str(r.unit) for r in self.of("limit") if r.unit != self.currency), self.currency)
+        return next((str(r.unit) for r in self.of("limit") if r.unit not in (self.currency, PIECE)), self.currency)
 
     @property
     def own_money(self) -> bool:
