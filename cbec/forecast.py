@@ -363,7 +363,7 @@ def backtest(
     record = method.answer(panel, s.horizon, products, world, trees=s.global_model)
     return Result(
         tables={"backtest": record.table, "stock_record": record.stock},
-        money="a backtest moves no money; it says how far the forecasts can be trusted",
+        money=record.money,
         metrics=record.metrics,
         findings=[Finding(*f) for f in panel.covariates.findings] if panel.covariates is not None else [],
         notes=[*panel.notes, *record.notes],

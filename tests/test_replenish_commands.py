@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import polars as pl
+import pytest
 from support import stockroom as room
 
 
@@ -49,7 +50,14 @@ def test_the_replay_of_a_shop_tells_a_factor(cbec, tmp_path):
     words = ["forecast", "backtest", "--sales", "sales.csv", "--products", "products.csv", "--policies", "policies.csv"]
     done = cbec(*words, "--horizon", "28", "--write-stock-record", "factors.csv", "-o", "b.csv", "--json")
     assert done.returncode == 0, done.stderr
-    metrics = json.loads(done.stdout)["metrics"]
+    told = json.loads(done.stdout)
+    metrics, money = told["metrics"], told["money"]
+    assert money["proposed"] == metrics["decision_cost"] and money["today"] == metrics["decision_cost_seller_formula"]
+    assert money["currency"] == "EUR" and money["low"] < money["difference"] < money["high"]
+    table = pl.read_csv(tmp_path / "b.csv").filter(pl.col("horizon") == "all", pl.col("demand_class") == "all")
+    wape, added = (dict(table.select("model", c).rows()) for c in ("wape", "value_added_seller"))
+    assert added["cbec"] == pytest.approx(1 - wape["cbec"] / wape["seller_formula"], abs=2e-4)
+    assert added["seller_formula"] == 0
     assert 0.6 <= metrics["ratio_factor"] <= 1.1 and metrics["decision_cost"] > 0
     factors = pl.read_csv(tmp_path / "factors.csv")
     assert factors.filter(pl.col("verdict") == "chosen").height == factors["origin"].n_unique()

@@ -36,10 +36,22 @@ def backtest(page: Page, view: View) -> None:
         stockplan.record(page, view, rows)
     _by_class(page, frame)
     page.section("Rows")
-    page.table(frame, "Backtest", contract="backtest", formats=_SHARES)
+    first = [] if chosen is None else [pl.col("model") != chosen["model"]]
+    page.table(
+        frame.sort([*first, "model", "demand_class"], maintain_order=True),
+        "Backtest",
+        contract="backtest",
+        formats=_SHARES,
+    )
 
 
-_SHARES: dict[str, Any] = dict.fromkeys(("wape", "bias", "coverage_90", "coverage_95", "value_added"), "percent")
+_SHARES: dict[str, Any] = dict.fromkeys(
+    ("wape", "bias", "coverage_90", "coverage_95", "value_added", "value_added_seller"), "percent"
+)
+
+
+OURS = "cbec"
+_ADDED = {"value_added": "error saved against naive", "value_added_seller": "against the seller formula"}
 
 
 def _verdict(chosen: dict[str, Any], naive: dict[str, Any] | None, seller: dict[str, Any] | None) -> str:
@@ -131,6 +143,13 @@ def _by_class(page: Page, frame: pl.DataFrame) -> None:
             svg.heatmap("Error by horizon", models, bands, cells, write=percent, note="darker = more error (WAPE)"),
             "Error (WAPE) by periods ahead",
         )
+    ours = whole.filter(pl.col("verdict").is_in(("chosen", "loses to naive")), pl.col("model") == OURS)
+    if ours.height:
+        page.table(
+            ours.sort("demand_class"), "Value added by cbec per class",
+            columns=["demand_class", "series", "wape", "bias", "rmsse", "wql", "coverage_95", "value_added", "value_added_seller", "verdict"],
+            contract="backtest", formats=_SHARES, labels=_ADDED | {"coverage_95": "at or under q95"},
+        )  # fmt: skip
     if whole.height:
         best = (
             whole.drop_nulls("wape")
@@ -144,8 +163,8 @@ def _by_class(page: Page, frame: pl.DataFrame) -> None:
         best = best.join(judged, on="demand_class", how="left", maintain_order="left")
         extra = [c for c in (*NAIVE, *SELLER) if c in best.columns]
         page.table(
-            best, "Best method per class", columns=["demand_class", "series", "model", "wape", *extra, "value_added", "coverage_90", "verdict"],
-            contract="backtest", formats=_SHARES | dict.fromkeys(extra, "percent"), labels={"model": "best method", "value_added": "error saved against naive"},
+            best, "Best method per class, in hindsight", columns=["demand_class", "series", "model", "wape", *extra, "value_added", "value_added_seller", "verdict"],
+            contract="backtest", formats=_SHARES | dict.fromkeys(extra, "percent"), labels=_ADDED | {"model": "best method"},
         )  # fmt: skip
 
 

@@ -270,6 +270,7 @@ backtest = Contract(
         Column("coverage_90", "float", "share of actuals between q05 and q95", null=True, digits=4),
         Column("coverage_95", "float", "share of actuals at or under q95 (one-sided)", null=True, digits=4),
         Column("value_added", "float", "1 - wape / wape of the seasonal naive", null=True, digits=4),
+        Column("value_added_seller", "float", "1 - wape / wape of the seller formula", required=False, null=True, digits=4),
         Column("decision_cost", "float", "holding + shortage of the orders that follow from it in a replay of the stock, per series and origin; empty without policies", required=False, null=True, digits=4),
         Column("verdict", "text", "chosen, beats naive, or loses to naive"),
     ),

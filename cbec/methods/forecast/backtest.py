@@ -6,13 +6,14 @@ later enters, so that the record of `cbec` is what a user would have had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from cbec.core.errors import NoAnswer
+from cbec.core.money import Headline
 from cbec.methods import counts
 from cbec.methods.forecast import demand, history, launch, metrics, periods, rolling, stockreplay
 from cbec.tables.demand import LEVELS
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-OURS = "cbec"
+OURS, SELLER = "cbec", "seller_formula"
 ORIGINS = 3
+#: Standard deviations of the 90 % range.
+Z90 = 1.6449
 #: Last period of each horizon band.
 BANDS = {
     "H": (1, 24, 48, 168),
@@ -124,7 +127,7 @@ def table(run: Replay, frequency: str, h: int, costs: Mapping[str, Floats] | Non
         here = np.ones(len(run.label), bool) if label == "all" else run.label == label
         for band, (a, b) in bands.items():
             actual = run.actual[here, a:b]
-            base = metrics.wape(actual, run.forecasts[rolling.NAIVE][here, a:b])
+            base = [metrics.wape(actual, run.forecasts[rival][here, a:b]) for rival in (rolling.NAIVE, SELLER)]
             for name, forecast in run.forecasts.items():
                 row = _row(run, name, label, band, here, actual, forecast[here, a:b], base, slice(a, b))
                 if costs is not None and band == "all":
@@ -142,11 +145,11 @@ def _row(
     here: Flags,
     actual: Floats,
     forecast: Floats,
-    base: float | None,
+    base: list[float | None],
     part: slice,
 ) -> dict[str, object]:
     wape = metrics.wape(actual, forecast)
-    added = 1 - wape / base if wape is not None and base else None
+    added, over_seller = (1 - wape / rival if wape is not None and rival else None for rival in base)
     q = run.quantiles[:, here, part] if name == OURS else None
     return {
         "model": name,
@@ -163,6 +166,7 @@ def _row(
         "coverage_90": None if q is None else metrics.coverage(actual, q[LEVELS.index(0.05)], q[LEVELS.index(0.95)]),
         "coverage_95": None if q is None else metrics.coverage(actual, None, q[LEVELS.index(0.95)]),
         "value_added": added,
+        "value_added_seller": over_seller,
         "decision_cost": None,
         "verdict": _verdict(name, added),
     }
@@ -181,7 +185,7 @@ def summary(frame: pl.DataFrame) -> tuple[dict[str, float | int | str | None], l
     whole = {
         r["model"]: r for r in frame.filter(pl.col("demand_class") == "all", pl.col("horizon") == "all").to_dicts()
     }
-    ours, naive, formula = whole[OURS], whole[rolling.NAIVE], whole["seller_formula"]
+    ours, naive, formula = whole[OURS], whole[rolling.NAIVE], whole[SELLER]
     found: dict[str, float | int | str | None] = {"series": ours["series"], "origins": ours["origins"]}
     for key in ("wape", "bias", "mase", "rmsse", "smape", "wql", "coverage_90", "coverage_95", "value_added"):
         found[key] = None if ours[key] is None else round(ours[key], 4)
@@ -215,12 +219,14 @@ def _against(ours: dict[str, float], other: dict[str, float], name: str) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """What `forecast backtest` answers. stock: table `stock_record`, without rows where no policies were given."""
+    """What `forecast backtest` answers. stock: table `stock_record`, without rows where no policies were given; money: what the
+    orders by cbec would have cost beside those by the seller formula, or why nothing is told of that."""
 
     table: pl.DataFrame
     stock: pl.DataFrame
     metrics: dict[str, float | int | str | None]
     notes: list[str]
+    money: Headline | str = "a backtest moves no money; it says how far the forecasts can be trusted"
 
 
 def answer(
@@ -253,7 +259,26 @@ def answer(
     frame = table(run, panel.frequency, h, costs)
     found, said = summary(frame)
     notes += [] if panel.covariates is None else panel.covariates.notes
-    return Record(frame, more, {"frequency": panel.frequency, "horizon": h, **found, **told}, [*said, *notes])
+    figures = {"frequency": panel.frequency, "horizon": h, **found, **told}
+    record = Record(frame, more, figures, [*said, *notes])
+    money = _headline(costs, run.series, world) if costs is not None and world is not None and told else None
+    return record if money is None else replace(record, money=money)
+
+
+def _headline(costs: Mapping[str, Floats], series: NDArray[np.int64], world: stockreplay.World) -> Headline | None:
+    """Decision costs of all origins: the seller formula's orders (today) and cbec's; the range takes series as independent."""
+    if world.prices.currency is None:
+        return None
+    known = ~np.isnan(costs[OURS])
+    ours, theirs = (np.bincount(series[known], weights=costs[name][known]) for name in (OURS, SELLER))
+    gap = (ours - theirs)[np.unique(series[known])]
+    half = Z90 * float(gap.std(ddof=1)) * len(gap) ** 0.5 if len(gap) > 1 else None
+    low, high = (None, None) if half is None else (float(gap.sum()) - half, float(gap.sum()) + half)
+    basis = (
+        f"holding and shortage in a replay of the stock of {len(gap)} series over all past origins: orders by the seller formula "
+        "(today) and by cbec, both at the policies' targets; the range takes series as independent"
+    )
+    return Headline(float(theirs.sum()), float(ours.sum()), low, high, world.prices.currency, basis)
 
 
 def _money(
@@ -263,7 +288,7 @@ def _money(
     total = {name: float(np.nansum(cost)) for name, cost in costs.items()}
     if factor is None:
         return {}, ["no decision cost: no unit cost is known (give --products with unit_cost)"]
-    ours, naive, seller = (total[n] for n in (OURS, rolling.NAIVE, "seller_formula"))
+    ours, naive, seller = (total[n] for n in (OURS, rolling.NAIVE, SELLER))
     currency = world.prices.currency or ""
     best = min(total, key=lambda n: (total[n], n))
     whole = record.filter(pl.col("origin") == "all")
@@ -281,9 +306,10 @@ def _money(
         f"stock replay at the policies' targets: cbec's orders cost {ours:,.2f} {currency}, the seasonal naive's {naive:,.2f}, the "
         f"seller formula's {seller:,.2f}" + (f"; {best}'s cost least, {total[best]:,.2f}" if best != OURS else "")
     )
+    beside = "" if factor == 1 else f"x 1: {cost[1.0]:,.2f}; "
     advice = (
-        f"critical ratio x {factor:g} costs least in the replay ({cost[factor]:,.2f}; x 1: {cost[1.0]:,.2f}; factors chosen on earlier "
-        f"origins only: {tuned:,.2f}): give `forecast replenish --target cost_carry_over` the table stock_record, or --ratio-factor {factor:g}"
+        f"critical ratio x {factor:g} costs least in the replay ({cost[factor]:,.2f}; {beside}factors chosen on earlier origins only: "
+        f"{tuned:,.2f}): give `forecast replenish --target cost_carry_over` the table stock_record, or --ratio-factor {factor:g}"
     )
     notes = [replayed, advice]
     lost = int((~stockreplay.costed(world)).sum())
