@@ -14,7 +14,7 @@ from harness import ROOT, Table, data_folder, timed
 
 sys.path.insert(0, str(ROOT))
 
-from cbec.methods.forecast.history import classify
+from cbec.methods.forecast.classes import classify
 
 KNOWN = {"AUTO": 17, "OIL": 38}
 

@@ -12,13 +12,13 @@ Every series ends at `as_of`; rows after it do not count.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from cbec.core.errors import InputRejected, UsageFault, did_you_mean
-from cbec.methods.forecast import local, periods
+from cbec.methods.forecast import cells, classes, local, periods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +32,10 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 KEYS = ("sku", "market", "warehouse", "channel")
-#: A period needs this share of its days in stock before their mean is scaled up to the whole.
-MIN_IN_STOCK = 0.25
 #: Series of a group that has seasons of its own.
 GROUP = 20
 #: A period of more than so many times the largest one before it, of at least so many with a sale, is a one-off bulk order.
 BULK, BULK_SALES = 3.0, 8
-#: Chance below which a silence is no accident.
-UNLIKELY = 0.01
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Panel:
 
     keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
     gap: n x T marks. excess: n x T units cut off one-off bulk orders. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
-    so long that the series counts as delisted. adi, cv2, demand_class: see `classify`. dropped: flags that hold for
+    so long that the series counts as delisted. adi, cv2, demand_class: see `classes.classify`. dropped: flags that hold for
     every series. group: which series share a season besides, numbers from 0 (see `groups`). covariates: what is known
     beside the sales (see `plans.attach`).
     """
@@ -175,7 +171,7 @@ def panel(
     rows = rows.join(names.with_row_index("series"), on=keys, how="left", nulls_equal=True)
     slots = known.drop_nulls().select(periods.ordinal("date", spacing).alias("slot"))["slot"]
     first_slot, last_slot = int(slots.min()), int(slots.max())  # type: ignore[arg-type]
-    start, end, dropped = _span(first_slot, last_slot, as_of, spacing, chosen)
+    start, end, dropped = cells.span(first_slot, last_slot, as_of, spacing, chosen)
     start = max(start, end + 1 - periods.MEMORY[chosen])
     rows = rows.filter(pl.col("period").is_between(start, end))
     if end < start or rows.is_empty():
@@ -184,10 +180,10 @@ def panel(
         )
 
     shape = (len(names), end - start + 1)
-    units, returned = _totals(rows, shape, start)
-    stock_out, units = _mask(rows, units, shape, start, spacing, chosen)
-    promo = _marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
-    gap = ~_marks(rows, shape, start) & ~stock_out
+    units, returned = cells.totals(rows, shape, start)
+    stock_out, units = cells.masked(rows, units, shape, start, spacing, chosen)
+    promo = cells.marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
+    gap = ~cells.marks(rows, shape, start) & ~stock_out
     excess = _excess(units, promo)
     return finish(
         names,
@@ -286,8 +282,8 @@ def finish(
     first = np.where(any_sold, sold.argmax(1), width)
     last = np.where(any_sold, width - 1 - sold[:, ::-1].argmax(1), -1)
     units[np.arange(width) < first[:, None]] = np.nan
-    obsolete = delisted(units, first, last, periods.SILENCE[frequency])
-    adi, cv2, demand_class = classify(units, obsolete, periods.YOUNG[frequency])
+    obsolete = classes.delisted(units, first, last, periods.SILENCE[frequency])
+    adi, cv2, demand_class = classes.classify(units, obsolete, periods.YOUNG[frequency])
     return Panel(
         keys=names,
         frequency=frequency,
@@ -326,89 +322,6 @@ def _until(as_of: date) -> pl.Expr:
     return pl.col("date").cast(pl.Date) <= as_of
 
 
-def _span(first_slot: int, last_slot: int, as_of: date, spacing: str, chosen: str) -> tuple[int, int, tuple[str, ...]]:
-    """First and last whole period, and the flags of what was dropped.
-
-    A slot is a period of the data's own spacing. A dated row stands for its whole slot, so that the slot of the
-    last row is over; a later slot is over when as_of is its last day.
-    """
-    slot = int(pl.DataFrame({"date": [as_of]}).select(periods.ordinal("date", spacing)).item())
-    if spacing == "H":
-        # The last row's day is known up to that row; a later day is known whole.
-        slot = slot + 23 if slot > last_slot else last_slot
-    elif slot > last_slot and spacing != "D":
-        over = periods.starts(np.array([slot + 1]), spacing)[0] - np.timedelta64(1, "D") <= np.datetime64(as_of)
-        slot = slot if over else slot - 1
-    slot = max(slot, last_slot)
-    if spacing == chosen:
-        return first_slot, slot, ()
-    opening = periods.starts(np.array([first_slot, first_slot - 1, slot, slot + 1]), spacing)
-    as_dates = pl.DataFrame({"date": pl.Series(opening)})
-    before = as_dates.select(periods.ordinal("date", chosen))["date"].to_list()
-    start, end = before[0], before[2]
-    dropped: list[str] = []
-    if before[1] == before[0]:  # the slot before the first row lies in the same period: it began before the data
-        start += 1
-        dropped.append("partial_first_dropped")
-    if before[3] == before[2]:
-        end -= 1
-        dropped.append("partial_last_dropped")
-    return start, end, tuple(dropped)
-
-
-def _cells(rows: pl.DataFrame, width: int, start: int) -> NDArray[np.int64]:
-    cells: NDArray[np.int64] = (
-        rows.select(pl.col("series").cast(pl.Int64) * width + (pl.col("period") - start)).to_series().to_numpy()
-    )
-    return cells
-
-
-def _marks(rows: pl.DataFrame, shape: tuple[int, int], start: int) -> Flags:
-    out = np.zeros(shape[0] * shape[1], bool)
-    out[_cells(rows, shape[1], start)] = True
-    return out.reshape(shape)
-
-
-def _sum(rows: pl.DataFrame, shape: tuple[int, int], start: int, value: str) -> Floats:
-    """Sums per cell whose bytes do not depend on the order of rows: whole numbers add exactly, others are sorted first."""
-    whole = rows.select(((pl.col(value) == pl.col(value).floor()) & (pl.col(value).abs() < 2**40)).all()).item()
-    if not whole:
-        rows = rows.sort("series", "period", value)
-    cells = _cells(rows, shape[1], start)
-    weights = rows[value].cast(pl.Float64).to_numpy()
-    return np.asarray(np.bincount(cells, weights=weights, minlength=shape[0] * shape[1]), np.float64).reshape(shape)
-
-
-def _totals(rows: pl.DataFrame, shape: tuple[int, int], start: int) -> tuple[Floats, Floats]:
-    sold = rows.select("series", "period", pl.col("units").clip(lower_bound=0).alias("value"))
-    back = rows.filter(pl.col("units") < 0).select("series", "period", (-pl.col("units")).alias("value"))
-    return _sum(sold, shape, start, "value"), _sum(back, shape, start, "value")
-
-
-def _mask(
-    rows: pl.DataFrame, units: Floats, shape: tuple[int, int], start: int, spacing: str, chosen: str
-) -> tuple[Flags, Floats]:
-    """Periods out of stock: NaN, or the mean of the slots in stock times the slots of the period.
-
-    A slot is out of stock where in_stock is false in its rows and true (or empty) in none.
-    """
-    out = rows.filter(pl.col("in_stock").eq_missing(False)).select("series", "slot").unique()
-    if out.is_empty():
-        return np.zeros(shape, bool), units
-    there = rows.filter(pl.col("in_stock").ne_missing(False) & (pl.col("units") > 0)).select("series", "slot").unique()
-    out = out.join(there, on=["series", "slot"], how="anti")
-    hidden = rows.join(out, on=["series", "slot"], how="semi")
-    once = hidden.unique(["series", "slot"]).with_columns(pl.lit(1.0).alias("value"))
-    lost = _sum(once, shape, start, "value")
-    sold = _sum(hidden.with_columns(pl.col("units").clip(lower_bound=0).alias("value")), shape, start, "value")
-    slots = slots_of(start + np.arange(shape[1]), spacing, chosen)
-    known = slots - lost
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.where(known >= MIN_IN_STOCK * slots, (units - sold) * slots / known, np.nan)
-    mark = lost > 0
-    return mark, np.where(mark, scaled, units)
-
-
 def _excess(units: Floats, promo: Flags) -> Floats:
     """Units of one-off bulk orders above the largest period before them (n x T, 0 elsewhere).
 
@@ -421,52 +334,6 @@ def _excess(units: Floats, promo: Flags) -> Floats:
     sales: NDArray[np.int64] = np.cumsum(known > 0, 1) - (known > 0)
     bulk = (sales >= BULK_SALES) & (known > BULK * before) & ~promo
     return np.where(bulk, known - before, 0.0)
-
-
-def slots_of(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:
-    """Slots of the spacing in each period of a frequency."""
-    if spacing == chosen:
-        return np.ones(len(ordinals))
-    edges = periods.starts(np.append(ordinals, ordinals[-1] + 1), chosen)
-    inside = pl.DataFrame({"date": pl.Series(edges)}).select(periods.ordinal("date", spacing)).to_series().to_numpy()
-    return np.diff(inside).astype(np.float64)
-
-
-def delisted(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: int) -> Flags:
-    """Which series (n) had no sale over a long tail of known periods: half a year, and so long that chance leaves it 1 in 100.
-
-    The chance is that of a series which sells as often as this one did up to its last sale.
-    """
-    width = units.shape[1]
-    columns = np.arange(width)
-    known = ~np.isnan(units)
-    quiet = (known & (columns > last[:, None])).sum(1)
-    sales = (units > 0).sum(1)
-    share = np.clip(sales / np.maximum(last - first + 1, 1), 1e-9, 0.99)
-    patience = np.log(UNLIKELY) / np.log1p(-share)
-    return np.asarray((last >= 0) & (quiet >= np.maximum(silence, patience)))
-
-
-def classify(units: Floats, obsolete: Flags | None = None, young: int = 0) -> tuple[Floats, Floats, NDArray[np.str_]]:
-    """ADI, CV2 and class per series (Syntetos, Boylan & Croston 2005: cuts 1.32 and 0.49).
-
-    ADI = known periods since the first sale / periods with a sale. CV2 = (sd / mean)^2 of the sizes that are not
-    zero, with the sample sd (0 for a single size). Fewer than `young` known periods: new.
-    """
-    known = ~np.isnan(units)
-    size = np.where(known & (units > 0), units, 0.0)
-    n, k = known.sum(1), (size > 0).sum(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        adi = np.where(k > 0, n / k, np.nan)
-        mean = size.sum(1) / k
-        spread = np.where(size > 0, (size - mean[:, None]) ** 2, 0.0).sum(1) / (k - 1)
-        cv2 = np.where(k > 1, spread / mean**2, np.where(k == 1, 0.0, np.nan))
-    often, steady = adi < 1.32, cv2 < 0.49
-    classes = np.where(often, np.where(steady, "smooth", "erratic"), np.where(steady, "intermittent", "lumpy"))
-    classes = np.where(n < young, "new", classes)
-    if obsolete is not None:
-        classes = np.where(obsolete, "obsolete", classes)
-    return adi, cv2, np.where(k == 0, "empty", classes).astype(np.str_)
 
 
 def latest(sales: pl.DataFrame) -> date:

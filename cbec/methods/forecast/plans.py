@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.methods.forecast import history, periods
+from cbec.methods.forecast import cells, periods
 from cbec.methods.forecast.covariates import UNNAMED, Covariates, Line, Signal
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _recorded(sales: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Floats | 
     shape = (len(grid.keys), grid.width)
     seen = price = None
     if promo:
-        slots = history.slots_of(grid.start + np.arange(grid.width), spacing, grid.frequency)
+        slots = cells.slots(grid.start + np.arange(grid.width), spacing, grid.frequency)
         marked = rows.filter("promo").select("series", "at", "slot").unique()
         marked = marked.group_by("series", "at").len()
         seen = np.zeros(shape)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import nnls
 
-from cbec.methods.forecast import history, local, periods
+from cbec.methods.forecast import classes, local, periods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,7 +183,7 @@ def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:
     sold = y > 0
     first = np.where(sold.any(1), sold.argmax(1), width)
     last = np.where(sold.any(1), width - 1 - sold[:, ::-1].argmax(1), -1)
-    return history.delisted(y, first, last, periods.SILENCE[frequency])
+    return classes.delisted(y, first, last, periods.SILENCE[frequency])
 
 
 def _lessons(known: int, reach: int) -> list[int]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbec.core.errors import InputRejected, UsageFault
-from cbec.methods.forecast import history, tables
+from cbec.methods.forecast import classes, history, tables
 
 MONDAY = date(2024, 1, 1)
 
@@ -138,7 +138,7 @@ def test_a_stock_out_is_no_silence():
     ],
 )
 def test_classes_of_syntetos_boylan_croston(values, adi, cv2, label):
-    found = history.classify(np.array([values], float))
+    found = classes.classify(np.array([values], float))
     assert found[0][0] == pytest.approx(adi)
     assert found[1][0] == pytest.approx(cv2)
     assert found[2][0] == label
@@ -151,7 +151,7 @@ def test_classes_reproduce_published_labels(data_set, name, known):
     labels = pl.read_parquet(folder / f"{name}_classification.parquet").sort("unique_id")
     count = labels.height
     units = long["y"].cast(pl.Float64).to_numpy().reshape(count, -1)[:, :known]
-    assert history.classify(units)[2].tolist() == labels["Classification"].str.to_lowercase().to_list()
+    assert classes.classify(units)[2].tolist() == labels["Classification"].str.to_lowercase().to_list()
 
 
 @given(
