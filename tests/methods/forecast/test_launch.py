@@ -14,7 +14,7 @@ from cbec import tables
 from cbec.core import conform
 from cbec.core.errors import UsageFault
 from cbec.forecast import Demand
-from cbec.methods.forecast import launch
+from cbec.methods.forecast import likeness
 
 MONDAY = date(2023, 1, 2)
 WEEKS = 80
@@ -79,12 +79,14 @@ def test_its_own_sales_move_the_level_as_far_as_they_tell():
 def test_the_update_is_that_of_gamma_and_poisson():
     """Prior mean m and variance v; k units in periods of course s: (m^2/v + k) / (m/v + s)."""
     value = np.array([[4.0] * 10, [6.0] * 10, [8.0] * 10, [1.0, 1.0, *[np.nan] * 8]])
-    of = launch.Catalogue(value, np.ones(30), np.array([10, 10, 10, 2]), np.ones(4, bool), {}, np.full(4, np.nan), 1.0)
-    made = launch.forecast(of, np.array([3]), 5, np.array([0]), {}, 10)
+    of = likeness.Catalogue(
+        value, np.ones(30), np.array([10, 10, 10, 2]), np.ones(4, bool), {}, np.full(4, np.nan), 1.0
+    )
+    made = likeness.forecast(of, np.array([3]), 5, np.array([0]), {}, 10)
     var = (
         4.0 - np.mean([4, 6, 8]) / 7
     )  # variance of the levels less what Poisson noise adds over the 7 periods looked at
-    var = max(var, (launch.ALIKE * 6) ** 2)
+    var = max(var, (likeness.ALIKE * 6) ** 2)
     wanted = (36 / var + 2) / (6 / var + 2)
     assert made.told[0]["level"] == pytest.approx(wanted)
     assert made.point[0].tolist() == pytest.approx([wanted] * 5, abs=1e-4)
