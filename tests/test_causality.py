@@ -138,7 +138,7 @@ def test_the_past_of_a_panel_is_what_it_was(frequency):
     for y_, later in ((y, False), (changed(y, frequency), True)):
         sales, products, _ = tables(y_, frequency, later)
         panel = history.panel(sales, as_of=sales["date"].max(), frequency=frequency, products=products)
-        past.append(history.until(panel, panel.units.shape[1] - KNOWN[frequency]))
+        past.append(history.until(panel, panel.units.shape[1] - KNOWN[frequency], products))
     one, two = past
     for name in (
         "units",
@@ -185,3 +185,23 @@ def test_the_factor_of_an_origin_knows_nothing_after_it():
     one, two = (f.filter(pl.col("origin") != "all", pl.col("verdict") == "chosen").sort("origin") for f in found)
     assert one["ratio_factor"].to_list() == two["ratio_factor"].to_list()
     assert not found[0].equals(found[1])
+
+
+def test_series_that_begin_after_an_origin_share_nothing_with_those_before_it():
+    """A market that opens later makes a group of its own then; until then the others are one group as they were."""
+    y = units("W")
+    sales, products, _ = tables(y, "W")
+    few, many = sales.with_columns(market=pl.lit("DE")), []
+    for k in range(30):
+        one = few.filter(pl.col("sku") == SKUS[k % 5], pl.col("date") >= when("W", KNOWN["W"] + 2))
+        many.append(one.with_columns(sku=pl.lit(f"N{k:02d}"), market=pl.lit("FR"), units=pl.col("units") * 40 + 1))
+    more = [few.with_columns(sku=pl.concat_str([pl.col("sku"), pl.lit("b")]), market=pl.lit("FR")), few]
+    outs = []
+    for frame in (pl.concat(more), pl.concat([*more, *many])):
+        panel = history.panel(frame, as_of=sales["date"].max(), frequency="W", products=products)
+        past = history.until(panel, LATER, products)
+        old = ~past.keys["sku"].str.starts_with("N").to_numpy()
+        out = method.outlook(past, H["W"], every=True)
+        outs.append((past.group[old], out.point[old], out.single[:, old], out.choice.weight[:, :, old]))
+    for one, two in zip(*outs, strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -82,7 +82,7 @@ def replay(
     kept: list[stockreplay.Origin] = []
     parts: list[tuple[dict[str, Floats], Floats, Floats, Floats, Floats, NDArray[np.int64]]] = []
     for cut in sorted(back, reverse=True):
-        past = history.until(panel, cut)
+        past = history.until(panel, cut, products)
         out, *_ = launch.applied(past, demand.outlook(past, h, every=True, trees=trees), products, {}, h)
         after = rolling.actuals(panel.sold, (cut,), h)[1]
         rows = np.flatnonzero((past.demand_class != "empty") & ~np.isnan(after).all(1))

@@ -226,9 +226,15 @@ def groups(names: pl.DataFrame, products: pl.DataFrame | None) -> NDArray[np.int
     return np.unique(out, return_inverse=True)[1].astype(np.int64)
 
 
-def until(panel: Panel, cut: int) -> Panel:
-    """The panel as it stood `cut` periods ago: what came later is gone, classes and flags are those of then."""
+def until(panel: Panel, cut: int, products: pl.DataFrame | None = None) -> Panel:
+    """The panel as it stood `cut` periods ago: what came later is gone, classes, flags and groups are those of then.
+
+    products: as the panel was made of.
+    """
     width = panel.units.shape[1] - cut
+    born = panel.first < width
+    group = np.zeros(len(born), np.int64)
+    group[born] = groups(panel.keys.filter(born), products)
     units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units[:, :width])
     past = finish(
         panel.keys,
@@ -240,7 +246,7 @@ def until(panel: Panel, cut: int) -> Panel:
         panel.stock_out[:, :width],
         panel.promo[:, :width],
         panel.gap[:, :width],
-        panel.group,
+        group,
         panel.dropped,
         [],
         panel.excess[:, :width],

@@ -168,7 +168,7 @@ def _record(panel: Panel, out: Outlook, products: pl.DataFrame | None, h: int) -
         width = panel.units.shape[1] - cut
         if width < 4:
             continue
-        past = history.until(panel, cut)
+        past = history.until(panel, cut, products)
         of = likeness.catalogue(past, out.chosen[k], products, h)
         young = (of.age < periods.YOUNG[panel.frequency]) & of.seen & (of.age > 0)
         actual = out.rolled.actual[k]
