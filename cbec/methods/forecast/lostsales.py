@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-DRAWS = 400
+#: Draws per item of an order, and per series and period of a replay of the past.
+DRAWS, REPLAYED = 400, 60
 _BLOCK = 4096
 
 
@@ -115,3 +116,34 @@ def drawn(mean: Floats, var: Floats, count: int, rng: np.random.Generator) -> Fl
 def rank(level: Floats, count: int) -> Rows:
     """Which of `count` sorted draws is the smallest that holds the level, n."""
     return np.maximum(np.ceil(level * count - 1e-9).astype(np.intp), 1) - 1
+
+
+class Replayed:
+    """Demand of the periods after an origin by chance, h x m x REPLAYED: made anew only where the spread is another."""
+
+    def __init__(self) -> None:
+        self.var = np.zeros((0, 0))
+        self.units = np.zeros((0, 0, 0))
+
+    def of(self, mean: Floats, var: Floats) -> Floats:
+        """mean, var: m x (h + 1), of the running totals."""
+        if not np.array_equal(self.var, var):
+            rng = np.random.default_rng(len(var))
+            single = (np.maximum(np.diff(a, axis=1), 0.0).T for a in (mean, var))
+            self.units = np.stack([drawn(m, v, REPLAYED, rng) for m, v in zip(*single, strict=True)])
+            self.var = var
+        return self.units
+
+
+def lacking(draws: Floats, stock: Floats, arriving: Floats, t: int, arrival: Rows, end: Rows, level: Floats) -> Floats:
+    """Units that the periods arrival .. end - 1 lack with the chance asked for, seen before period t; what is lost before
+    needs none. draws: h x n x REPLAYED, arriving: n x h, the others n."""
+    left, asked = np.repeat(stock[:, None], draws.shape[2], axis=1), np.zeros(draws.shape[1:])
+    for p in range(t, int(end.max())):
+        net = arriving[:, p, None] - draws[p]
+        before = (p < arrival)[:, None]
+        left = np.where(before, np.maximum(left + net, 0.0), left)
+        asked -= np.where(~before & (p < end)[:, None], net, 0.0)
+    lacks = np.sort(asked - left, axis=1)
+    out: Floats = lacks[np.arange(len(stock)), rank(level, draws.shape[2])]
+    return out

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 #: Factors on the critical ratio that are tried.
 FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1)
-#: Draws of demand per series and period where unmet demand is lost.
-DRAWS = 60
+#: Series whose demand is drawn at a time, where unmet demand is lost.
+BLOCK = 4096
 #: Recent known periods from which the starting stock and the spread of methods without a distribution come.
 RECENT = 26
 
@@ -109,6 +109,9 @@ def by_method(world: World, origin: Origin) -> dict[str, Floats]:
     Methods without a distribution hold the textbook's safety stock: z x sd of recent demand x sqrt(periods).
     """
     rows = origin.rows
+    if world.lost and len(rows) > BLOCK:
+        parts = [by_method(world, part) for part in _parts(origin)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in origin.forecasts}
     level = np.clip(np.nan_to_num(world.terms.service[rows], nan=0.95), targets.LOWEST, targets.HIGHEST)
     sd = _recent(origin.known)[1]
     out = {}
@@ -117,13 +120,36 @@ def by_method(world: World, origin: Origin) -> dict[str, Floats]:
             need = _distribution(world, origin, level)
         else:
             need = _textbook(np.cumsum(mean, 1), sd, special.ndtri(level))
-        played = play(world, origin, need, _Draws().of(need) if world.lost and name == origin.ours else None)
+        played = play(
+            world,
+            origin,
+            need,
+            lostsales.Replayed().of(need.mean, need.var) if world.lost and name == origin.ours else None,
+        )
         cost = np.nansum(played.holding(world, rows) + played.shortage(world, rows), 1)
         out[name] = np.where(costed(world)[rows], cost, np.nan)
     return out
 
 
-def by_factor(world: World, origin: Origin, factor: float, draws: _Draws | None = None) -> tuple[Floats, Played]:
+def _parts(origin: Origin) -> list[Origin]:
+    """Blocks of the series of an origin: what is drawn of them has to fit into memory."""
+    blocks = [slice(at, at + BLOCK) for at in range(0, len(origin.rows), BLOCK)]
+    return [
+        replace(
+            origin,
+            rows=origin.rows[b],
+            known=origin.known[b],
+            after=origin.after[b],
+            forecasts={name: values[b] for name, values in origin.forecasts.items()},
+            cumulative=origin.cumulative[:, b],
+        )
+        for b in blocks
+    ]
+
+
+def by_factor(
+    world: World, origin: Origin, factor: float, draws: lostsales.Replayed | None = None
+) -> tuple[Floats, Played]:
     """Orders of cbec's distribution at the critical ratio times `factor`: their levels (m), and what became of them.
 
     draws: of the origin, kept for the next factor.
@@ -133,7 +159,9 @@ def by_factor(world: World, origin: Origin, factor: float, draws: _Draws | None 
     terms, _ = targets.by_cost(replace(terms, target=single), world.prices, world.terms.review, factor)
     level = np.nan_to_num(terms.service[origin.rows], nan=0.95)
     need = _distribution(world, origin, level)
-    return level, play(world, origin, need, (draws or _Draws()).of(need) if world.lost else None)
+    return level, play(
+        world, origin, need, (draws or lostsales.Replayed()).of(need.mean, need.var) if world.lost else None
+    )
 
 
 class _Need:
@@ -151,22 +179,6 @@ class _Need:
             return out
         assert self.level is not None
         return counts.level(self.level[some], mean[:, None], var[:, None], np.ones((len(some), 1)))
-
-
-class _Draws:
-    """Demand of the periods after an origin by chance, h x m x DRAWS: made anew only where the spread is another."""
-
-    def __init__(self) -> None:
-        self.var = np.zeros((0, 0))
-        self.units = np.zeros((0, 0, 0))
-
-    def of(self, need: _Need) -> Floats:
-        if not np.array_equal(self.var, need.var):
-            rng = np.random.default_rng(len(need.var))
-            mean, var = (np.maximum(np.diff(a, axis=1), 0.0) for a in (need.mean, need.var))
-            self.units = np.stack([lostsales.drawn(m, v, DRAWS, rng) for m, v in zip(mean.T, var.T, strict=True)])
-            self.var = need.var
-        return self.units
 
 
 def _textbook(cumulative: Floats, sd: Floats, z: Floats) -> _Need:
@@ -209,7 +221,7 @@ def _recent(known: Floats) -> tuple[Floats, Floats]:
 def play(world: World, origin: Origin, need: _Need, draws: Floats | None = None) -> Played:
     """Walk the stock of every series through the periods after the origin.
 
-    draws: h x m x DRAWS; given, orders are those of lost sales, else they lift the position to the level.
+    draws: h x m x draws; given, orders are those of lost sales, else they lift the position to the level.
     """
     rows, (m, h) = origin.rows, origin.after.shape
     lead, review = world.lead(rows), world.review(rows)
@@ -229,7 +241,9 @@ def play(world: World, origin: Origin, need: _Need, draws: Floats | None = None)
                 want = need.at(t, end, due) - (stock - owed + on_order)[due]
             else:
                 assert need.level is not None
-                want = _lacks(draws[:, due], stock[due], arriving[due], t, (t + lead)[due], end, need.level[due])
+                want = lostsales.lacking(
+                    draws[:, due], stock[due], arriving[due], t, (t + lead)[due], end, need.level[due]
+                )
             order = in_packs(want, world.terms.moq[rows[due]], world.terms.pack[rows[due]])
             arriving[due, t + lead[due]] += order
             on_order[due] += order
@@ -248,20 +262,6 @@ def play(world: World, origin: Origin, need: _Need, draws: Floats | None = None)
     return Played(left, short)
 
 
-def _lacks(draws: Floats, stock: Floats, arriving: Floats, t: int, arrival: Rows, end: Rows, level: Floats) -> Floats:
-    """Units that the periods arrival .. end - 1 lack with the chance asked for, seen before period t; what is lost before
-    needs none. draws: h x n x DRAWS, arriving: n x h, the others n."""
-    left, asked = np.repeat(stock[:, None], draws.shape[2], axis=1), np.zeros(draws.shape[1:])
-    for p in range(t, int(end.max())):
-        net = arriving[:, p, None] - draws[p]
-        before = (p < arrival)[:, None]
-        left = np.where(before, np.maximum(left + net, 0.0), left)
-        asked -= np.where(~before & (p < end)[:, None], net, 0.0)
-    lacks = np.sort(asked - left, axis=1)
-    out: Floats = lacks[np.arange(len(stock)), lostsales.rank(level, draws.shape[2])]
-    return out
-
-
 def reachable(world: World, h: int) -> NDArray[np.bool_]:
     """Which series have an order within `h` periods whose whole review is in them."""
     every = np.arange(len(world.terms.lead))
@@ -278,22 +278,7 @@ def record(world: World, origins: list[Origin]) -> tuple[pl.DataFrame, float | N
     known = costed(world)
     if not order or not known.any():
         return nothing(), None
-    cells: dict[tuple[int, float], tuple[Floats, Floats, float, float]] = {}
-    for i, origin in enumerate(order):
-        draws = _Draws()
-        for factor in FACTORS:
-            level, played = by_factor(world, origin, factor, draws)
-            on = known[origin.rows]
-            hold, miss = (
-                np.nansum(c[on], 0) for c in (played.holding(world, origin.rows), played.shortage(world, origin.rows))
-            )
-            cells[i, factor] = (
-                hold,
-                miss,
-                float(np.nansum(played.short[on])),
-                float(level[on].mean()) if on.any() else 0.0,
-            )
-
+    cells = {(i, f): c for i, origin in enumerate(order) for f, c in _cells(world, origin, known).items()}
     rows, width = [], [o.known.shape[1] for o in order]
     for i, origin in enumerate(order):
         past = {
@@ -310,6 +295,22 @@ def record(world: World, origins: list[Origin]) -> tuple[pl.DataFrame, float | N
     best = min(FACTORS, key=lambda f: (whole[f], abs(f - 1)))
     rows += [_row("all", f, [cells[i, f] for i in range(len(order))], f == best, False) for f in FACTORS]
     return pl.DataFrame(rows, schema=_RECORD), best
+
+
+def _cells(world: World, origin: Origin, known: NDArray[np.bool_]) -> dict[float, tuple[Floats, Floats, float, float]]:
+    """Per factor: holding and shortage by period, units short, and the mean level, of the series with known costs."""
+    on = np.flatnonzero(known[origin.rows]).size
+    h = origin.after.shape[1]
+    sums = {f: (np.zeros(h), np.zeros(h), 0.0, 0.0) for f in FACTORS}
+    for part in _parts(origin) if world.lost else [origin]:
+        draws, here = lostsales.Replayed(), known[part.rows]
+        for factor, (hold, miss, short, level) in sums.items():
+            found, played = by_factor(world, part, factor, draws)
+            costs = (played.holding(world, part.rows), played.shortage(world, part.rows))
+            more = [np.nansum(c[here], 0) for c in costs]
+            units = float(np.nansum(played.short[here]))
+            sums[factor] = (hold + more[0], miss + more[1], short + units, level + float(found[here].sum()))
+    return {f: (hold, miss, short, level / max(on, 1)) for f, (hold, miss, short, level) in sums.items()}
 
 
 _RECORD = {

@@ -7,8 +7,10 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pytest
 from support import stockroom as room
 
+from cbec.methods.forecast import lostsales
 from cbec.methods.forecast import stockreplay as replay
 
 KEYS = pl.DataFrame({"sku": ["A"], "market": ["DE"]})
@@ -99,9 +101,35 @@ def test_orders_of_lost_sales_are_those_of_what_the_review_lacks():
     bare = replace(origin([4] * 5, known=np.zeros((1, 30))), rows=np.array([0]))
     level = np.array([0.8])
     need = replay._distribution(box, bare, level)
-    draws = replay._Draws().of(need)
+    draws = lostsales.Replayed().of(need.mean, need.var)
     played = replay.play(box, bare, need, draws)
     first = np.sort(draws[2, 0])[47]  # the 48th of 60 draws of the third day holds 80 %
     assert played.left[0, 2] + (4 - played.short[0, 2]) == first and 4 <= first <= 8
     with_position = replay.play(box, bare, need)
     assert with_position.left[0, 2] > played.left[0, 2] + 4  # that rule orders two lost days again
+
+
+def test_a_large_catalogue_of_lost_sales_is_drawn_in_blocks(monkeypatch):
+    keys = pl.DataFrame({"sku": [f"S{i}" for i in range(7)]})
+    products = room.table(
+        "products", [{"sku": s, "unit_cost": 5.0, "price": 9.0, "currency": "EUR"} for s in keys["sku"]]
+    )
+    rules = replay.Rules(0.95, 7.0, 0.25, 0.5, True, date(2026, 1, 31), None)
+    box = replay.world(keys, "D", room.policy({"lead_time_days": 2.0}), None, products, None, rules)
+    one = origin([4.0] * 8)
+    many = replace(
+        one,
+        rows=np.arange(7),
+        known=np.repeat(one.known, 7, 0),
+        after=np.repeat(one.after, 7, 0),
+        forecasts={name: np.repeat(mean, 7, 0) for name, mean in one.forecasts.items()},
+        cumulative=np.repeat(one.cumulative, 7, 1),
+    )
+    whole = replay.record(box, [many])[0], replay.by_method(box, many)
+    monkeypatch.setattr(replay, "BLOCK", 3)
+    parts = replay.record(box, [many])[0], replay.by_method(box, many)
+    assert parts[0]["service_level"].to_list() == pytest.approx(whole[0]["service_level"].to_list())
+    assert parts[0]["cost"].sum() == pytest.approx(whole[0]["cost"].sum(), rel=0.2)  # other draws
+    for name, cost in whole[1].items():
+        assert parts[1][name].shape == cost.shape and np.isfinite(parts[1][name]).all()
+    np.testing.assert_array_equal(parts[1]["naive"], whole[1]["naive"])
