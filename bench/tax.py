@@ -24,9 +24,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from cbec.cli import keep_pages
+from cbec.cli import hold_memory
 
-keep_pages()  # as the command does, before Polars is imported
+hold_memory()  # as the command does, before Polars is imported
 
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402

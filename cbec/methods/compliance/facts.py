@@ -64,7 +64,9 @@ def met(lines: pl.DataFrame | Ranged, common: Common | None = None) -> Met:
     if isinstance(lines, pl.DataFrame):
         return Met({name: lines[name] for name in COLUMNS}, lines.select(NUMBERS))
     assert common is not None
-    return Met({name: lines.cells([name], common)[name] for name in COLUMNS}, lines.cells(NUMBERS, common))
+    numbers = lines.cells(NUMBERS, common)
+    each = {name: lines.cells([name], common)[name] for name in COLUMNS if name not in NUMBERS}
+    return Met(each | {"ship_to": numbers["ship_to"]}, numbers)
 
 
 class Facts:

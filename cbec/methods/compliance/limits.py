@@ -28,6 +28,7 @@ SCALED = CENTS * PER_UNIT // MICRO
 """Minor units times an exchange rate over this are millionths of the rule's currency."""
 SAFE = 2**62
 """Sums and products of integers below this are taken in 64 bits, others in Python's own integers."""
+HALF = 2**31
 HIGH, ORPHAN, GAP = 2, 4, 8
 _STATE = np.array([[ABOVE, WITHIN, CIRCULAR, WITHIN], [ABOVE, NO_SALE, CIRCULAR, NO_SALE]]).ravel()
 STATE = np.concatenate([_STATE, np.full(GAP, UNKNOWN)])
@@ -126,9 +127,6 @@ class Limits:
         starts = np.flatnonzero(begins)
         sizes = np.diff(starts, append=len(group))
 
-        def summed(column: Array) -> Array:
-            return np.add.reduceat(column, starts)
-
         slots = [int(slot) for slot in np.flatnonzero((self._of_pack == kind).any(axis=0))]
         used = {slot: self._kind[:, slot] == kind for slot in slots}
         highest = max((int(self._edges[slot][used[slot]].max(initial=0)) for slot in slots), default=0)
@@ -140,11 +138,12 @@ class Limits:
             counted = sale | ~np.repeat(has_sale, sizes)
         totals = []
         for which in ("low", "high"):
-            worth, known = _worth(imports, which, base, own, int(sizes.max()), highest)
+            worth, known = _worth(imports, which, base, own, highest)
             if known is not None:
                 gaps = ~known if counted is None else ~known & counted
                 flags |= np.where(np.logical_or.reduceat(gaps, starts), GAP, 0)
-            totals.append(summed(worth if counted is None else np.where(counted, worth, 0)))
+            worth = worth if counted is None else np.where(counted, worth, 0)
+            totals.append(_summed(worth, starts, int(sizes.max())))
         low, high = (np.repeat(total, sizes) for total in totals)
         found = np.repeat(flags, sizes)
         if counted is not None and not has_sale.all():
@@ -231,21 +230,28 @@ def _most(values: Array) -> int:
     return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 
-def _worth(
-    imports: pl.DataFrame, which: str, base: str, own: bool, size: int, highest: int
-) -> tuple[Array, Array | None]:
+def _summed(values: Array, starts: Array, longest: int) -> Array:
+    """Sums of runs of at most `longest` values >= 0; a sum from SAFE on is told as SAFE, which is above every edge of 64 bits."""
+    if values.dtype == object or _most(values) * longest < SAFE:
+        return np.add.reduceat(values, starts)
+    low = np.add.reduceat(values & (HALF - 1), starts)
+    high = np.add.reduceat(values // HALF, starts) + low // HALF
+    return np.where(high < SAFE // HALF, high * HALF + low % HALF, SAFE)
+
+
+def _worth(imports: pl.DataFrame, which: str, base: str, own: bool, highest: int) -> tuple[Array, Array | None]:
     """Value of each line times the rate to the limit's currency, and which are known (None = all; others are 0).
 
-    size: lines of the largest consignment; what is above `highest` by itself need not be more than that.
+    What is above `highest` by itself need not be more than that.
     """
     values, told = _amount(imports, which, base)
     rates, found = _rate(imports, base, own)
     known = told if found is None else found if told is None else told & found
     rate = _most(rates)
-    if size * (highest + rate + 2) >= SAFE or object in (values.dtype, rates.dtype):
+    if highest + 2 * rate >= SAFE or object in (values.dtype, rates.dtype):
         worth = values.astype(object) * rates
     else:
-        if _most(values) * rate * size >= SAFE:
+        if _most(values) * rate >= SAFE:
             values = np.minimum(values, highest // np.maximum(rates, 1) + 2)
         worth = values * rates
     return worth if known is None else np.where(known, worth, 0), known
