@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cbec import __version__
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, UsageFault
 from cbec.core.staging import Staging
-from cbec.core.writing import Stored, is_folder, kind_of
+from cbec.core.writing import Stored, held, is_folder, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -269,7 +269,7 @@ def _places(job: Job, tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, 
 
 def _whole(tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, pl.DataFrame]:
     """Tables that lie in files, read: what people look at needs them so."""
-    return {name: table.frame() if isinstance(table, Stored) else table for name, table in tables.items()}
+    return {name: held(table) for name, table in tables.items()}
 
 
 def _write_files(job: Job, made: Mapping[str, bytes], staging: Staging) -> None:

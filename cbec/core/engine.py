@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from cbec.core.command import every_command
 from cbec.core.errors import UsageFault
+from cbec.core.writing import joined
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,10 +97,11 @@ def answer(
     state = None if command.fit is None else command.fit(**frames, s=settings)
     if command.ranged and not isinstance(frames[str(command.leading)], pl.DataFrame):
         return _ranged(command, frames, state, settings, engine, wanted)
-    whole = [
-        {name: _read(table) for name, table in part.items()} for part in engine(Cut(command, frames, state), settings)
-    ]
-    return command.conclude(_merged(whole), **frames, s=settings, **({} if state is None else {"state": state}))
+    told = engine(Cut(command, frames, state), settings)
+    names = dict.fromkeys(name for part in told for name in part)
+    # The contract sorts them by their keys when they are written.
+    whole = {name: joined([part[name] for part in told if name in part]) for name in names}
+    return command.conclude(whole, **frames, s=settings, **({} if state is None else {"state": state}))
 
 
 def _ranged(
@@ -305,21 +307,3 @@ def body(
 def here(cut: Cut, settings: Common) -> list[Tables]:
     """The engine `local`: one partition after the other; Polars uses the cores."""
     return [dict(body(cut.function, cut.fitted, cut.shared | cut.piece(n), settings)) for n in range(cut.count)]
-
-
-def _read(table: pl.DataFrame | Stored) -> pl.DataFrame:
-    import polars as pl
-
-    return table if isinstance(table, pl.DataFrame) else table.frame()
-
-
-def _merged(parts: list[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
-    """One table of each name; the contract sorts it by its key when it is written."""
-    import polars as pl
-
-    names = dict.fromkeys(name for tables in parts for name in tables)
-    # A column that is empty in one partition may have no type of its own there.
-    return {
-        name: pl.concat([tables[name] for tables in parts if name in tables], how="vertical_relaxed", rechunk=False)
-        for name in names
-    }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cbec.core import check, ranged, reasons
 from cbec.core.command import Result, find
 from cbec.core.errors import Fault, InputRejected
-from cbec.core.writing import Stored
+from cbec.core.writing import Stored, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -179,8 +179,6 @@ def verdicts(tables: dict[str, Any]) -> list[check.Checked]:
 
 def merged(command: Command, parts: Iterable[Mapping[str, Table]]) -> dict[str, Table]:
     """One table of each name: outputs stay where they lie if they lie in files, all others are put together."""
-    import polars as pl
-
     found = list(parts)
     out: dict[str, Table] = {}
     for name in dict.fromkeys(name for tables in found for name in tables):
@@ -190,7 +188,5 @@ def merged(command: Command, parts: Iterable[Mapping[str, Table]]) -> dict[str, 
             files = tuple(file for one in stored for file in one.files)
             out[name] = stored[0] if len(stored) == 1 else Stored(files, sum(one.height for one in stored))
             continue
-        frames = [piece.frame() if isinstance(piece, Stored) else piece for piece in pieces]
-        # A column that is empty in one partition may have no type of its own there.
-        out[name] = pl.concat(frames, how="vertical_relaxed", rechunk=False)
+        out[name] = joined(pieces)
     return out

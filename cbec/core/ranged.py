@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cbec import tables
-from cbec.core import check, dialect, files, header
+from cbec.core import check, files, header
 from cbec.core.errors import InputRejected
 
 if TYPE_CHECKING:
@@ -255,14 +255,10 @@ def _natural(column: Column, kind: pl.DataType) -> bool:
 
 
 def _source(place: files.Place, height: int) -> files.Source:
-    path = place.path
-    digest = hashlib.sha256()
-    size = 0
     try:
-        with open(str(path), "rb") as file:
-            while chunk := file.read(dialect.CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
+        with open(str(place.path), "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
     except OSError as error:
         raise InputRejected(f"{place.name}: cannot be read ({error.strerror})") from None
-    return files.Source(place.name, size, digest.hexdigest(), height, "binary", "parquet")
+    return files.Source(place.name, size, digest, height, "binary", "parquet")

@@ -258,7 +258,7 @@ def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
     if settings.as_of is not None or leading is None or not isinstance(frame, (pl.DataFrame, Ranged)):
         return settings
     column = tables.get(leading).time
-    latest = None if column is None else _last(frame, column)
+    latest = None if column is None else _end(frame, column, highest=True)
     if not isinstance(latest, date):
         return settings
     day = latest.date() if isinstance(latest, datetime) else latest
@@ -271,10 +271,13 @@ def _settle_as_of(job: Job, settings: Common, frames: Frames) -> Common:
     return dataclasses.replace(settings, as_of=day)
 
 
-def _last(frame: pl.DataFrame | Ranged, column: str) -> object:
+def _end(frame: pl.DataFrame | Ranged, column: str, highest: bool) -> object:
+    """The highest or lowest value of a column."""
     import polars as pl
 
-    return frame[column].max() if isinstance(frame, pl.DataFrame) else frame.bound(column, highest=True)
+    if not isinstance(frame, pl.DataFrame):
+        return frame.bound(column, highest)
+    return frame[column].max() if highest else frame[column].min()
 
 
 def _age(days: int) -> str:
@@ -306,7 +309,7 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, Given]:
         if known.height < frame.height:
             job.console.say(f"note: {name}: {frame.height - known.height} rows after {settings.as_of} are not used")
         if frame.height and not known.height and declared.required:
-            first = frame.bound(column, highest=False) if isinstance(frame, Ranged) else frame[column].min()
+            first = _end(frame, column, highest=False)
             raise InputRejected(
                 f"{name}: no row at or before --as-of {settings.as_of}", hint="the first is of " + str(first)
             )

@@ -7,7 +7,7 @@ import io
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +78,19 @@ class Stored:
 
         for file in self.files:
             yield pl.read_parquet(file, glob=False, memory_map=False)
+
+
+def held(table: pl.DataFrame | Stored) -> pl.DataFrame:
+    """The table in memory."""
+    return table.frame() if isinstance(table, Stored) else table
+
+
+def joined(pieces: Sequence[pl.DataFrame | Stored]) -> pl.DataFrame:
+    """Pieces of one table, one below the other."""
+    import polars as pl
+
+    # A column that is empty in one piece may have no type of its own there.
+    return pl.concat([held(piece) for piece in pieces], how="vertical_relaxed", rechunk=False)
 
 
 def write(frame: pl.DataFrame | Stored, final: Path | str, staging: Staging, kind: str | None = None) -> None:
