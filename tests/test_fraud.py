@@ -304,7 +304,7 @@ def test_only_the_last_days_are_decided_on_and_the_rest_is_history():
 def test_reasons_are_told_in_chinese_too():
     book = payments.table([{"at": i} for i in range(10)] + [{"at": 11, "amount": 95.0}])
     rows = scores(book, Score(language="zh", **HOME))
-    assert rows["reason_1"][10] == "金额 95.0 是该客户最近 10 笔付款中位数（10.0）的 9.5 倍。"
+    assert rows["reason_1"][10] == "金额 95.00 是该客户最近 10 笔付款中位数（10.00）的 9.5 倍。"
     assert rows["decision"][10] == "hold"
 
 

@@ -61,5 +61,11 @@ def _cell(name: str, digits: int, frame: pl.DataFrame) -> pl.Expr:
     cell = pl.col(name)
     if kind.is_float() or kind.is_decimal():
         number = cell.cast(pl.Float64).round(digits)
-        return (number.cast(pl.Int64).cast(pl.String)) if digits == 0 else number.cast(pl.String)
+        if digits == 0:
+            return number.cast(pl.Int64).cast(pl.String)
+        if digits > 2:
+            return number.cast(pl.String)
+        # Money with all its decimals: 8.40, not 8.4. More are asked for only where there are any.
+        full = number.cast(pl.Decimal(38, digits), strict=False).cast(pl.String)
+        return pl.coalesce(full, number.cast(pl.String))
     return cell.cast(pl.String)

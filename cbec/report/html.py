@@ -66,7 +66,9 @@ def _block(block: p.Block) -> str:
             head = f"<h3>{_e(block.title)}</h3>" if block.title else ""
             caption = f'<p class="note">{_e(block.caption)}</p>' if block.caption else ""
             legend = f"<figure>{block.legend}</figure>" if block.legend else ""
-            return f'{head}{caption}{legend}<div class="multiples">{"".join(_figure(c) for c in block.charts)}</div>'
+            # A picture of its own keeps the width it was drawn in.
+            kind = ' class="multiples"' if len(block.charts) > 1 else ""
+            return f"{head}{caption}{legend}<div{kind}>{''.join(_figure(c) for c in block.charts)}</div>"
         case p.TableBlock():
             return _table(block)
         case p.Findings():

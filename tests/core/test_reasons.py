@@ -26,6 +26,8 @@ def test_sentences_are_filled_from_the_row(monkeypatch):
         },
     )
     frame = pl.DataFrame({"reason_code": ["a", "b"], "sku": ["007", "8"], "qty": [12.0, 3.0], "price": [1.256, 2.0]})
+    again = frame.with_columns(reason_code=pl.lit("a"))[1:]
+    assert reasons.render(again)["reason"].to_list() == ["Order 3 of 8 at 2.00."]
     assert reasons.render(frame)["reason"].to_list() == ["Order 12 of 007 at 1.26.", "Enough."]
     assert reasons.render(frame, "zh")["reason"].to_list() == ["订购12件007，1.26。", "够了。"]
     with pytest.raises(KeyError):

@@ -72,7 +72,9 @@ def fixed(rates: pl.DataFrame | None, day: date) -> pl.DataFrame | None:
         return None
     known = rates.filter(pl.col("date") <= day)
     last = pl.col("date") == pl.col("date").max().over("base", "quote")
-    return known.filter(last).with_columns(date=pl.lit(day - timedelta(days=1)))
+    told = known.filter(last).with_columns(date=pl.lit(day - timedelta(days=1)))
+    # A pair that is fixed later only stays, so that its day is told to be missing and not the pair.
+    return pl.concat([told, rates.join(known, on=["base", "quote"], how="anti")])
 
 
 def _taxed(book: Book, lines: pl.DataFrame, state: State) -> pl.DataFrame:
