@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from cbec.core.staging import Staging
 
+GROUP = 250_000
+"""Rows of a group in Parquet."""
 SHEET_ROWS = 1_048_575  # what a sheet holds under its header; more would be cut off in silence
 
 #: Kind of file by suffix, longest first.
@@ -73,11 +75,9 @@ class Stored:
         return self.scan().collect()
 
     def pieces(self) -> Iterator[pl.DataFrame]:
-        """The rows file by file."""
-        import polars as pl
-
-        for file in self.files:
-            yield pl.read_parquet(file, glob=False, memory_map=False)
+        """The rows, some at a time."""
+        for first in range(0, max(self.height, 1), GROUP):
+            yield self.scan().slice(first, GROUP).collect()
 
 
 def held(table: pl.DataFrame | Stored) -> pl.DataFrame:
@@ -150,7 +150,7 @@ def _writer(kind: str) -> Callable[[pl.DataFrame, IO[bytes]], None]:
 
 def _parquet(frame: pl.DataFrame, target: IO[bytes]) -> None:
     packed = io.BytesIO()  # Polars tells of a full disk in words that differ from one time to the next
-    frame.write_parquet(packed, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000)
+    frame.write_parquet(packed, compression="zstd", compression_level=3, statistics=True, row_group_size=GROUP)
     target.write(packed.getbuffer())
 
 
@@ -228,7 +228,7 @@ def _sink(rows: pl.LazyFrame, target: IO[bytes]) -> None:
     import polars as pl
 
     try:
-        rows.sink_parquet(target, compression="zstd", compression_level=3, statistics=True, row_group_size=250_000)
+        rows.sink_parquet(target, compression="zstd", compression_level=3, statistics=True, row_group_size=GROUP)
     except pl.exceptions.PolarsError as error:  # a full disk, in words of its own
         raise OSError(str(error).splitlines()[0]) from error
 
