@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from cbec.methods.compliance.exact import fits, half_up, micro, minor_digits, most, ten_to
@@ -34,8 +35,10 @@ def with_sale_date(lines: pl.DataFrame) -> pl.Series:
     if not len(back):
         return lines["date"]
     refunds = lines.select("run", "sku", "date")[back]
-    sales = lines.select("run", "sku", "date").filter(lines["qty"] >= 0)
-    sales = sales.filter(sales["run"].is_in(refunds["run"].unique().implode()))
+    run = lines["run"].to_numpy()
+    returned = np.zeros(int(run.max()) + 1, dtype=bool)
+    returned[run[back.to_numpy()]] = True
+    sales = lines.select("run", "sku", "date", "qty")[np.flatnonzero(returned[run])].filter(pl.col("qty") >= 0)
     article = sales.group_by("run", "sku").agg(pl.col("date").min().alias("of_article"))
     order = sales.group_by("run").agg(pl.col("date").min().alias("of_order"))
     joined = refunds.join(article, on=["run", "sku"], how="left", maintain_order="left")

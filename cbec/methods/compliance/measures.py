@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.fixings import Fixings
 
 
+NEEDED = ("row", "resolution", "duty_rate", "duty_kind", "customs", "digits")
+"""What the duties of several measures are reckoned of."""
+
+
 class Resolved:
     """What the resolutions of a tariff say, as a table that grows with them.
 
@@ -108,7 +112,7 @@ class Applied:
         rows = _several(frame)
         if not len(rows):
             return frame
-        parts = self._parts(frame[rows])
+        parts = self._parts(frame.select(NEEDED)[rows])
         total = pl.lit(0, pl.Int64)
         for name in parts.columns:
             if name.startswith("duty"):
@@ -136,9 +140,10 @@ class Applied:
     def build_up(self, frame: pl.DataFrame) -> pl.DataFrame:
         """row -> `duty_parts`: what each measure adds, where there are several or one is no plain percentage.
 
-        frame: lines with `customs`, `digits`, `sign`, whose duty comes from the tariff and is known.
+        frame: lines with `customs`, `digits`, `sign`, `problem`; told of those whose duty comes from the tariff and is known.
         """
-        frame = frame.filter(self._resolved.of("several"))
+        asked = pl.col("problem").is_null() & (pl.col("duty_kind") == TARIFF) & self._resolved.of("several")
+        frame = frame.select(*NEEDED, "sign").filter(frame.select(asked.alias("asked"))["asked"])
         if frame.is_empty():
             return pl.DataFrame(schema={"row": frame.schema["row"], "duty_parts": pl.String})
         parts = self._parts(frame)

@@ -327,7 +327,7 @@ class Run:
         used = frame.with_columns(pl.when(known & tariff).then("resolution").alias("resolution"))
         words, cited = (numbers.cast(pl.UInt32) for numbers in self._words.number(used))
         if applied is not None:
-            built = applied.build_up(frame.filter(known & tariff))
+            built = applied.build_up(frame)
             if built.height:
                 parts = frame.select("row").join(built, on="row", how="left", maintain_order="left")["duty_parts"]
         table, sources = self._words.table, self._words.sources
