@@ -146,7 +146,7 @@ class Ranged:
             for (name, path), source in zip(self.places, self.sources, strict=True):
                 parts.append(self._file(name, path, before))
                 before += source.rows
-            frame = pl.concat([part for part in parts if part.height] or parts[:1], rechunk=True)
+            frame = pl.concat([part for part in parts if part.height] or parts[:1]).rechunk()
         raw = files.Raw(frame, [], {name: list(self.headers) for name, _ in self.places})
         told = check.check(contract, raw, common)
         if self.until is not None:

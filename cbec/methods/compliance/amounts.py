@@ -64,21 +64,24 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     asked = lines.select(NEEDED).filter(lines.select(inside.alias("inside"))["inside"])
     if asked.height:
         solved = _solved(asked, duties)
-        told = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
-        lines = lines.with_columns(pl.coalesce(told, "value").alias("value"))
+        found = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
+        lines = lines.with_columns(pl.coalesce(found, "value").alias("value"))
     lines = duties(_valued(lines, narrow))
     t = pl.col("charged_rate")
     duty = pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")
     lines = lines.with_columns(duty.alias("duty"))
     if asked.height:
         # What the tax leaves of such a price is value and duty; an odd cent is none of the tax.
-        odd = pl.when(nested).then(apart - pl.col("value") - pl.col("duty")).fill_null(0)
+        rows = lines.select(nested.alias("nested"))["nested"].arg_true()
+        some = lines.select("whole", "charged_rate", "value", "duty", "customs")[rows]
+        odd = (apart - pl.col("value") - pl.col("duty")).fill_null(0)
         # A price that the duty alone exceeds has a value below 0.
         into_value = (pl.col("customs") < pl.col("value")) | ((pl.col("value") == 0) & (odd < 0))
-        lines = lines.with_columns(
+        told = some.select(
             (pl.col("value") + pl.when(into_value).then(odd).otherwise(0)).alias("value"),
             (pl.col("duty") + pl.when(into_value).then(0).otherwise(odd)).alias("duty"),
         )
+        lines = lines.with_columns(lines[name].scatter(rows, told[name]) for name in ("value", "duty"))
     taxed = pl.col("value")
     if lines["allowed"].null_count() < lines.height:
         taxed = pl.max_horizontal(taxed - pl.col("allowed").fill_null(0), pl.lit(0, pl.Int64))
