@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Engine = Callable[["Cut", Common], list[Tables]]
 
 LOCAL = "local"
-ROWS = 500_000
+ROWS = 1_000_000
 """Rows of the split tables in a partition: enough that what is done once in each does not count, few enough for a worker's
 memory. A key with more rows stays whole."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
 
 __all__ = ["REDUCED", "compute"]
-PART = 1_000_000
+PART = 2_000_000
 """Lines worked on at a time, twice a partition of the engine: only where a table is not cut, or an order very large."""
 
 
