@@ -88,39 +88,39 @@ def answer(
 
     wanted: the tables that the run was asked for.
     """
-    import polars as pl
-
     if command.conclude is None:
         return command.function(**frames, s=settings)
     if command.parts is not None:
         return _catalogue(command, frames, settings, engine, wanted)
+    from cbec.core.ranged import Ranged
+
+    leading = frames[str(command.leading)]
     state = None if command.fit is None else command.fit(**frames, s=settings)
-    if command.ranged and not isinstance(frames[str(command.leading)], pl.DataFrame):
-        return _ranged(command, frames, state, settings, engine, wanted)
+    given = {**frames, **({} if state is None else {"state": state})}
+    if isinstance(leading, Ranged):
+        cut = Cut(command, frames, state, leading.borders)
+        return _by_parts(command, cut, settings, engine, wanted, given)
     told = engine(Cut(command, frames, state), settings)
     names = dict.fromkeys(name for part in told for name in part)
     # The contract sorts them by their keys when they are written.
     whole = {name: joined([part[name] for part in told if name in part]) for name in names}
-    return command.conclude(whole, **frames, s=settings, **({} if state is None else {"state": state}))
+    return command.conclude(whole, **given, s=settings)
 
 
-def _ranged(
-    command: Command,
-    frames: Mapping[str, Any],
-    state: Mapping[str, Any] | None,
-    settings: Common,
-    engine: Engine,
-    wanted: Collection[str],
+def _by_parts(
+    command: Command, cut: Cut, settings: Common, engine: Engine, wanted: Collection[str], given: Mapping[str, Any]
 ) -> Result:
-    """The result of a command whose leading table is read by ranges, one after the other."""
+    """The result of a command whose parts read their share of the tables and leave their outputs in files.
+
+    given: what `conclude` is told beside the merged tables.
+    """
     from cbec.core import parts
 
     assert command.conclude is not None
-    cut = Cut(command, frames, state, frames[str(command.leading)].borders)
-    cut.function = parts.Body(command.step, command.name, tuple(sorted(wanted)), together=True)
+    cut.function = parts.Body(command.step, command.name, tuple(sorted(wanted)))
     tables = parts.merged(command, engine(cut, settings))
     checked = parts.verdicts(tables)
-    result = command.conclude(tables, **frames, s=settings, **({} if state is None else {"state": state}))
+    result = command.conclude(tables, **given, s=settings)
     result.checked = checked
     return result
 
@@ -145,13 +145,7 @@ def _catalogue(
         whole.later = result.later
         return whole
     state = None if command.fit is None else command.fit(**frames, s=settings)
-    cut = Cut(command, frames, state, borders)
-    cut.function = parts.Body(command.step, command.name, tuple(sorted(wanted)))
-    tables = parts.merged(command, engine(cut, settings))
-    checked = parts.verdicts(tables)
-    result = command.conclude(tables, s=settings)
-    result.checked = checked
-    return result
+    return _by_parts(command, Cut(command, frames, state, borders), settings, engine, wanted, {})
 
 
 class Cut:

@@ -103,14 +103,12 @@ def _by_rows(command: Command, paths: Mapping[str, Sequence[str]], rows: int) ->
 class Body:
     """What is run on a part: reads what is read by ranges, answers, and brings the outputs into shape.
 
-    wanted: tables that the run was asked for, of those that are made only then. together: parts share what they learn, so
-    that one process works on all of them.
+    wanted: tables that the run was asked for, of those that are made only then.
     """
 
     step: str
     name: str
     wanted: tuple[str, ...]
-    together: bool = False
 
     def __call__(self, *, s: Common, **given: Any) -> Result:
         """The output tables as they are written, and the tables that are told of the part."""

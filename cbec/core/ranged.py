@@ -86,7 +86,6 @@ class Ranged:
 
     def ranges(self, rows: int) -> Ranged:
         """With `borders` of ranges of about so many rows, and `starts` where the rows are in the order of the key."""
-
         keys = self.scan().select(self.key).collect()[self.key]
         if keys.null_count() or not keys.is_sorted():
             some = keys.gather_every(SAMPLED).sort()
@@ -115,16 +114,17 @@ class Ranged:
                     laid[low].append(file)
         return dataclasses.replace(self, laid={low: tuple(files) for low, files in laid.items()})
 
-    def cells(self, columns: Sequence[str], common: Common, where: pl.Expr | None = None) -> pl.DataFrame:
-        """Distinct values of columns as the contract's check reads them (what is no value of its kind is empty).
+    def words(self, *columns: str, common: Common) -> pl.DataFrame:
+        """Distinct values of columns as the contract's check reads them: what is no value of its kind is empty."""
+        return self._plain(self.scan().select(c for c in columns if c in self.columns).unique(), columns, common)
 
-        where: a condition on the cells as they stand in the files, under the contract's names; then every row that fits.
-        """
+    def where(self, condition: pl.Expr, columns: Sequence[str], common: Common) -> pl.DataFrame:
+        """Columns, read alike, of the rows that fit a condition on the cells as they stand in the files."""
+        rows = self.scan().filter(condition).select(c for c in columns if c in self.columns)
+        return self._plain(rows, columns, common)
 
-        there = [c for c in columns if c in self.columns]
-        rows = self.scan().filter(where) if where is not None else self.scan().select(there).unique()
-        found = rows.select(there).collect(engine="streaming")
-        return check.plain(tables.get(self.table), found, common).select(columns)
+    def _plain(self, rows: pl.LazyFrame, columns: Sequence[str], common: Common) -> pl.DataFrame:
+        return check.plain(tables.get(self.table), rows.collect(engine="streaming"), common).select(columns)
 
     def bound(self, column: str, highest: bool) -> Any:
         """The highest or lowest value of a column."""

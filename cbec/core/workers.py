@@ -41,9 +41,11 @@ def local(say: Callable[[str], None]) -> Iterator[Engine]:
             if cut.count == 1 or not isinstance(cut.function, parts.Body):
                 return engine.here(cut, settings)
             folder = held.enter_context(pieces.folder(Path(gettempdir()), "parts"))
-            if cut.function.together:
-                return _together(folder, cut, find(cut.function.step, cut.function.name), settings, say)
-            return _run(folder, cut, settings, say)
+            command = find(cut.function.step, cut.function.name)
+            # Parts of a command that takes ranges share what they learn, so that one process works on all of them.
+            return (
+                _together(folder, cut, command, settings, say) if command.ranged else _run(folder, cut, settings, say)
+            )
 
         yield run
 

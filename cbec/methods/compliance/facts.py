@@ -43,8 +43,6 @@ PLACE = {
 }  # fmt: skip
 YES_NO = {"marketplace": "marketplace_collects", "gift": "gift", "buyer_statement": "buyer_statement"}
 FLAGS = ("business", *YES_NO)
-
-
 COLUMNS = (
     "date", "currency", "ship_from", "ship_to", "ship_to_region", "seller_country", "scheme", "transport", "origin", "category", "hs_code",
 )  # fmt: skip
@@ -64,8 +62,8 @@ def met(lines: pl.DataFrame | Ranged, common: Common | None = None) -> Met:
     if isinstance(lines, pl.DataFrame):
         return Met({name: lines[name] for name in COLUMNS}, lines.select(NUMBERS))
     assert common is not None
-    numbers = lines.cells(NUMBERS, common)
-    each = {name: lines.cells([name], common)[name] for name in COLUMNS if name not in NUMBERS}
+    numbers = lines.words(*NUMBERS, common=common)
+    each = {name: lines.words(name, common=common)[name] for name in COLUMNS if name not in NUMBERS}
     return Met(each | {"ship_to": numbers["ship_to"]}, numbers)
 
 

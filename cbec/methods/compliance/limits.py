@@ -60,8 +60,8 @@ class Limits:
         self._kind = np.empty((0, max(book.slots, 1)), dtype=np.int64)
         self._edges: list[Array] = [np.empty(0, dtype=np.int64) for _ in range(book.slots)]
 
-    def grow(self, cells: pl.DataFrame) -> None:
-        """Adds the bounds of the cells (from `decisions`) that were met since."""
+    def _grow(self, cells: pl.DataFrame) -> None:
+        """Adds the bounds of the cells that were met since."""
         fresh = cells[len(self._pack) :]
         if fresh.is_empty():
             return
@@ -76,14 +76,15 @@ class Limits:
         self._pack = np.concatenate([self._pack, pack])
         self._kind = np.concatenate([self._kind, kind])
 
-    def states(self, imports: pl.DataFrame) -> pl.Series:
+    def states(self, imports: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
         """The states (`chain`) of each line's consignment against the limits of its pack, as one integer (of base `STATES`).
 
-        imports: from `consignments.grouped` and `values`, with `cell` (of those of `grow`), `sign`, `fx` (to the pack's
+        imports: from `consignments.grouped` and `values`, with `cell` (of `cells`, from `decisions`), `sign`, `fx` (to the pack's
         currency) and `fx_other` (to that of its other limits), `digits`, `pieces`, `share`, `telling` (the scheme tells
         that the sale was within), `year` (value of the buyer's year in millionths of the pack's currency). Above the limit
         by the low value and within it by the high one is a price that contradicts itself.
         """
+        self._grow(cells)
         cell = imports["cell"].cast(pl.Int64).to_numpy()
         pack = self._pack[cell]
         met = np.bincount(cell, minlength=len(self._pack)) > 0
@@ -103,18 +104,21 @@ class Limits:
                 found = {slot: _items(mine, edge, base, own) for slot, edge in self._bounds(number, mine)}
             else:
                 found = {slot: _years(mine, edge) for slot, edge in self._bounds(number, mine)}
-            cells = cell[rows]
+            of_rows = cell[rows]
             for slot, state in found.items():
                 # What a state adds to the code of no state at all; nothing where the cell has no such limit.
                 weight = (self._kind[:, slot] == number) * STATES**slot
-                code[rows] += (state - NO_STATE) * weight[cells]
+                code[rows] += (state - NO_STATE) * weight[of_rows]
         return pl.Series("state", code)
 
     def _bounds(self, kind: int, imports: pl.DataFrame) -> list[tuple[int, pl.Series]]:
         """The slots of a kind of limit, with each line's edge."""
         cell = imports["cell"].cast(pl.Int64).to_numpy()
-        slots = np.flatnonzero((self._of_pack == kind).any(axis=0))
-        return [(int(slot), _series(self._edges[slot]).cast(pl.Int128).gather(cell)) for slot in slots]
+        return [(slot, _series(self._edges[slot]).cast(pl.Int128).gather(cell)) for slot in self._slots_of(kind)]
+
+    def _slots_of(self, kind: int) -> list[int]:
+        """The slots in which any pack has this kind of limit."""
+        return [int(slot) for slot in np.flatnonzero((self._of_pack == kind).any(axis=0))]
 
     def _consignments(self, kind: int, imports: pl.DataFrame, pack: Array, base: str, own: bool) -> dict[int, Array]:
         """The states of each line against each slot of a kind of limit per consignment.
@@ -127,7 +131,7 @@ class Limits:
         starts = np.flatnonzero(begins)
         sizes = np.diff(starts, append=len(group))
 
-        slots = [int(slot) for slot in np.flatnonzero((self._of_pack == kind).any(axis=0))]
+        slots = self._slots_of(kind)
         used = {slot: self._kind[:, slot] == kind for slot in slots}
         highest = max((int(self._edges[slot][used[slot]].max(initial=0)) for slot in slots), default=0)
         sale = imports["sign"].to_numpy() > 0

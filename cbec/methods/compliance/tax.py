@@ -200,8 +200,7 @@ class Run:
         )
         imports = imports.with_columns(pl.col("one_rate").fill_null(0).alias("tariff_rate"))
         imports = consignments.values(imports).drop("flat")
-        self._limits.grow(cells)
-        return imports.with_columns(self._limits.states(imports))
+        return imports.with_columns(self._limits.states(imports, cells))
 
     def _with_case(self, frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
         """Adds `case`, what its rules say of the amounts, and `problem` (with `what` it is about)."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cbec.core.command import Common
     from cbec.core.ranged import Ranged
     from cbec.methods.compliance.book import Rulebook
+    from cbec.methods.compliance.rules import Pack
 
 
 KEY = ["pack", "buyer", "year", "date", "order_id"]
@@ -22,9 +23,9 @@ NEEDED = ["order_id", "date", "ship_to", "qty", "price", "shipping", "insurance"
 
 def asking(lines: Ranged, book: Rulebook, common: Common) -> pl.DataFrame:
     """The rows of a table order_lines that lies in files which `by_order` looks at."""
-    codes = owners([pack for pack in book.packs if any(r.per == "year" for r in pack.of("limit"))])["code"]
-    there = pl.col("ship_to").str.strip_chars().str.to_uppercase().is_in(codes.to_list())
-    return lines.cells(NEEDED, common, there)
+    codes = owners(_yearly(book))["code"].to_list()
+    there = pl.col("ship_to").str.strip_chars().str.to_uppercase().is_in(codes)
+    return lines.where(there, NEEDED, common)
 
 
 def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFrame | None:
@@ -60,10 +61,14 @@ def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame) -> pl.Serie
     return sold.scatter(refunds["n"], refunds["spent"])
 
 
+def _yearly(book: Rulebook) -> list[Pack]:
+    """The packs with a limit per year."""
+    return [pack for pack in book.packs if any(rule.per == "year" for rule in pack.of("limit"))]
+
+
 def _asked(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     """The lines of sales to countries with a limit per year, with their number `n`, `pack`, `buyer` and `year`."""
-    packs = [pack for pack in book.packs if any(r.per == "year" for r in pack.of("limit"))]
-    owner = owners(packs).select(pl.col("code").alias("ship_to"), "pack")
+    owner = owners(_yearly(book)).select(pl.col("code").alias("ship_to"), "pack")
     asked = lines.select(NEEDED).with_row_index("n").filter(lines["ship_to"].is_in(owner["ship_to"].to_list()))
     asked = asked.join(owner, on="ship_to", how="inner", maintain_order="left")
     asked = asked.filter((pl.col("qty") > 0) & pl.all_horizontal(pl.col("price", "currency", "date").is_not_null()))
