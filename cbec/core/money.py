@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+Z90 = 1.6449
+"""Standard deviations on each side of the 90 % range of a normal distribution."""
+
+
 @dataclass(frozen=True)
 class Headline:
     """The first number of every report.

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import NoAnswer
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods import counts
 from cbec.methods.forecast import demand, history, launch, metrics, periods, rolling, stockreplay
 from cbec.tables.demand import LEVELS
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 OURS, SELLER = "cbec", "seller_formula"
 ORIGINS = 3
-#: Standard deviations of the 90 % range.
-Z90 = 1.6449
 #: Last period of each horizon band.
 BANDS = {
     "H": (1, 24, 48, 168),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods import words
 from cbec.methods.forecast import excess as ex
 from cbec.methods.forecast import fees as fee_tables
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
-_Z90 = 1.6449
 _MONTH = 365.25 / 12
 #: Days before the next age surcharge at which it is a finding.
 SOON = 30
@@ -125,7 +124,7 @@ def headline(case: Case) -> Headline | str:
     today = float(made.cost[:, ways.KEEP].sum())
     ours = float(made.cost[np.arange(made.rows.size), made.chosen].sum())
     # Demands of items are independent; elasticities may all be wrong in the same direction.
-    half = _Z90 * float(np.sqrt((made.sd_demand**2).sum() + made.sd_elasticity.sum() ** 2))
+    half = Z90 * float(np.sqrt((made.sd_demand**2).sum() + made.sd_elasticity.sum() ** 2))
     basis = (
         f"cost of the excess of {made.rows.size} items until {case.sell_by}: its value at unit cost less what it "
         f"brings, plus storage and disposal, capital at the holding rate; today = kept at the regular price"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cbec.core.money import Z90
 from cbec.methods import shrinkage
 from cbec.methods.forecast import pricecells
 from cbec.methods.forecast.pricecells import residual, total
@@ -49,7 +50,6 @@ ALIKE = 0.15
 OWN_VARIATION = 0.2
 #: Log prices that differ by this much are different prices.
 MOVED = 0.02
-Z90 = 1.6449
 
 
 @dataclass(frozen=True)

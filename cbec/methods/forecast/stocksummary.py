@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import UsageFault
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods.forecast import stockfindings
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from cbec.methods.forecast.replenish import Case, Choices
     from cbec.methods.forecast.stockfindings import Found
-
-_Z90 = 1.6449
 
 
 def facts(
@@ -117,7 +115,7 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
     if money is None:
         return "costs are known but no table tells their currency: set --home-currency"
     today, ours = sums["cost_seller"], sums["cost"]
-    half = _Z90 * (parts[0]["sd"] if len(parts) == 1 else sqrt(sum(p["sd"] ** 2 for p in parts)))
+    half = Z90 * (parts[0]["sd"] if len(parts) == 1 else sqrt(sum(p["sd"] ** 2 for p in parts)))
     basis = (
         f"expected holding, shortage and order cost over lead time + review of {sums['both']} items; today = orders by "
         "the seller formula (0.2 x 30-day + 0.3 x 15-day + 0.5 x 7-day mean), the range takes items as independent"

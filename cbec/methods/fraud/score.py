@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import InputRejected, NoAnswer, UsageFault
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods.fraud import anomaly, level, measures, reasons, rules, timeline
 from cbec.methods.fraud import decide as decisions
 from cbec.methods.fraud import model as models
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
-_Z90 = 1.6449
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def headline(found: Answer) -> Headline | str:
             else "; until enough labels were known, the level rests on an assumed share of frauds (base_rate)"
         )
         return Headline(today, proposed, None, None, found.case.currency, basis)
-    half = _Z90 * decisions.spread(found.p, found.amount, decided, found.costs)
+    half = Z90 * decisions.spread(found.p, found.amount, decided, found.costs)
     basis += "; the range takes the calibrated probabilities as right and payments as independent"
     difference = proposed - today
     return Headline(today, proposed, difference - half, difference + half, found.case.currency, basis)

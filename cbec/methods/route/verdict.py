@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core import reasons
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods.route import modes
 from cbec.methods.route.answer import LIKELY
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
-_Z90 = 1.6449
 _EPOCH = date(1970, 1, 1)
 
 
@@ -51,7 +50,7 @@ def headline(case: Case, options: pl.DataFrame) -> Headline | str:
     today, rule = min((_sum(_by_rule(options, rule), "total_cost"), rule) for rule in RULES)
     proposed = _sum(best, "total_cost")
     differs = options.filter((pl.col("option_rank") == 1) ^ pl.col(rule).fill_null(False))
-    half = _Z90 * math.sqrt(_sum(differs, "_var"))
+    half = Z90 * math.sqrt(_sum(differs, "_var"))
     basis = (
         f"expected freight, surcharges, handling, capital, lateness and loss of {best.height} shipments; today = each by {RULES[rule]} "
         "(the better of two plain rules); the range is that of arrivals, taken as independent"

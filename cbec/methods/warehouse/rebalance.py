@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods import words
 from cbec.methods.warehouse import network, transfer
 from cbec.methods.warehouse.fan import WEIGHT
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Rows = NDArray[np.intp]
 
 _TOLD = 10
-_Z90 = 1.6449
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def headline(c: Case) -> Headline | str:
         f"({c.world.horizon.min():.0f} to {c.world.horizon.max():.0f} days); {unserved}; today = no transfer, proposed = with "
         "transfers, freight and trips; the range is that of demand, positions being independent"
     )
-    low, high = difference - _Z90 * spread, difference + _Z90 * spread
+    low, high = difference - Z90 * spread, difference + Z90 * spread
     return Headline(plan.nothing, plan.cost, low, high, c.world.currency, basis)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from cbec.core.money import Headline
+from cbec.core.money import Z90, Headline
 from cbec.methods import words
 from cbec.methods.warehouse import layout, moves, picks
 from cbec.methods.warehouse.slotting import NOWHERE
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
 _TOLD = 5
-_Z90 = 1.6449
 
 
 def rows(plan: Plan, s: Terms, slotted: bool) -> pl.DataFrame:
@@ -116,7 +115,7 @@ def headline(plans: list[Plan], s: Terms, slotted: bool) -> Headline | str:
     today = sum(p.metres["today"] for p in plans) * per_metre
     walk = sum(p.metres["proposed"] for p in plans) * per_metre
     carry = sum(len(w.steps) for p in plans for w in p.swaps) * s.minutes_per_move * s.rate
-    half = _Z90 * float(np.sqrt(sum(p.spread**2 for p in plans))) * per_metre
+    half = Z90 * float(np.sqrt(sum(p.spread**2 for p in plans))) * per_metre
     difference = walk + carry - today
     dated = not any(np.isnan(p.picks.days) for p in plans)
     over = f"{s.keep_days:g} days" if dated else "the orders given (they have no dates)"
