@@ -154,12 +154,14 @@ class Limits:
             orphan = ~np.repeat(has_sale, sizes) & ~imports["telling"].fill_null(True).to_numpy()
             found += np.where(orphan, ORPHAN, 0)
         states: dict[int, Array] = {}
+        reckoned: list[int] = []
         for slot in slots:
             # Limits of several rules are often one: the same bound of the same value.
-            same = next((s for s in states if self._alike(s, slot, kind)), None)
+            same = next((s for s in reckoned if self._alike(s, slot, kind)), None)
             if same is not None:
                 states[slot] = states[same]
                 continue
+            reckoned.append(slot)
             edge = self._edges[slot][cell]
             states[slot] = STATE[found + (low < edge) + HIGH * (high < edge)]
         return states

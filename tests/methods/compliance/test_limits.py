@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from methods.compliance.test_parts import DUTIES, FIXINGS, _lines
-from support.taxed import book
+from support.taxed import book, taxed
 
 from cbec.methods.compliance import limits
 from cbec.methods.compliance.tax import compute
@@ -32,3 +34,16 @@ def test_wide_and_narrow_integers_decide_alike(monkeypatch: pytest.MonkeyPatch) 
     wide = compute(lines, None, FIXINGS, book(), tariff=DUTIES)
     assert wide.equals(narrow)
     assert narrow["reason_code"].n_unique() > 30
+
+
+def test_a_limit_per_item_between_two_per_consignment_hides_neither() -> None:
+    # New Zealand: gifts up to 110 dollars, single items and consignments up to 1,000.
+    told = taxed(
+        [
+            {"date": date(2024, 3, 1), "ship_from": "CN", "ship_to": "NZ", "currency": "NZD", "price": price, "scheme": "LVG"}
+            for price in (100, 200, 900)
+        ]
+    )  # fmt: skip
+    assert [(line["reason_code"], line["tax"]) for line in told] == [
+        ("tax_lvg", Decimal(p) * 15 / 100) for p in (100, 200, 900)
+    ]
