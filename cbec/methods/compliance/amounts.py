@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance.exact import PERCENT, before_tax, fits, most, part, portion
+from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.exact import PERCENT, at_least, before_tax, fits, most, part, portion
 
 if TYPE_CHECKING:
     Duties = Callable[[pl.DataFrame], pl.DataFrame]
@@ -72,7 +73,7 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     lines = lines.with_columns(duty.alias("duty"))
     if asked.height:
         # What the tax leaves of such a price is value and duty; an odd cent is none of the tax.
-        rows = lines.select(nested.alias("nested"))["nested"].arg_true()
+        rows = places(lines.select(nested.alias("nested"))["nested"])
         some = lines.select("whole", "charged_rate", "value", "duty", "customs")[rows]
         odd = (apart - pl.col("value") - pl.col("duty")).fill_null(0)
         # A price that the duty alone exceeds has a value below 0.
@@ -84,7 +85,7 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
         lines = lines.with_columns(lines[name].scatter(rows, told[name]) for name in ("value", "duty"))
     taxed = pl.col("value")
     if lines["allowed"].null_count() < lines.height:
-        taxed = pl.max_horizontal(taxed - pl.col("allowed").fill_null(0), pl.lit(0, pl.Int64))
+        taxed = at_least(taxed - pl.col("allowed").fill_null(0))
     base = pl.when(pl.col("narrow_base")).then("customs").otherwise(taxed) + pl.col("duty")
     lines = lines.with_columns(base.alias("base"))
     on_duty = part(pl.col("duty"), t, narrow)
@@ -107,16 +108,16 @@ def _narrow(lines: pl.DataFrame) -> bool:
 
 def _valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
     """Adds `intrinsic` and `customs` of `value`."""
-    held = pl.max_horizontal("value", pl.lit(0, pl.Int64))
+    held = at_least("value")
     lines = lines.with_columns(portion(pl.col("goods"), held, pl.col("whole"), narrow).alias("intrinsic"))
     if not lines.select((pl.col("fob") | pl.col("share").is_not_null() | pl.col("allowed").is_not_null()).any()).item():
         return lines.with_columns(pl.col("value").alias("customs"))
     customs = lines.select(pl.when("fob").then("intrinsic").otherwise("value").alias("customs"))["customs"]
-    rows = lines["share"].is_not_null().arg_true()
+    rows = places(lines["share"].is_not_null())
     share = lines.select("intrinsic", "share")[rows].select(part(pl.col("intrinsic"), pl.col("share")).alias("customs"))
     lines = lines.with_columns(customs.scatter(rows, share["customs"]))
     free = pl.col("allowed").fill_null(0)
-    return lines.with_columns(pl.max_horizontal(pl.col("customs") - free, pl.lit(0, pl.Int64)).alias("customs"))
+    return lines.with_columns(at_least(pl.col("customs") - free).alias("customs"))
 
 
 def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:

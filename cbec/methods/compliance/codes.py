@@ -20,6 +20,8 @@ REASON = pl.Categorical()
 """Type of the columns of reason codes that lines bear: compared and chosen between as numbers."""
 MANY = 2**26
 """More distinct combinations than this are not counted with."""
+SLOTS, SEEDS = 2**18, 16
+"""Words are told apart by that many places at most; seeds that are tried for a hash without two words in one place."""
 
 
 def reason(code: str) -> pl.Expr:
@@ -36,24 +38,60 @@ class Words:
         self.words = words.alias("word")
         self.size = len(words) + 1
         self._enum = pl.Enum(words)
+        self._seed, self._slots = _slots(self.words)
 
     def codes(self, column: pl.Series) -> pl.Series:
-        """Code of each cell, Int64."""
+        """Code of each cell, Int64. Raises KeyError for a word that is none of these."""
         none = self.size - 1
         if none == 0 or column.null_count() == len(column):
             return pl.Series(column.name, [none], dtype=pl.Int64).new_from_index(0, len(column))
-        return column.cast(self._enum).to_physical().cast(pl.Int64).fill_null(none)
+        if self._slots is None:
+            return column.cast(self._enum).to_physical().cast(pl.Int64).fill_null(none)
+        found = self._slots.take(hashed(column, len(self._slots), self._seed))
+        if found.min() < 0:
+            raise KeyError(f"{column.name}: a word that was not there when the words were collected")
+        return pl.Series(column.name, found)
 
     def told(self, codes: pl.Series) -> pl.Series:
         """The words of codes; null for the last code."""
         return pl.concat([self.words, pl.Series("word", [None], dtype=pl.String)]).gather(codes)
 
 
+def hashed(column: pl.Series, size: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    """A place from 0 to `size` (a power of 2) for each cell, the same for the same words: several times faster than a look-up."""
+    return (column.hash(seed).to_numpy() & np.uint64(size - 1)).view(np.int64)
+
+
+def _slots(words: pl.Series) -> tuple[int, np.ndarray[Any, Any] | None]:
+    """A seed with which words, and the empty cell, all have places of their own, and the code in each place (-1: no
+    word's); None where there are too many words for that."""
+    every = pl.concat([words, pl.Series([None], dtype=pl.String)])
+    size = max(1 << 2 * len(every).bit_length(), 4096)
+    if size <= SLOTS:
+        for seed in range(SEEDS):
+            at = hashed(every, size, seed)
+            if len(np.unique(at)) == len(every):
+                codes = np.full(size, -1)
+                codes[at] = np.arange(len(every))
+                return seed, codes
+    return 0, None
+
+
+def taken(table: pl.Series, at: pl.Series) -> pl.Series:
+    """The values of a column without gaps at places without gaps; three times faster than `gather`."""
+    return pl.Series(table.name, table.to_numpy().take(at.to_numpy()))
+
+
+def places(mask: pl.Series) -> pl.Series:
+    """The rows in which a mask is true; five times faster than `arg_true`."""
+    return pl.Series("row", np.flatnonzero(mask.fill_null(False).to_numpy()).astype(np.uint32))
+
+
 class Register:
     """Distinct integer keys >= 0, numbered as they are met: small keys by a table, others by a join."""
 
     def __init__(self) -> None:
-        self._small = np.full(1024, -1, dtype=np.int32)
+        self._small = np.full(1024, -1)
         self._large = pl.DataFrame(schema={"key": pl.Int64, "number": pl.Int64})
         self._count = 0
 
@@ -76,18 +114,19 @@ class Register:
 
     def _dense(self, cells: np.ndarray[Any, Any], most: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         if most >= len(self._small):
-            grown = np.full(max(most + 1, 2 * len(self._small)), -1, dtype=np.int32)
+            grown = np.full(max(most + 1, 2 * len(self._small)), -1)
             grown[: len(self._small)] = self._small
             self._small = grown
-        numbers = self._small[cells]
+        numbers = self._small.take(cells)
         if not len(numbers) or numbers.min() >= 0:
-            return numbers.astype(np.int64), cells[:0]
-        met = np.zeros(most + 1, dtype=bool)
-        met[cells[numbers < 0]] = True
-        fresh = np.flatnonzero(met)
+            return numbers, cells[:0]
+        new = np.flatnonzero(numbers < 0)
+        keys = cells[new]
+        fresh = np.unique(keys)
         self._small[fresh] = np.arange(self._count, self._count + len(fresh))
         self._count += len(fresh)
-        return self._small[cells].astype(np.int64), fresh
+        numbers[new] = self._small[keys]
+        return numbers, fresh
 
     def _sparse(self, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
         frame = keys.alias("key").to_frame()
@@ -155,7 +194,7 @@ class Classes:
             first = {n: i for i, n in reversed(list(enumerate(of))) if n >= before}
             told = meant[[first[n] for n in sorted(first)]]
             self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
-        return self._of.gather(numbers)
+        return taken(self._of, numbers)
 
 
 class Combinations:

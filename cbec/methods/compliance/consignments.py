@@ -9,7 +9,20 @@ from __future__ import annotations
 
 import polars as pl
 
-from cbec.methods.compliance.exact import CENTS, PERCENT, before_tax, fits, half_up, most, portion, shares, ten_to, wide
+from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.exact import (
+    CENTS,
+    PERCENT,
+    at_least,
+    before_tax,
+    fits,
+    half_up,
+    most,
+    portion,
+    shares,
+    ten_to,
+    wide,
+)
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
@@ -43,11 +56,11 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     narrow = fits(top, rate + PERCENT) and fits(top, top)
     apart = before_tax(pl.col("whole"), pl.col("net_rate"), narrow)
     low = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.col("flat").fill_null(0)
-    imports = imports.with_columns(pl.max_horizontal(low, pl.lit(0, pl.Int64)).alias("low_value"))
+    imports = imports.with_columns(at_least(low).alias("low_value"))
     imports = imports.with_columns(
         portion(pl.col("goods"), pl.col("low_value"), pl.col("whole"), narrow).alias("low_goods")
     )
-    rows = imports.select((pl.col("gross") & pl.col("ddp")).alias("delivered"))["delivered"].arg_true()
+    rows = places(imports["gross"] & imports["ddp"])
     delivered = imports.select("goods", "whole", "net_rate", duty=pl.col("tariff_rate").fill_null(0))[rows]
     if delivered.select((pl.col("duty") > 0).any()).item():
         price = wide(pl.col("whole")) * PERCENT * PERCENT
@@ -87,7 +100,6 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
     """
     unit = ten_to(pl.col("digits"))
     whole = half_up(wide(pl.col("amount")) * unit * PER_UNIT, wide(pl.col("fx")) * MICRO)
-    scaled = wide(pl.col("goods")) * pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1) * pl.col("fx")
     group = list(dict.fromkeys(["group", each]))
     needed = dict.fromkeys(["row", *group, "sku", "line", "goods", "sign", "fx", "amount", "digits"])
     lines = lines.select(*needed, whole.alias("whole"))
@@ -100,15 +112,16 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
     lines = lines.filter(~alone)
     if lines.is_empty():
         return lone
-    ordered = lines.with_columns(scaled.alias("weight")).sort(
+    ordered = lines.with_columns(_weight(lines).alias("weight")).sort(
         *group, "sku", "goods", "line", descending=[False] * (len(group) + 1) + [True, False]
     )
-    sales = ordered.filter(pl.col("sign") > 0).with_columns(pl.col("weight").sum().over(group).alias("total"))
-    # A subheading of free goods still owes its duty: its lines then count alike.
+    weight = pl.col("weight")
+    sums = weight.cum_sum().over(group).alias("running"), weight.sum().over(group).alias("total")
+    sales = ordered.filter(pl.col("sign") > 0).with_columns(sums)
     free = pl.col("total") == 0
-    sales = sales.with_columns(pl.when(free).then(wide(1)).otherwise(pl.col("weight")).alias("weight")).with_columns(
-        pl.col("weight").cum_sum().over(group).alias("running"), pl.col("weight").sum().over(group).alias("total")
-    )
+    if sales.select(free.any()).item():
+        # A subheading of free goods still owes its duty: its lines then count alike.
+        sales = sales.with_columns(pl.when(free).then(1).otherwise(weight).alias("weight")).with_columns(sums)
     sales = sales.with_columns(
         shares(pl.col("whole"), pl.col("running"), pl.col("weight"), pl.col("total")).alias("flat")
     )
@@ -125,3 +138,14 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
     told = pl.when(pl.col("value") > 0).then(share).when(pl.col("value") == 0).then(free)
     back = back.with_columns(told.alias("flat"))
     return pl.concat([lone, sales.select("row", "flat"), back.select("row", "flat")])
+
+
+def _weight(lines: pl.DataFrame) -> pl.Series:
+    """The value of each line beside the others of its consignment (lines of one together): goods in minor units, or in
+    money of the limit where currencies of one consignment differ."""
+    alike = (lines["fx"] == lines["fx"].shift(1)) & (lines["digits"] == lines["digits"].shift(1))
+    same = lines["group"].ne_missing(lines["group"].shift(1)) | alike.fill_null(False)
+    if same.all() and fits(most(lines["goods"]), lines.height):
+        return lines["goods"].alias("weight")
+    unit = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
+    return lines.select((wide(pl.col("goods")) * unit * pl.col("fx")).alias("weight"))["weight"]

@@ -14,7 +14,7 @@ import polars as pl
 
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.amounts import BRACKET, FLAT, NONE, TARIFF
-from cbec.methods.compliance.codes import Pairs, Register
+from cbec.methods.compliance.codes import Pairs, Register, taken
 from cbec.methods.compliance.exact import PERCENT
 from cbec.methods.compliance.intervals import cuts_of
 from cbec.methods.compliance.limits import NO_STATE, STATES
@@ -38,7 +38,7 @@ class Decisions:
 
     def cell(self, fact: pl.Series, period: pl.Series) -> pl.Series:
         """The cell of each line: facts and period (null: the line has no date)."""
-        owned = self._facts.table["owned"].gather(fact)
+        owned = taken(self._facts.table["owned"], fact)
         period = self._same.of(owned, period.fill_null(self._periods - 1))
         numbers, fresh = self._cells.number(fact * self._periods + period)
         if len(fresh):
@@ -86,7 +86,7 @@ class Calendars:
 
     def of(self, owned: pl.Series, period: pl.Series) -> pl.Series:
         """The period that stands for each. owned: place in `Rulebook.owned`; period: the last one is that of no date."""
-        return self._firsts.gather(owned * self._periods + period)
+        return taken(self._firsts, owned * self._periods + period)
 
 
 def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:

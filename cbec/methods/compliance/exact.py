@@ -78,9 +78,15 @@ def before_tax(amount: pl.Expr, rate: pl.Expr, narrow: bool = False) -> pl.Expr:
 
 def portion(goods: pl.Expr, net: pl.Expr, whole: pl.Expr, narrow: bool = False) -> pl.Expr:
     """What of `net` falls to the goods, where `whole` = goods + shipping + insurance carried the tax."""
-    held = pl.max_horizontal(whole, pl.lit(1, pl.Int64))
+    held = at_least(whole, 1)
     share = half_up(goods * net, held, True) if narrow else half_up(wide(goods) * wide(net), held)
     return pl.when(whole == goods).then(net).otherwise(share)
+
+
+def at_least(value: str | pl.Expr, least: int = 0) -> pl.Expr:
+    """The larger of an integer column and a number, which stands for null too; several times faster than `max_horizontal`."""
+    column = pl.col(value) if isinstance(value, str) else value
+    return pl.when(column > least).then(column).otherwise(pl.lit(least, pl.Int64))
 
 
 def micro(value: str | pl.Expr) -> pl.Expr:
@@ -99,11 +105,10 @@ def ten_to(digits: pl.Expr) -> pl.Expr:
     return pl.when(digits == 0).then(1).otherwise(100).cast(pl.Int64)
 
 
-def decimal(minor: str | pl.Expr, digits: pl.Expr | None) -> pl.Expr:
-    """Minor units as Decimal(38, 2). digits: of the minor unit, None = all have two."""
-    column = pl.col(minor) if isinstance(minor, str) else minor
-    cents = column if digits is None else pl.when(digits == 0).then(column * 100).otherwise(column)
-    return cents.cast(pl.Int128).reinterpret(dtype=pl.Decimal(38, 2))
+def decimal(cents: str | pl.Expr) -> pl.Expr:
+    """Hundredths as Decimal(38, 2)."""
+    column = pl.col(cents) if isinstance(cents, str) else cents
+    return column.cast(pl.Int128).reinterpret(dtype=pl.Decimal(38, 2))
 
 
 def percent(millionths: pl.Expr) -> pl.Expr:

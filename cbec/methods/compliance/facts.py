@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from cbec.core.codes import MEANT
-from cbec.methods.compliance.codes import Classes, Pairs, Words
+from cbec.methods.compliance.codes import SLOTS, Classes, Pairs, Words, hashed, places, taken
 from cbec.methods.compliance.goods import Goods
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
 from cbec.methods.compliance.tax_numbers import malformed
@@ -133,7 +134,7 @@ class Facts:
         codes = {name: self._words[name].codes(lines[name]) for name in ("seller_country", "scheme", "transport")}
         region = self._regions.code(lines["ship_to_region"])
         place = self._places.number(pl.DataFrame(ways | {"seller_country": codes["seller_country"], "region": region}))
-        owned, pack = (self._places.table[name].gather(place) for name in ("owned", "number"))
+        owned, pack = (taken(self._places.table[name], place) for name in ("owned", "number"))
         category = self.goods.code(lines["category"], hs)
         kind = self._kinds.number(pl.DataFrame([owned.alias("owned"), *category]))
         flags = lines.select(
@@ -141,7 +142,7 @@ class Facts:
             *(pl.col(column).fill_null(False).cast(pl.Int64).alias(flag) for flag, column in YES_NO.items()),
         )
         told = {"pack": pack, "scheme": codes["scheme"], "transport": codes["transport"]}
-        told |= {"origin": self._of_origin.gather(origin)}
+        told |= {"origin": taken(self._of_origin, origin)}
         conduct = self._conducts.number(pl.DataFrame(told).hstack(flags))
         sale = self._sales.number(self._dealings.number(place, conduct), kind)
         buyer = self._buyer(lines, ways)
@@ -167,7 +168,7 @@ class Facts:
     def _buyer(self, lines: pl.DataFrame, ways: dict[str, pl.Series]) -> pl.Series:
         """Whose prefix the buyer's number bears, as a position in `BUYERS`."""
         found = pl.Series("buyer", [0], dtype=pl.Int64).new_from_index(0, lines.height)
-        rows = lines["buyer_tax_id"].is_not_null().arg_true()
+        rows = places(lines["buyer_tax_id"].is_not_null())
         if not len(rows):
             return found
         prefix = self._words["prefix"].codes(self._prefix(lines.select("buyer_tax_id", "ship_to")[rows]))
@@ -342,16 +343,21 @@ class Regions:
         )
         of_word = words.join(number, on="n", how="left", maintain_order="left")["key"].fill_null(0)
         meant = of_word > 0
-        self._special = pl.Enum(words["word"].filter(meant))
-        self._of_word = pl.concat([of_word.filter(meant), pl.Series("key", [0], dtype=pl.Int64)]).alias("region")
+        few = words["word"].filter(meant)
+        self._special, self._of_word = pl.Enum(few), of_word.filter(meant)
+        self._maybe = np.zeros(SLOTS, dtype=bool)
+        self._maybe[hashed(few, SLOTS)] = True
 
     def code(self, regions: pl.Series) -> pl.Series:
         """The class of each postcode."""
+        none = pl.Series("region", [0], dtype=pl.Int64).new_from_index(0, len(regions))
         if self.size == 1:
-            return pl.Series("region", [0], dtype=pl.Int64).new_from_index(0, len(regions))
-        # Few of all postcodes mean a territory: a short list is looked up fastest.
-        found = regions.cast(self._special, strict=False).to_physical().cast(pl.Int64)
-        return self._of_word.gather(found.fill_null(len(self._of_word) - 1))
+            return none
+        # Few of all postcodes mean a territory: most are told by their hash not to.
+        rows = np.flatnonzero(self._maybe.take(hashed(regions, SLOTS)))
+        found = regions.gather(rows).cast(self._special, strict=False).to_physical()
+        there = found.is_not_null()
+        return none.scatter(rows[there.to_numpy()], self._of_word.gather(found.drop_nulls()))
 
     def territory(self, facts: pl.DataFrame) -> pl.Series:
         """Id of the special territory of each combination, null for none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.money import MAX_FIXING_AGE_DAYS, daily, rate_to, settled
-from cbec.methods.compliance.codes import Words
+from cbec.methods.compliance.codes import Words, taken
 from cbec.methods.compliance.exact import minor_digits
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Money:
         """Decimals of the minor unit of each, as `exact.minor_digits` tells them."""
         if (self._digits == 2).all():
             return pl.Series("digits", [2], dtype=pl.Int64).new_from_index(0, len(codes))
-        return self._digits.gather(codes)
+        return taken(self._digits, codes)
 
     def fx(self, imports: pl.DataFrame, cells: pl.DataFrame) -> list[pl.Series]:
         """`fx` and `fx_other`: rates from each line's currency to its pack's and to that of the pack's other limits,

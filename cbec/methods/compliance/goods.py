@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance.codes import Words
+from cbec.methods.compliance.codes import Words, taken
 from cbec.methods.compliance.lines import digits_of, subheadings
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class Goods:
         """Columns `category` and `hs` of codes: what the rules tell apart. hs: from `words`."""
         category = self._category.codes(category_words)
         return [
-            self._of_category.gather(category).alias("category")
+            taken(self._of_category, category).alias("category")
             if self.categories > 1
             else (category * 0).alias("category"),
-            self._of_hs.gather(hs).alias("hs"),
+            taken(self._of_hs, hs).alias("hs"),
         ]
 
     def classified(self, facts: pl.DataFrame) -> pl.DataFrame:

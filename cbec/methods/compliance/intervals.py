@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbec.methods.compliance.codes import taken
+
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Dated, Pack, Rule
 
@@ -91,7 +93,8 @@ class Days:
         """The period of each day, null for none."""
         if not len(self.periods):
             return pl.Series("period", [None], dtype=pl.Int64).new_from_index(0, len(days))
-        return self.periods.gather(days.to_physical().cast(pl.Int64) - self.first)
+        at = days.to_physical().cast(pl.Int64) - self.first
+        return self.periods.gather(at) if at.null_count() else taken(self.periods, at)
 
 
 @dataclass(frozen=True)

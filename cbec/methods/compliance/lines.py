@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cbec.methods.compliance.exact import fits, half_up, micro, minor_digits, most, ten_to
+from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.exact import fits, half_up, micro, most, ten_to
 
 MICROS = 1_000_000
 OF_PRODUCT = ("category", "hs_code", "origin")
@@ -31,7 +32,7 @@ def with_sale_date(lines: pl.DataFrame) -> pl.Series:
     lines: `run` (number of the order), `sku`, `qty`, `date`. A refund falls under the rules of the day of the sale of
     its article in its order, else of its order.
     """
-    back = (lines["qty"] < 0).arg_true()
+    back = places(lines["qty"] < 0)
     if not len(back):
         return lines["date"]
     refunds = lines.select("run", "sku", "date")[back]
@@ -47,20 +48,22 @@ def with_sale_date(lines: pl.DataFrame) -> pl.Series:
     return lines["date"].scatter(back, sold)
 
 
-def amounts(lines: pl.DataFrame) -> pl.DataFrame:
+def amounts(lines: pl.DataFrame, digits: pl.Series) -> pl.DataFrame:
     """Amounts of each line >= 0 in minor units of its currency (Int64): `goods`, `shipping`, `insurance`; `sign`,
     `pieces` (quantity in millionths, without sign), `priced`, `duty_rate` (millionths of a percent, null = not told).
+
+    digits: of the minor unit of each line's currency, 0 or 2.
     """
     columns = ["qty", "price", "shipping", "insurance", "duty_rate_pct"]
     told = [column for column in columns if lines[column].null_count() < lines.height]
-    raw = lines.select("currency", *(micro(column).alias(column) for column in columns))
+    raw = lines.select(micro(column).alias(column) for column in columns)
     small = raw.with_columns(pl.col(columns).cast(pl.Int64, strict=False))
     narrow = all(small[column].null_count() == raw[column].null_count() for column in told)
     frame = small if narrow else raw
     zero = pl.lit(0, pl.Int64)
     quantity, price = pl.col("qty").abs(), pl.col("price").abs()
     sign = pl.when(pl.col("qty") < 0).then(-1).otherwise(1).cast(pl.Int64).alias("sign")
-    unit = ten_to(minor_digits()) if any_without_minor(lines["currency"]) else pl.lit(100, pl.Int64)
+    unit = pl.lit(digits).pipe(ten_to) if digits.min() == 0 else pl.lit(100, pl.Int64)
     quantities, prices = (most(frame[column]) for column in ("qty", "price"))
     pieces = frame.select(quantity.alias("q"))["q"]
     if narrow and fits(quantities // MICROS + 1, prices, 100) and (pieces % MICROS).max() in (0, None):
@@ -83,12 +86,6 @@ def amounts(lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("price").is_not_null().alias("priced"),
         pl.col("duty_rate_pct").cast(pl.Int64).alias("duty_rate"),
     )
-
-
-def any_without_minor(currency: pl.Series) -> bool:
-    """Whether a currency of the column has no minor unit."""
-    distinct = currency.unique().drop_nulls().to_frame()
-    return bool(distinct.select((minor_digits(distinct.columns[0]) == 0).any()).item())
 
 
 def subheadings(codes: pl.Series) -> pl.Series:

@@ -8,8 +8,8 @@ import polars as pl
 
 from cbec.methods.compliance import duty_value
 from cbec.methods.compliance.amounts import TARIFF
-from cbec.methods.compliance.codes import REASON
-from cbec.methods.compliance.exact import fits, micro, most, part, wide
+from cbec.methods.compliance.codes import REASON, places
+from cbec.methods.compliance.exact import at_least, fits, micro, most, part, wide
 from cbec.methods.compliance.tariff import FROM_LINE, Tariff
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Resolved:
 
     def of(self, column: str) -> pl.Expr:
         """What the column says of each line's `resolution`."""
-        return pl.lit(self.table[column]).gather(pl.col("resolution"))
+        told = self.table[column]
+        return pl.lit(None, told.dtype) if told.null_count() == len(told) else pl.lit(told).gather("resolution")
 
 
 class Applied:
@@ -79,14 +80,13 @@ class Applied:
 
     def prepared(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`."""
-        held = {name: self._resolved.of(name) for name in ("one", "refused", "bracket")}
-        asked = self._resolved.of("expressed").fill_null(False)
-        self._lines = self._lines.filter(frame.select(asked.alias("asked"))["asked"])
-        plain = pl.col("resolution").is_null() | (held["one"] == FROM_LINE)
-        one = pl.when(plain).then("duty_rate").otherwise(held["one"])
-        return frame.with_columns(
-            one.alias("one_rate"), held["refused"].alias("refused"), held["bracket"].alias("bracket")
-        )
+        names = ("one", "refused", "bracket", "expressed")
+        held = frame.select(self._resolved.of(name).alias(name) for name in names)
+        self._lines = self._lines[places(held["expressed"])]
+        plain = pl.col("resolution").is_null() | (pl.col("one") == FROM_LINE)
+        told = frame.select("resolution", "duty_rate").hstack(held.select("one"))
+        one = told.select(pl.when(plain).then("duty_rate").otherwise("one").alias("one_rate"))
+        return frame.hstack(one).hstack(held.select("refused", "bracket"))
 
     def bind(self, frame: pl.DataFrame) -> None:
         """Looks up what the expressions of lines ask for, but for the customs value. frame: decided lines."""
@@ -104,7 +104,7 @@ class Applied:
     def duties(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Adds `tariff_duty` of `customs`, and `lacking`: the quantity that an expression asks for and the line lacks."""
         top, rate = (most(frame[name]) for name in ("customs", "one_rate"))
-        base = pl.max_horizontal("customs", pl.lit(0, pl.Int64))
+        base = at_least("customs")
         duty = part(base, pl.col("one_rate").fill_null(0), fits(top, rate))
         frame = frame.drop("tariff_duty", "lacking", strict=False).with_columns(
             duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking")
@@ -166,14 +166,14 @@ class Applied:
         """`duty0` .. of each measure, and `lacking0` .. where an expression could not be computed."""
         columns: list[pl.Series] = []
         # Lines that are not taxed by the tariff have a resolution too; their customs value may be below 0.
-        base = pl.max_horizontal("customs", pl.lit(0, pl.Int64))
+        base = at_least("customs")
         for i in range(self._resolved.deep):
             rate, expression = (self._resolved.of(f"{c}{i}") for c in ("rate", "expression"))
             percent = pl.when(rate == FROM_LINE).then("duty_rate").otherwise(rate)
             columns.append(frame.select(part(base, percent).alias(f"duty{i}"))[f"duty{i}"])
             if i not in self._terms:
                 continue
-            rows = frame.select((expression.is_not_null() & (pl.col("duty_kind") == TARIFF)).alias("x"))["x"].arg_true()
+            rows = places(frame.select((expression.is_not_null() & (pl.col("duty_kind") == TARIFF)).alias("x"))["x"])
             asked = frame.select("row", base.alias("value"), "digits")[rows]
             found = duty_value.evaluate(asked, self._terms[i])
             lacking = pl.Series(f"lacking{i}", [None], dtype=pl.String).new_from_index(0, frame.height)
@@ -208,4 +208,4 @@ class Applied:
 
 def _several(frame: pl.DataFrame) -> pl.Series:
     """The lines with several measures, or one that is no percentage."""
-    return frame.select((pl.col("one_rate").is_null() & pl.col("resolution").is_not_null()).alias("s"))["s"].arg_true()
+    return places(frame["one_rate"].is_null() & frame["resolution"].is_not_null())

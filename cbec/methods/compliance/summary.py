@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.methods.compliance.codes import places
 from cbec.methods.compliance.words import REDUCED
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
     money = tax.select("status", "currency", "collected_by", "tax", "duty", "total", "flags")
     sums = pl.len().alias("lines"), pl.col("flags").count().alias("flagged"), pl.col("tax", "duty", "total").sum()
     due = money.lazy().group_by("status", "currency", "collected_by").agg(*sums).collect(engine="streaming")
-    rows = (tax["status"] == "UNDETERMINED").arg_true()
+    rows = places(tax["status"] == "UNDETERMINED")
     goods = order_lines.select("qty", "price")[rows].select((pl.col("qty") * pl.col("price")).abs().alias("value"))
     unknown = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(goods)
     gaps = unknown.group_by("reason_code", "currency").agg(

@@ -7,7 +7,6 @@ one rate on nearly everything, in the pack. Resolved once per combination of fac
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from cbec.methods.compliance import chain
-from cbec.methods.compliance.codes import Combinations, Pairs
+from cbec.methods.compliance.codes import Combinations, Pairs, taken
 from cbec.methods.compliance.duty_text import DOLLARS, Expression, NoRate, parse
 from cbec.methods.compliance.facts import UNKNOWN
 from cbec.methods.compliance.goods import Prefixes
-from cbec.methods.compliance.intervals import MICRO, known
+from cbec.methods.compliance.intervals import MICRO, Periods, known
 from cbec.methods.compliance.lines import digits_of
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Tariff:
         self._book = book
         self._rows = _rows(table)
         rows = [row for held in self._rows.values() for row in held.rows]
-        self._cuts = sorted({d for r in rows for d in (r.start, _after(r.end))})
+        self._periods = Periods(tuple(sorted({date.min, *(d for r in rows for d in (r.start, _after(r.end)))})))
         words = facts.goods.hs_words
         digits = words.to_frame().select(digits_of(pl.col("word")))["word"]
         prefixes = Prefixes(digits, [r.code for r in rows])
@@ -129,7 +128,7 @@ class Tariff:
         told = [self._origins.index(o) if o in self._origins else 0 for o in facts.origin.words]
         self._of_origin = pl.Series("origin", [*told, 0], dtype=pl.Int64)
         sizes = {
-            "period": len(self._cuts) + 1,
+            "period": len(self._periods.starts),
             "told": 2,
             "code": len(self._prefixes) + 1,
             "origin": len(self._origins),
@@ -154,7 +153,8 @@ class Tariff:
         return list(self._numbers)
 
     def number(self, lines: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
-        """The resolution of each line. lines: `cell`, `day`, `duty_rate`, `hs`, `origin` (codes). cells: from `decisions`."""
+        """The resolution of each line. lines: `cell`, `day` (none is empty), `duty_rate`, `hs`, `origin` (codes). cells: from
+        `decisions`."""
         fresh = cells[len(self._of_cell) :]
         if fresh.height:
             held = measures(fresh, self._book)
@@ -163,22 +163,20 @@ class Tariff:
                 for (pack, country), mine in zip(fresh.select("pack", "country").iter_rows(), held, strict=True)
             ]
             self._of_cell = pl.concat([self._of_cell, pl.Series("place", found, dtype=pl.Int64)], rechunk=True)
-        days = lines["day"].unique().drop_nulls()
-        periods = pl.Series([bisect_right(self._cuts, d) for d in days.to_list()], dtype=pl.Int64)
-        codes = lines.select(
-            pl.col("day").replace_strict(days, periods, default=0, return_dtype=pl.Int64).alias("period"),
-            pl.col("duty_rate").is_not_null().cast(pl.Int64).alias("told"),
-            pl.lit(self._of_hs).gather(pl.col("hs")).alias("code"),
-            pl.lit(self._of_origin).gather(pl.col("origin")).alias("origin"),
-        )
-        goods, met = self._combinations.number(codes)
+        codes = [
+            self._periods.lookup(lines["day"]).of(lines["day"]),
+            lines["duty_rate"].is_not_null().cast(pl.Int64).alias("told"),
+            taken(self._of_hs, lines["hs"]).alias("code"),
+            taken(self._of_origin, lines["origin"]).alias("origin"),
+        ]
+        goods, met = self._combinations.number(pl.DataFrame(codes))
         self._goods.extend(met.rows())
         numbers = self._pairs.number(goods, self._of_cell.gather(lines["cell"]))
         places = list(self._places)
         pairs = (pairs[len(self.resolutions) :].to_list() for pairs in (self._pairs.first, self._pairs.second))
         for of, place in zip(*pairs, strict=True):
             at, told, code, origin = self._goods[of]
-            day = self._cuts[at - 1] if at else date.min
+            day = self._periods.starts[at]
             prefix = self._prefixes[code] if code < len(self._prefixes) else None
             self.resolutions.append(self._resolve(places[place], prefix, self._origins[origin], day, bool(told)))
         return numbers

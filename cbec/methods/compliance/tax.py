@@ -12,9 +12,9 @@ import polars as pl
 
 from cbec.methods.compliance import consignments, years
 from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
-from cbec.methods.compliance.codes import REASON, reason, runs
+from cbec.methods.compliance.codes import REASON, places, reason, runs
 from cbec.methods.compliance.decisions import Decisions
-from cbec.methods.compliance.exact import decimal, part, percent
+from cbec.methods.compliance.exact import CENTS, at_least, decimal, part, percent
 from cbec.methods.compliance.facts import Facts, Met, met
 from cbec.methods.compliance.fixings import Fixings, Money
 from cbec.methods.compliance.limits import Limits, stateless
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["REDUCED", "compute"]
 PART = 2_000_000
 """Lines worked on at a time, twice a partition of the engine: only where a table is not cut, or an order very large."""
+
+UNASKED = ("duty_rate", "origin", "imported", "decidable", "resolution", "refused")
+"""Columns of lines that nobody asks for of consignments."""
 
 
 def compute(
@@ -103,11 +106,10 @@ class Run:
             starts, _ = runs(lines["order_id"].gather(order))
         none = pl.lit(None, pl.Int128).alias("_year")
         lines = lines.with_columns(none if spent is None else years.spent(lines, self._book, spent))
-        heads = starts.arg_true()
         cuts, at = [0], 0
         while lines.height - at > part_size:
-            after = heads.search_sorted(at + part_size)
-            at = int(heads[after]) if after < len(heads) else lines.height
+            after = starts.slice(at + part_size).arg_max()
+            at = at + part_size + after if after is not None and starts[at + part_size + after] else lines.height
             cuts.append(at)
         ends = [*cuts[1:], lines.height]
         # Lines of one order are brought together part by part, so that no second copy of the file is held.
@@ -129,25 +131,26 @@ class Run:
         fact = self._facts.number(lines, ways, hs, origin)
         # Positions of the type that Polars gathers by, since several columns are.
         cell = self._decisions.cell(fact, self._days.of(day)).cast(pl.UInt32).alias("cell")
-        frame = amounts(lines).with_columns(
+        money = self._money.codes(lines["currency"]).alias("money")
+        digits = self._money.digits(money)
+        frame = amounts(lines, digits).with_columns(
             lines["row"],
             lines["run"],
             cell,
             day,
             self._facts.route(ways),
-            self._money.codes(lines["currency"]).alias("money"),
+            money,
+            digits,
             lines["price_includes_tax"].fill_null(self._gross).alias("gross"),
             (lines["incoterm"] == "DDP").fill_null(False).alias("ddp"),
             hs=hs,
             origin=origin,
         )
         frame = frame.with_columns(
-            self._money.digits(frame["money"]),
             *_gathered(self._decisions.cells, "cell", "net_rate", "imported"),
             _gather(self._decisions.cells["issue"].is_null(), "cell").alias("decidable"),
         )
-        asked = (pl.col("imported") & pl.col("decidable")).alias("asked")
-        rows = frame.select(asked)["asked"].arg_true()
+        rows = places(frame["imported"] & frame["decidable"])
         frame, applied = self._with_duties(frame, lines, rows)
         imports = self._imports(frame, lines, rows) if len(rows) else None
         frame = self._with_case(frame, imports)
@@ -163,13 +166,13 @@ class Run:
             rows = rows.filter(covered.gather(frame["cell"].gather(rows))) if covered.any() else rows.clear()
         if not len(rows):
             return frame.with_columns(
-                pl.lit(None, pl.Int64).alias("resolution"),
+                pl.lit(None, pl.UInt32).alias("resolution"),
                 pl.col("duty_rate").alias("one_rate"),
                 pl.lit(None, REASON).alias("refused"),
                 pl.lit(None, pl.Int64).alias("bracket"),
             ), None
         sought = frame.select("cell", "day", "duty_rate", "hs", "origin")[rows]
-        number = self._tariff.number(sought, self._decisions.cells)
+        number = self._tariff.number(sought, self._decisions.cells).cast(pl.UInt32)
         frame = frame.with_columns(_scattered("resolution", frame.height, rows, number))
         told = lines.select("row", "net_weight_kg", "quantities", "currency", "piece_kg")
         self._resolved.grow()
@@ -179,7 +182,9 @@ class Run:
     def _imports(self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
         """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
         cells = self._decisions.cells
-        imports = frame[rows].with_columns(_gathered(cells, "cell", "amount", "business", "telling", "share"))
+        imports = frame.drop(UNASKED)[rows].with_columns(
+            _gathered(cells, "cell", "amount", "business", "telling", "share")
+        )
         imports = imports.with_columns(
             pl.when("priced").then("goods").alias("goods"),
             lines["_year"][rows].alias("year"),
@@ -237,9 +242,8 @@ class Run:
 
     def _what(self, frame: pl.DataFrame) -> pl.Series:
         """What the problem of a line's duty is about."""
-        rows = frame.select(
-            ((pl.col("problem") == pl.col("refused")) | (pl.col("duty_kind") == BRACKET)).fill_null(False).alias("x")
-        )["x"].arg_true()
+        about = (pl.col("problem") == pl.col("refused")) | (pl.col("duty_kind") == BRACKET)
+        rows = places(frame.select(about.alias("about"))["about"])
         if not len(rows):
             return pl.Series("what", [None], dtype=pl.String).new_from_index(0, frame.height)
         said = [r.what for r in self._tariff.resolutions]
@@ -261,7 +265,7 @@ class Run:
         frame = frame.with_columns(pl.col("problem").is_null().alias("solvable"))
 
         def plain(lines: pl.DataFrame) -> pl.DataFrame:
-            duty = part(pl.max_horizontal("customs", pl.lit(0, pl.Int64)), pl.col("one_rate"))
+            duty = part(at_least("customs"), pl.col("one_rate"))
             return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking"))
 
         if applied is not None:
@@ -279,7 +283,7 @@ class Run:
             pl.when(below).then(reason("tax_price_below_duty")).otherwise("problem").alias("problem")
         )
         told = waived(frame, imports, self._book, self._decisions.cells)
-        rows = told.select(pl.col("waived") & pl.col("gross"))["waived"].arg_true()
+        rows = places(told["waived"] & told["gross"])
         if not len(rows):
             return told
         # A tax that is not levied is in no price: taken apart again without it, and asked again.
@@ -330,46 +334,42 @@ class Run:
             if built.height:
                 parts = frame.select("row").join(built, on="row", how="left", maintain_order="left")["duty_parts"]
         table, sources = self._words.table, self._words.sources
-        signed = frame["sign"].min() == -1
-        one_unit = frame["digits"].min() == 2
+        factor = frame["sign"] if frame["sign"].min() == -1 else None
+        if frame["digits"].min() == 0:
+            unit = frame.select(pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1).alias("unit"))["unit"]
+            factor = unit if factor is None else factor * unit
 
         def told(column: str) -> pl.Expr:
             return _gather(table[column], "words").alias(column)
 
-        def minor(amount: pl.Expr, when: pl.Expr) -> pl.Expr:
-            amount = pl.when(when).then(amount)
-            return amount * pl.col("sign") if signed else amount
+        def cents(amount: str, when: pl.Expr) -> pl.Expr:
+            told = pl.when(when).then(amount)
+            return (told if factor is None else told * factor).alias(amount)
 
         imported = pl.col("imported") | _gather(table["import"], "words")
-        amounts = frame.select("sign", "digits", "value", "intrinsic", "customs", "duty", "base", "tax", "imported")
+        amounts = frame.select("intrinsic", "customs", "duty", "base", "tax", "imported")
         amounts = amounts.with_columns(
             known=frame["problem"].is_null(), words=words, cited=cited, tariff=frame["duty_kind"] == TARIFF
         )
         amounts = amounts.with_columns(
-            minor(pl.col("intrinsic"), pl.col("known")).alias("intrinsic"),
-            minor(pl.col("customs"), pl.col("known") & imported).alias("customs"),
-            minor(pl.col("duty"), pl.col("known")).alias("duty"),
-            minor(pl.col("base"), pl.col("known")).alias("base"),
-            minor(pl.col("tax"), pl.col("known")).alias("tax"),
+            *(cents(name, pl.col("known")) for name in ("intrinsic", "duty", "base", "tax")),
+            cents("customs", pl.col("known") & imported),
         )
-
-        def money(amount: pl.Expr) -> pl.Expr:
-            return decimal(amount, None if one_unit else pl.col("digits"))
 
         return amounts.select(
             lines["order_id"],
             lines["line"],
             told("status"),
             lines["ship_to"],
-            money(pl.col("intrinsic")).alias("intrinsic_value"),
-            money(pl.col("customs")).alias("customs_value"),
+            decimal("intrinsic").alias("intrinsic_value"),
+            decimal("customs").alias("customs_value"),
             percent(pl.when(pl.col("known") & pl.col("tariff")).then(rate)).alias("duty_rate"),
-            money(pl.col("duty")),
+            decimal("duty"),
             told("tax_rate"),
-            money(pl.col("base")).alias("tax_base"),
-            money(pl.col("tax")),
+            decimal("base").alias("tax_base"),
+            decimal("tax"),
             _gather(table["other_charges"], "words").alias("other_charges"),
-            money(pl.col("duty") + pl.col("tax")).alias("total"),
+            decimal(pl.col("duty") + pl.col("tax")).alias("total"),
             lines["currency"],
             told("scheme"),
             told("collected_by"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core import reasons
-from cbec.methods.compliance.codes import MANY, REASON, Pairs, Register
+from cbec.methods.compliance.codes import MANY, REASON, Pairs, Register, places
 from cbec.methods.compliance.exact import percent
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Words:
 
     def _why(self, lines: pl.DataFrame) -> pl.Series:
         """The number of each line's reason with what it is about, 0 for none."""
-        rows = lines["problem"].is_not_null().arg_true()
+        rows = places(lines["problem"].is_not_null())
         pairs = lines.select("problem", "what")[rows].cast({"problem": pl.String})
         for pair in pairs.unique(maintain_order=True).iter_rows():
             self._whys.setdefault(pair, len(self._whys))

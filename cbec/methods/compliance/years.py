@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.methods.compliance.exact import micro, wide
+from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.exact import fits, micro, most, wide
 from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.fixings import PER_UNIT, Fixings
 
@@ -44,21 +45,23 @@ def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFr
     worth = micro("qty") * micro("price") // 10**6 + micro("shipping").fill_null(0) + micro("insurance").fill_null(0)
     valued = asked.select(*KEY, (wide(worth) * pl.lit(fx) // PER_UNIT).alias("worth"))
     orders = valued.group_by(KEY).agg(pl.col("worth").sum()).sort(KEY)
-    return orders.select(*KEY, pl.col("worth").cum_sum().over("pack", "buyer", "year").alias("spent"))
+    told = orders.select(*KEY, pl.col("worth").cum_sum().over("pack", "buyer", "year").alias("spent"))
+    return told.cast({"spent": pl.Int64}) if fits(most(told["spent"])) else told
 
 
 def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame) -> pl.Series:
     """`spent` of each line's order (`orders` from `by_order`), of a refund that of its sale; null where no limit per year
     asks, or price, currency or date is not told. lines: some whole orders of those."""
-    none = pl.Series("_year", [None], dtype=pl.Int128).new_from_index(0, lines.height)
+    none = pl.Series("_year", [None], dtype=orders.schema["spent"]).new_from_index(0, lines.height)
     told = _asked(lines, book).select("n", *KEY).join(orders, on=KEY, how="left", maintain_order="left")
     sold = none.scatter(told["n"], told["spent"])
-    back = lines.select("order_id").with_row_index("n").filter(lines["qty"] < 0)
-    if back.is_empty():
+    refunds = places(lines["qty"] < 0)
+    if refunds.is_empty():
         return sold
+    back = lines.select("order_id")[refunds].with_columns(refunds.alias("n"))
     sales = told.group_by("order_id").agg(pl.col("spent").min())
-    refunds = back.join(sales, on="order_id", how="inner", maintain_order="left")
-    return sold.scatter(refunds["n"], refunds["spent"])
+    back = back.join(sales, on="order_id", how="inner", maintain_order="left")
+    return sold.scatter(back["n"], back["spent"])
 
 
 def _yearly(book: Rulebook) -> list[Pack]:
@@ -69,7 +72,8 @@ def _yearly(book: Rulebook) -> list[Pack]:
 def _asked(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     """The lines of sales to countries with a limit per year, with their number `n`, `pack`, `buyer` and `year`."""
     owner = owners(_yearly(book)).select(pl.col("code").alias("ship_to"), "pack")
-    asked = lines.select(NEEDED).with_row_index("n").filter(lines["ship_to"].is_in(owner["ship_to"].to_list()))
+    rows = places(lines["ship_to"].is_in(owner["ship_to"].to_list()))
+    asked = lines.select(NEEDED)[rows].with_columns(rows.alias("n"))
     asked = asked.join(owner, on="ship_to", how="inner", maintain_order="left")
     asked = asked.filter((pl.col("qty") > 0) & pl.all_horizontal(pl.col("price", "currency", "date").is_not_null()))
     buyer = pl.coalesce("customer_id", pl.concat_str(pl.lit("order "), "order_id"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbec.methods.compliance.codes import DENSE, Combinations, Register, Words, runs
+from cbec.methods.compliance.codes import DENSE, SLOTS, Combinations, Register, Words, places, runs, taken
 
 
 def test_words_have_codes_in_order_and_empty_cells_the_last() -> None:
@@ -54,3 +55,39 @@ def test_orders_whose_lines_stand_together() -> None:
         True,
         False,
     ]
+
+
+@given(st.lists(st.text(max_size=14), max_size=40, unique=True), st.data())
+def test_few_words_are_told_by_their_hash_as_by_themselves(known: list[str], data: st.DataObject) -> None:
+    words = Words(known=known)
+    cells = data.draw(st.lists(st.sampled_from([*known, None]), max_size=20))
+    assert words.codes(pl.Series("x", cells, dtype=pl.String)).to_list() == [
+        words.size - 1 if cell is None else sorted(known, key=lambda w: w.encode()).index(cell) for cell in cells
+    ]
+
+
+def test_many_words_and_few_have_codes_alike() -> None:
+    many = [f"{n:05d}" for n in range(SLOTS // 4)]
+    cells = pl.Series("x", [*many[:3], None, many[-1]], dtype=pl.String)
+    assert Words(known=many).codes(cells).to_list() == [0, 1, 2, len(many), len(many) - 1]
+    assert Words(known=many[:400]).codes(cells[:4]).to_list() == [0, 1, 2, 400]
+
+
+@pytest.mark.parametrize("size", [2, 400, 2000])
+def test_a_word_that_was_not_collected_has_no_code(size: int) -> None:
+    words = Words(known=[f"{n:05d}" for n in range(size)])
+    with pytest.raises((KeyError, pl.exceptions.InvalidOperationError)):
+        words.codes(pl.Series("x", [f"other {n}" for n in range(100)]))
+
+
+@given(st.lists(st.sampled_from([True, False, None])))
+def test_places_are_those_of_arg_true(mask: list[bool | None]) -> None:
+    told = pl.Series("m", mask, dtype=pl.Boolean)
+    assert places(told).to_list() == told.arg_true().to_list()
+
+
+@given(st.lists(st.integers(0, 4)))
+def test_taken_is_gathered(at: list[int]) -> None:
+    table = pl.Series("t", [7, -3, 0, 2**60, 5])
+    rows = pl.Series("at", at, dtype=pl.Int64)
+    assert taken(table, rows).equals(table.gather(rows), check_names=True)
