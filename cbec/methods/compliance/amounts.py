@@ -67,7 +67,7 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
         solved = _solved(asked, duties)
         found = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
         lines = lines.with_columns(pl.coalesce(found, "value").alias("value"))
-    lines = duties(_valued(lines, narrow))
+    lines = duties(valued(lines, narrow))
     t = pl.col("charged_rate")
     duty = pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")
     lines = lines.with_columns(duty.alias("duty"))
@@ -106,8 +106,8 @@ def _narrow(lines: pl.DataFrame) -> bool:
     return fits(whole, max(duty // PERCENT, 10) + 2, max(tax, duty) + PERCENT) and fits(whole, whole)
 
 
-def _valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
-    """Adds `intrinsic` and `customs` of `value`."""
+def valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
+    """Adds `intrinsic` and `customs` of `value`; lines as `reckon` holds them."""
     held = at_least("value")
     lines = lines.with_columns(portion(pl.col("goods"), held, pl.col("whole"), narrow).alias("intrinsic"))
     if not lines.select((pl.col("fob") | pl.col("share").is_not_null() | pl.col("allowed").is_not_null()).any()).item():
@@ -137,7 +137,7 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
         duty = pl.when(owed).then(pl.col("tariff_duty").fill_null(0)).otherwise(0)
         base = pl.when(pl.col("narrow_base")).then("customs").otherwise("value") + duty
         told = (pl.col("value") + duty + part(base, pl.col("charged_rate"))).alias("price")
-        found = duties(_valued(tried)).select(told)["price"]
+        found = duties(valued(tried)).select(told)["price"]
         return [found.slice(i * hard.height, hard.height) for i in range(len(values))]
 
     # Prices rise nearly along a line, which tells where to look first.

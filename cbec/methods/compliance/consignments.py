@@ -89,19 +89,20 @@ def lone_article(imports: pl.DataFrame) -> pl.DataFrame:
     return told.with_columns(pl.coalesce("subheading", "subheading_right").alias("subheading")).drop("subheading_right")
 
 
-def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
+def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") -> pl.DataFrame:
     """row -> `flat`: each line's share of the duty that is owed once per tariff subheading of a consignment.
 
     lines: those that owe it, of one consignment together, with `subheading` (not null), `fx`, `amount` (millionths of the pack's currency).
     The duty is turned into the line's currency, rounded, and shared by the value of the goods; the shares of a
     subheading sum to it exactly. A refund takes back the share of its article in its own consignment, in
     proportion to the value taken back; null where that sale is not among the lines. each: the column whose distinct
-    values in a consignment owe the duty once ("group": the consignment itself).
+    values in a consignment owe the duty once ("group": the consignment itself). by: the column (minor units) it is
+    shared by.
     """
     unit = ten_to(pl.col("digits"))
     whole = half_up(wide(pl.col("amount")) * unit * PER_UNIT, wide(pl.col("fx")) * MICRO)
     group = list(dict.fromkeys(["group", each]))
-    needed = dict.fromkeys(["row", *group, "sku", "line", "goods", "sign", "fx", "amount", "digits"])
+    needed = dict.fromkeys(["row", *group, "sku", "line", "goods", by, "sign", "fx", "amount", "digits"])
     lines = lines.select(*needed, whole.alias("whole"))
     # Most consignments hold one line, which owes the whole.
     alone = (lines["group"] != lines["group"].shift(1)).fill_null(True) & (
@@ -112,7 +113,7 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
     lines = lines.filter(~alone)
     if lines.is_empty():
         return lone
-    ordered = lines.with_columns(_weight(lines).alias("weight")).sort(
+    ordered = lines.with_columns(_weight(lines, by).alias("weight")).sort(
         *group, "sku", "goods", "line", descending=[False] * (len(group) + 1) + [True, False]
     )
     weight = pl.col("weight")
@@ -140,12 +141,12 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading") -> pl.DataFrame:
     return pl.concat([lone, sales.select("row", "flat"), back.select("row", "flat")])
 
 
-def _weight(lines: pl.DataFrame) -> pl.Series:
-    """The value of each line beside the others of its consignment (lines of one together): goods in minor units, or in
+def _weight(lines: pl.DataFrame, by: str) -> pl.Series:
+    """The value of each line beside the others of its consignment (lines of one together): `by` in minor units, or in
     money of the limit where currencies of one consignment differ."""
     alike = (lines["fx"] == lines["fx"].shift(1)) & (lines["digits"] == lines["digits"].shift(1))
     same = lines["group"].ne_missing(lines["group"].shift(1)) | alike.fill_null(False)
-    if same.all() and fits(most(lines["goods"]), lines.height):
-        return lines["goods"].alias("weight")
+    if same.all() and fits(most(lines[by]), lines.height):
+        return lines[by].alias("weight")
     unit = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
-    return lines.select((wide(pl.col("goods")) * unit * pl.col("fx")).alias("weight"))["weight"]
+    return lines.select((wide(pl.col(by)) * unit * pl.col("fx")).alias("weight"))["weight"]

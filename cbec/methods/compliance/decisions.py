@@ -225,6 +225,7 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         pl.when(customs == "retail_share").then("share").alias("customs_share"),
         (base == "value_plus_duty").fill_null(False).alias("narrow_base"),
         pl.coalesce("scheme_waiver", "duty_waiver").alias("waiver"),
+        pl.col("scheme_declaration").alias("declaration"),
     ).drop("unit")
     return cases.with_columns(
         pl.when(charged.fill_null(False)).then("rate").otherwise(0).fill_null(0).alias("charged_rate"),

@@ -121,6 +121,12 @@ class Goods:
             self._subheadings = pl.concat([number, pl.Series("s", [None], dtype=pl.Int64)])
         return self._subheadings.gather(words).alias("subheading")
 
+    def articles(self, words: pl.Series) -> pl.Series:
+        """The number of each code's digits, whatever its spelling; null for none."""
+        plain = self._hs.words.to_frame().select(digits_of(pl.col("word")).replace("", None))["word"]
+        number = plain.rank("dense").cast(pl.Int64)
+        return pl.concat([number, pl.Series("word", [None], dtype=pl.Int64)]).gather(words).alias("article")
+
     def code(self, category_words: pl.Series, hs: pl.Series) -> list[pl.Series]:
         """Columns `category` and `hs` of codes: what the rules tell apart. hs: from `words`."""
         category = self._category.codes(category_words)

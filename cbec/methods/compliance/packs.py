@@ -182,7 +182,7 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
             said[key] = tuple(_prefix(code, place) for code in _list(value))
         elif key in ("codes", "exception_to", "words", "of", "not_with", "measures"):
             said[key] = tuple(_code(word, place) for word in _list(value))
-        elif key == "step":
+        elif key in ("step", "base_step"):
             said[key] = _number(value, place)
         elif key == "steps":
             said[key] = _steps(value, where)
@@ -372,7 +372,8 @@ def _check_units(rule: Rule, pack: Pack, where: str) -> None:
     if rule.kind in ("amount", "bracket", "waiver") and rule.unit != pack.currency:
         raise UsageFault(f"{where}: unit {rule.unit} is not the currency of the pack ({pack.currency})")
     if (
-        rule.kind in ("rate", "territory", "factor") or (rule.values and rule.kind in ("measure", "method"))
+        rule.kind in ("rate", "territory", "factor", "declaration")
+        or (rule.values and rule.kind in ("measure", "method"))
     ) and rule.unit != "percent":
         raise UsageFault(f"{where}: unit is percent")
 

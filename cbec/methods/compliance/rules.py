@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "bracket": ("unit", "per", "measures", "steps", "valid_from", "valid_to", "recorded_from"),
     "factor": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "step", "values"),
+    "declaration": ("unit", "base_step", "step", "values"),
     "method": ("method", "unit", "values"),
     "measure": (
         "measure",
@@ -44,7 +45,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
 codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
-waiver: tax (and duty) of a consignment up to which none is levied, rounded to a step before where that is told. measure: a duty beside others (most favoured
+waiver: tax (and duty) of a consignment up to which none is levied, rounded to a step before where that is told.
+declaration: customs reckons a consignment as a whole, bases cut to `base_step` and sums to `step` of the pack's currency; values: the
+national part of the tax in percent, on which the rest is reckoned. measure: a duty beside others (most favoured
 nation, additional duties of one authority), from the user's tariff or, with values, of its own; row_needed: a tariff
 that has other rows of it is not taken for complete. method: how a value
 is reckoned. scheme, duty, export: conditions and what follows. range: how a country defines the quartiles of an arm's length
@@ -60,6 +63,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "bracket": ("unit", "per", "measures", "steps", "valid_from"),
     "factor": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "values"),
+    "declaration": ("unit", "base_step", "step", "values"),
     "method": ("method",),
     "measure": ("measure", "valid_from"),
     "scheme": ("when", "then", "valid_from"),
@@ -119,6 +123,7 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "allowance": None,
         "factor": None,
         "waiver": None,
+        "declaration": None,
         "reason": None,
     },
     "duty": {
@@ -133,7 +138,14 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "reason": None,
     },
 }
-LINKS = {"base": "method", "factor": "factor", "waiver": "waiver", "rate": "rate", "allowance": "limit"}
+LINKS = {
+    "base": "method",
+    "factor": "factor",
+    "waiver": "waiver",
+    "declaration": "declaration",
+    "rate": "rate",
+    "allowance": "limit",
+}
 """What an outcome names, and the kind of rule that it is. rate: charged instead of that of the place. allowance: a limit per consignment, in the pack's currency;
 so much of its value is left free of duty and tax."""
 METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
@@ -208,6 +220,7 @@ class Rule:
     levy: str = "vat"
     of: tuple[str, ...] = ()
     step: Decimal | None = None
+    base_step: Decimal | None = None
     measure: str | None = None
     measures: tuple[str, ...] = ()
     not_with: tuple[str, ...] = ()

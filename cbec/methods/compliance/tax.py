@@ -14,6 +14,7 @@ from cbec.methods.compliance import consignments, years
 from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
 from cbec.methods.compliance.codes import REASON, places, reason, runs
 from cbec.methods.compliance.decisions import Decisions
+from cbec.methods.compliance.declarations import declared
 from cbec.methods.compliance.exact import CENTS, at_least, decimal, part, percent
 from cbec.methods.compliance.facts import Facts, Met, met
 from cbec.methods.compliance.fixings import Fixings, Money
@@ -218,7 +219,16 @@ class Run:
             *_gathered(
                 self._decisions.cases,
                 "case",
-                *("charged_rate", "duty_kind", "fob", "customs_share", "narrow_base", "allowance", "waiver"),
+                *(
+                    "charged_rate",
+                    "duty_kind",
+                    "fob",
+                    "customs_share",
+                    "narrow_base",
+                    "allowance",
+                    "waiver",
+                    "declaration",
+                ),
             ),
             _gather(self._decisions.cases["problem"].cast(REASON), "case").alias("problem"),
         ).rename({"customs_share": "share"})
@@ -282,6 +292,7 @@ class Run:
         frame = frame.with_columns(
             pl.when(below).then(reason("tax_price_below_duty")).otherwise("problem").alias("problem")
         )
+        frame = declared(frame, imports, self._book, self._decisions.cells, self._facts.goods.articles, duties)
         told = waived(frame, imports, self._book, self._decisions.cells)
         rows = places(told["waived"] & told["gross"])
         if not len(rows):

@@ -204,10 +204,11 @@ cases:
     rates: [{base: USD, quote: JPY, rate: 150.5}]
     tariff: [{hs_code: "4202", duty: 8%}]
     given: {date: 2024-06-03, ship_from: US, ship_to: JP, currency: USD, buyer_type: B2B, price: 100.01, hs_code: "420221"}
-    expect: {customs_value: 15052, duty: 1204, currency: JPY}
+    expect: {customs_value: 15052, duty: 1199, currency: JPY}
 """
+    # 1,200 yen are USD 7.97, and those 1,199 yen.
     assert _run(text).table.select("field", "got", "passed").rows() == [
-        ("1.customs_value", "15052.00", True), ("1.duty", "1204.00", True), ("1.currency", "JPY", True),
+        ("1.customs_value", "15052.00", True), ("1.duty", "1199.00", True), ("1.currency", "JPY", True),
     ]  # fmt: skip
 
 

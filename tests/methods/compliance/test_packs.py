@@ -186,7 +186,7 @@ def test_every_packaged_rule_names_its_source_and_a_day_of_reading_that_is_past(
         assert pack.rules
         for rule in pack.rules.values():
             assert rule.reference.title and rule.reference.quote
-            assert date(2026, 1, 1) <= rule.reference.verified_on <= date(2026, 11, 25)
+            assert date(2026, 1, 1) <= rule.reference.verified_on <= date(2026, 11, 26)
 
 
 def test_every_reason_is_told_in_english_and_chinese() -> None:

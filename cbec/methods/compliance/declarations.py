@@ -1,0 +1,187 @@
+"""Customs that reckons a whole declaration: bases cut to a step, the sums of duty and tax cut to another.
+
+Japan (Customs Answer 1111; 関税法 13 の 4, 国税通則法 118, 119, 関税法基本通達 13の4-2): the lines of a declaration are added up by
+article. Of each article
+
+    duty            the customs value cut to 1,000 yen, times the rate; a duty per unit as it is; yen cut
+    national tax    value and duty (this cut to 100 yen) together cut to 1,000 yen, times its rate; yen cut
+    local tax       22/78 of the national tax (this cut to 100 yen); yen cut
+
+and of the sums of duty, national tax and local tax each is cut to 100 yen. The sums are exact; lines bear shares of them
+by what each would owe alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbec.methods.compliance.amounts import TARIFF, valued
+from cbec.methods.compliance.consignments import flat_duty
+from cbec.methods.compliance.exact import CENTS, PERCENT, part, wide
+from cbec.methods.compliance.fixings import PER_UNIT
+from cbec.methods.compliance.intervals import MICRO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cbec.methods.compliance.amounts import Duties
+    from cbec.methods.compliance.book import Rulebook
+
+TURNS = 35
+"""Turns in which a price that includes the cut amounts is taken apart; most need a few."""
+ONE = CENTS * PER_UNIT
+"""One of the pack's currency, as amounts are added up here."""
+AMOUNTS = ("value", "intrinsic", "customs", "duty", "base", "tax")
+
+
+def declared(
+    frame: pl.DataFrame,
+    imports: pl.DataFrame | None,
+    book: Rulebook,
+    cells: pl.DataFrame,
+    articles: Callable[[pl.Series], pl.Series],
+    duties: Duties,
+) -> pl.DataFrame:
+    """Replaces duty and tax of lines whose scheme names a declaration by their shares of what the whole of it owes.
+
+    frame: reckoned lines with `declaration` (id of the rule, null = none). imports: the imported lines with `group`, `fx`,
+    `sku`, `line`. articles: numbers of the customs codes `hs`; lines without one that bear the same rates are one article. A line without an answer leaves that of the others of its declaration open. Prices that include tax (and
+    duty) are taken apart so that value, duty and tax are the price. Refunds take back the shares of their sale.
+    """
+    if imports is None or frame["declaration"].null_count() == frame.height:
+        return frame
+    named = frame.filter(pl.col("declaration").is_not_null())
+    named = named.join(
+        imports.select("row", "group", "fx", "sku", "line"), on="row", how="inner", maintain_order="left"
+    )
+    whole = pl.col("problem").is_null().all().over("group")
+    gaps = named.filter(~whole & pl.col("problem").is_null())["row"]
+    if len(gaps):
+        open_ = pl.Series(["tax_consignment_unknown"] * len(gaps), dtype=frame.schema["problem"])
+        frame = frame.with_columns(frame["problem"].scatter(gaps, open_))
+    named = named.filter(whole)
+    if named.is_empty():
+        return frame
+    named = _with_rule(named.with_columns(articles(named["hs"])).sort("group", maintain_order=True), book, cells)
+    told = _apart(named, duties)
+    lost = told.filter(pl.col("duty").is_null() | pl.col("tax").is_null())["row"]
+    if len(lost):
+        orphan = pl.Series(["tax_refund_without_sale"] * len(lost), dtype=frame.schema["problem"])
+        frame = frame.with_columns(frame["problem"].scatter(lost, orphan))
+    return frame.with_columns(frame[name].scatter(told["row"], told[name]) for name in AMOUNTS)
+
+
+def _with_rule(lines: pl.DataFrame, book: Rulebook, cells: pl.DataFrame) -> pl.DataFrame:
+    """Adds what the rule says: `national` (millionths of a percent of the tax), `base_step`, `step`; and `scale`, which turns
+    minor units of the line into parts of `ONE`."""
+    rules = {rule.id: rule for pack in book.packs for rule in pack.of("declaration")}
+    shares = book.values("declaration").select(pl.col("rule_id").alias("declaration"), "period", national="micro")
+    period = pl.lit(cells["period"]).gather(pl.col("cell")).alias("period")
+    lines = lines.with_columns(period).join(shares, on=["declaration", "period"], how="left", maintain_order="left")
+    steps = {
+        name: {key: int(getattr(rule, name) or 1) for key, rule in rules.items()} for name in ("base_step", "step")
+    }
+    cents = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
+    return lines.with_columns(
+        *(
+            pl.col("declaration").replace_strict(told, return_dtype=pl.Int64).alias(name)
+            for name, told in steps.items()
+        ),
+        (wide(pl.col("fx")) * cents).alias("scale"),
+    )
+
+
+def _apart(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
+    """Amounts of lines; prices that include them taken apart. The value is the price less what is owed on that value."""
+    delivered = pl.col("gross") & pl.col("ddp")
+    for only_tax in (True, False):
+        # A price that includes the tax, to which the duty is added, includes the tax on itself.
+        inside = pl.col("gross") & ~pl.col("ddp") if only_tax else delivered
+        asked = lines.select(inside.alias("inside"))["inside"]
+        if not asked.any():
+            continue
+        for turn in range(TURNS):
+            told = _owed(lines, duties, untaxed_duty=only_tax)
+            left = pl.col("whole") - pl.col("tax") - (0 if only_tax else pl.col("duty"))
+            held = pl.max_horizontal(left, pl.lit(0, pl.Int64)).fill_null(pl.col("value"))
+            value = told.select(pl.when(inside).then(held).otherwise("value").alias("value"))["value"]
+            if (value == told["value"]).all():
+                break
+            if turn % 5 > 2:  # half the way, where whole steps go to and fro over a cut
+                value = told.select((pl.col("value") + value + 1) // 2)["value"]
+            lines = valued(lines.with_columns(value))
+    told = _owed(lines, duties)
+    # What no value leads to stays in it, so that value, duty and tax are the price.
+    rest = pl.max_horizontal(pl.col("whole") - pl.col("tax") - pl.col("duty"), pl.lit(0, pl.Int64)).fill_null(
+        pl.col("value")
+    )
+    told = valued(told.with_columns(pl.when(delivered).then(rest).otherwise("value").alias("value")))
+    return told.with_columns((pl.col("customs") + pl.col("duty")).alias("base"))
+
+
+def _owed(lines: pl.DataFrame, duties: Duties, untaxed_duty: bool = False) -> pl.DataFrame:
+    """Adds `duty`, `tax` and `base` of lines with `value`, `intrinsic`, `customs`. untaxed_duty: no duty in the base of tax."""
+    lines = duties(lines)
+    owes = pl.col("duty_kind") == TARIFF
+    share = pl.col("share").fill_null(PERCENT)
+    # 60 % of a yen is no whole yen: the value is added up as it is.
+    exact = (
+        wide(pl.when(pl.col("share").is_null()).then("customs").otherwise("intrinsic")) * wide(share) * pl.col("scale")
+    )
+    alone = pl.when(owes).then(wide(pl.col("tariff_duty")) * pl.col("scale")).otherwise(wide(0))
+    lines = lines.with_columns(exact.alias("exact"), alone.alias("alone"))
+    totals = _totals(lines, untaxed_duty)
+    lines = lines.join(totals, on="group", how="left", maintain_order="left")
+    one = {"duty": pl.when(owes).then("tariff_duty").otherwise(0)}
+    one["tax"] = part(pl.col("customs") + (0 if untaxed_duty else pl.col("duty").fill_null(0)), pl.col("charged_rate"))
+    for name, weight in one.items():
+        asked = lines.with_columns((pl.col(f"{name}_owed") * MICRO).alias("amount"), weight.alias("owed"))
+        shared = flat_duty(asked, each="group", by="owed").select("row", pl.col("flat").alias(name))
+        lines = lines.drop(name).join(shared, on="row", how="left", maintain_order="left")
+    base = pl.col("customs") + (0 if untaxed_duty else pl.col("duty"))
+    return lines.with_columns(base.alias("base")).drop("exact", "alone", *totals.columns[1:])
+
+
+def _totals(lines: pl.DataFrame, untaxed_duty: bool) -> pl.DataFrame:
+    """group -> `duty_owed`, `tax_owed`: what the sales of a declaration owe, in the pack's currency."""
+    article = ["group", "article", "one_rate", "resolution", "charged_rate", "duty_kind"]
+    rules = ["national", "base_step", "step"]
+    items = (
+        lines.filter(pl.col("sign") > 0)
+        .group_by(article)
+        .agg(*(pl.col(c).first() for c in rules), pl.col("exact", "alone").sum())
+    )
+    whole = wide(ONE) * PERCENT
+    value = pl.col("exact")
+    step, cents = wide(pl.col("base_step")), wide(pl.col("step"))
+    base = value // (whole * step) * step
+    ad_valorem = base * wide(pl.col("one_rate")) // PERCENT
+    owes = pl.col("duty_kind") == TARIFF
+    duty = (
+        pl.when(~owes)
+        .then(wide(0))
+        .when(pl.col("one_rate").is_null())
+        .then(pl.col("alone") // ONE)
+        .otherwise(ad_valorem)
+    )
+    items = items.with_columns(duty.alias("duty"))
+    with_duty = value if untaxed_duty else value + pl.col("duty") // cents * cents * whole
+    taxed = with_duty // (whole * step) * step
+    national = taxed * wide(pl.col("charged_rate")) * wide(pl.col("national")) // (wide(PERCENT) * PERCENT)
+    items = items.with_columns(national.alias("national_tax"))
+    share = wide(pl.col("national"))
+    local = pl.col("national_tax") // cents * cents * (PERCENT - share) // share
+    sums = (
+        items.with_columns(local.alias("local_tax"))
+        .group_by("group")
+        .agg(pl.col("duty", "national_tax", "local_tax").sum(), pl.col("step").first())
+    )
+
+    def cut(name: str) -> pl.Expr:
+        return (pl.col(name) // cents * cents).cast(pl.Int64)
+
+    return sums.select(
+        "group", cut("duty").alias("duty_owed"), (cut("national_tax") + cut("local_tax")).alias("tax_owed")
+    )
