@@ -248,83 +248,26 @@ def replenish(
     seller formula's order and of none, and stock by day. Targets in money take their factor from the stock_record of a backtest.
     """
     from cbec.core.parts import told
-    from cbec.methods import protection, unitcost
-    from cbec.methods import terms as policy
-    from cbec.methods.forecast import (
-        firmlots,
-        limits,
-        lostsales,
-        orderdays,
-        orders,
-        projection,
-        stockcurve,
-        stocksummary,
-        surge,
-        targets,
-    )
+    from cbec.methods import protection
+    from cbec.methods.forecast import limits, stockcase, stockcurve, stocksummary
     from cbec.methods.forecast import replenish as method
 
-    clock = protection.clock(forecast if state is None else state["periods"], s.as_of)
-    linked = protection.link(forecast, coverage, clock)
-    if firm_orders is not None:
-        forecast = firmlots.complete(forecast, linked.items, firm_orders)
-        linked = protection.link(forecast, coverage, clock)
-    items = linked.items
-    terms = policy.choose(
-        items,
-        policies,
-        products,
-        service_level=s.service_level,
-        review_days=s.review_days,
-        holding_rate=s.holding_rate,
-        policy=s.policy,
-        target="" if s.target == "auto" else s.target,
-    )
-    terms = orderdays.keep(terms, items, products, order_calendar, clock)
-    held = policy.stock(items, inventory, inbound, clock)
-    prices = unitcost.prices(
-        items, inventory, products, rates, terms, today=clock.today, home=s.home_currency, markup=s.markup
-    )
-    per_day = linked.rate(clock)
-    terms = firmlots.alone(terms, items, firm_orders, per_day, prices)
-    lot = targets.lots(terms, prices, per_day)
-    cycle = targets.cycle(terms, lot, per_day)
-    factor = s.ratio_factor if stock_record is None else targets.tuned(stock_record)
-    terms, uncosted = targets.by_cost(terms, prices, cycle, factor)
-    ahead = protection.demand(linked, clock, terms.protection, terms.spread_level, s.correlation)
-    protection.check_reach(linked, clock, ahead, terms.needed)
-    plan = orders.plan(ahead, terms, held, lot, cycle)
-    if s.unmet == "lost":
-        alone = protection.demand(linked, clock, terms.review, terms.spread_level, s.correlation)
-        plan = lostsales.replan(ahead, alone, terms, held, plan, s.seed)
-    firm = firmlots.plan(items, firm_orders, terms, held, prices, clock)
-    plan, fixed = orders.firm(plan, terms, firm)
-    boxes = limits.boxes(containers, items, products, rates, clock.today, prices.currency)
-    question = limits.Question(items, ahead, terms, held, plan, prices, fixed)
-    limited = limits.hold(question, s.budget, boxes, s.solver_seconds)
-    case = method.Case(
-        clock=clock,
-        linked=linked,
-        demand=ahead,
-        terms=terms,
-        held=held,
-        plan=limits.within(plan, limited),
-        prices=prices,
-        p_stockout=orders.stock_out_chance(ahead, terms, held),
-        wanted=plan.order,
-        limited=limited,
-        firm=firm,
-        surge=surge.find(forecast, sales, linked, clock, s.surge_periods),
-        uncosted=uncosted,
-        factor=None if stock_record is None else factor,
-    )
+    given = stockcase.Given(
+        forecast, inventory, policies, inbound, coverage, products, order_calendar, firm_orders, containers, sales,
+        stock_record, rates,
+    )  # fmt: skip
+    rules = stockcase.Rules(
+        s.policy, "" if s.target == "auto" else s.target, s.service_level, s.review_days, s.holding_rate, s.markup,
+        s.ratio_factor, s.unmet == "lost", s.budget, s.solver_seconds, s.surge_periods, s.correlation, s.home_currency,
+        s.projection_days, s.seed,
+    )  # fmt: skip
+    case = stockcase.case(given, rules, protection.clock(forecast if state is None else state["periods"], s.as_of))
     ways = method.choices(case)
-    projected = projection.project(items, ahead, terms, held, case.plan.order, clock, s.projection_days)
-    rows = method.rows(case, ways, projected)
+    rows = method.rows(case, ways)
     facts = stocksummary.facts(case, ways, rows, inventory, firm_orders, forecast["as_of"][0], sales is not None)
     return Result(
-        {"replenishment": rows, "order_loads": limits.loads(limited), "told": told(**facts)},
-        later={"projection": lambda: projected.rows, "stock_curve": lambda: stockcurve.curve(case)},
+        {"replenishment": rows, "order_loads": limits.loads(case.limited), "told": told(**facts)},
+        later={"projection": lambda: case.projected.rows, "stock_curve": lambda: stockcurve.curve(case)},
     )
 
 
@@ -389,17 +332,11 @@ class Clearance(Common):
     selling_rate: float = setting(0.15, "marketplace fee and returns of a sale, as a share of its price", min=0, max=1)
     selling_cost: float = setting(0.0, "shipping and packing of a unit sold, in the home currency", min=0)
     recovery: float = setting(
-        0.0,
-        "what the supplier or a liquidator pays for excess, as a share of unit cost; 0 = not on offer",
-        min=0,
-        max=1,
+        0.0, "what a supplier or liquidator pays for excess, as a share of unit cost; 0 = not on offer", min=0, max=1
     )
     elasticity: float = setting(-1.5, "price elasticity where no sales tell one", min=-10, max=0)
     borrowed: float = setting(
-        0.33,
-        "part of a promotion's extra sales that later weeks lack, so that a lasting discount does not get it",
-        min=0,
-        max=1,
+        0.33, "part of a promotion's extra sales that later weeks lack: no lasting discount gets it", min=0, max=1
     )
     holding_rate: float = setting(
         0.25, "cost of capital per year as a share of its value, where the policy has no holding rate", min=0

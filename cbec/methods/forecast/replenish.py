@@ -15,41 +15,11 @@ from cbec.methods.forecast.orders import whole_packs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cbec.methods.forecast.firmlots import Firm
-    from cbec.methods.forecast.limits import Limited
-    from cbec.methods.forecast.orders import Plan
-    from cbec.methods.forecast.projection import Projection
-    from cbec.methods.forecast.surge import Surge
-    from cbec.methods.protection import Clock, Demand, Floats, Linked
-    from cbec.methods.terms import Stock, Terms
-    from cbec.methods.unitcost import Prices
+    from cbec.methods.forecast.stockcase import Case
+    from cbec.methods.protection import Floats
+    from cbec.methods.terms import Stock
 
-    Flags = NDArray[np.bool_]
     Rows = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Case:
-    """Everything computed for the n items.
-
-    wanted: orders before the limits; plan.order: within them. uncosted: a target in money, but a cost is not known. factor: on the
-    critical ratio, where a replay of the past told it.
-    """
-
-    clock: Clock
-    linked: Linked
-    demand: Demand
-    terms: Terms
-    held: Stock
-    plan: Plan
-    prices: Prices
-    p_stockout: Floats
-    wanted: Floats
-    limited: Limited
-    firm: Firm
-    surge: Surge
-    uncosted: Flags
-    factor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +61,7 @@ def _instead(way: Outcome, at: Rows, cost: Floats) -> Outcome:
     return Outcome(whole, way.holding, short)
 
 
-def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
+def rows(case: Case, ways: Choices) -> pl.DataFrame:
     """The table `replenishment` without `reason`, with the parameters of its sentences in columns that begin with `_`."""
     clock, terms, plan, held = case.clock, case.terms, case.plan, case.held
     ordered = plan.order > 0
@@ -101,7 +71,7 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
     per_day = horizon[0] / case.demand.reach
     with np.errstate(divide="ignore", invalid="ignore"):
         cover = np.where(per_day > 0, np.maximum(plan.position, 0) / per_day, np.nan)
-    late = projected.empty < terms.arrival
+    late = case.projected.empty < terms.arrival
     next_in = _next_arrival(held, len(need))
     figures = {
         "order_qty": plan.order,
@@ -128,14 +98,14 @@ def rows(case: Case, ways: Choices, projected: Projection) -> pl.DataFrame:
         "_horizon": case.demand.reach,
         "_more": ways.ours_cost.cost - runner_cost,
         "_short": ways.none_cost.short,
-        "_wait": terms.arrival - projected.empty,
+        "_wait": terms.arrival - case.projected.empty,
         "_chance": 100 * case.p_stockout,
     }
     day = {
         "order_date": np.where(ordered, terms.wait, np.nan),
         "arrival_date": np.where(ordered, terms.arrival, np.nan),
         "_later_day": _at(len(need), case.firm.item, case.firm.later_day),
-        "stockout_date": projected.empty,
+        "stockout_date": case.projected.empty,
         "_next_in": next_in,
     }
     frame = case.linked.items.with_columns(

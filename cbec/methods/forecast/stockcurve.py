@@ -13,7 +13,7 @@ from cbec.methods.forecast.ordercost import Costing
 from cbec.methods.forecast.orders import whole_packs
 
 if TYPE_CHECKING:
-    from cbec.methods.forecast.replenish import Case
+    from cbec.methods.forecast.stockcase import Case
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
 

@@ -12,7 +12,8 @@ from cbec.methods import counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cbec.methods.forecast.replenish import Case, Choices
+    from cbec.methods.forecast.replenish import Choices
+    from cbec.methods.forecast.stockcase import Case
     from cbec.methods.protection import Floats
 
 #: finding_id, severity, entity, rule, message, money, currency

@@ -15,7 +15,8 @@ from cbec.methods.forecast import stockfindings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cbec.methods.forecast.replenish import Case, Choices
+    from cbec.methods.forecast.replenish import Choices
+    from cbec.methods.forecast.stockcase import Case
     from cbec.methods.forecast.stockfindings import Found
 
 
