@@ -44,7 +44,7 @@ KEYS = ("sku", "warehouse", "supplier_id")
 class Terms:
     """The policy of each item, n each. service: level of the cycle. fill: NaN = no target. shortage: NaN = not told.
 
-    storage: per m3 and day. policy: a word of tables.demand.POLICIES. lot: units, NaN = not told. target: a word of
+    storage: per m3 and day. policy: a word of tables.stock.POLICIES. lot: units, NaN = not told. target: a word of
     TARGETS. freight: money per unit. wait: days until an order can be placed, which `lead` includes.
     """
 

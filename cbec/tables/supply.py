@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cbec.core.contract import Column, Contract, optional
-from cbec.tables import demand
+from cbec.tables import stock
 
 _PO = Column("po_id", "text", "purchase order", aliases=("采购单号", "采购订单号", "采购订单", "po_number", "po_no", "purchase_order"))
 _LINE = Column("line", "text", "line within the order", required=False, null=True, default="1", aliases=("行号", "采购行号", "line_no", "line_number"))
@@ -155,13 +155,13 @@ lead_times = Contract(
 )
 
 policies_update = dataclasses.replace(
-    demand.policies,
+    stock.policies,
     name="policies_update",
     description="The policies with lead times as they were measured (supplier score) or as the ways chosen need (route leadtimes); give it to the next replenish as --policies.",
 )
 
 previous_inventory = dataclasses.replace(
-    demand.inventory, name="previous_inventory", description="Stock on hand at an earlier day: what the stock of today is held against."
+    stock.inventory, name="previous_inventory", description="Stock on hand at an earlier day: what the stock of today is held against."
 )
 
 alerts = Contract(

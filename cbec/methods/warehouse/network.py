@@ -150,7 +150,7 @@ def build(
 
 def _anywhere(s: Settings) -> pl.DataFrame:
     """The policy where no table tells one: stock is looked after for `cover_days`."""
-    from cbec.tables.demand import policies
+    from cbec.tables.stock import policies
 
     kinds = {c.name: pl.String if c.kind == "text" else pl.Float64 for c in policies.columns}
     first = max(s.cover_days - s.review_days, 0.0)
