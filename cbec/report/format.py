@@ -90,6 +90,11 @@ def money(amount: object, currency: str | None, cents: bool | None = None) -> st
     return f"{plain(currency)} {text}" if currency else text
 
 
+def bare(currency: str, amount: object) -> str:
+    """As `money`, without the currency, where it stands nearby."""
+    return money(amount, currency).removeprefix(f"{plain(currency)} ")
+
+
 def day(value: object) -> str:
     """ISO date; a time only where there is one."""
     if isinstance(value, datetime):
