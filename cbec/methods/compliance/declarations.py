@@ -137,8 +137,8 @@ def _owed(lines: pl.DataFrame, duties: Duties, untaxed_duty: bool = False) -> pl
     one = {"duty": pl.when(owes).then("tariff_duty").otherwise(0)}
     one["tax"] = part(pl.col("customs") + (0 if untaxed_duty else pl.col("duty").fill_null(0)), pl.col("charged_rate"))
     for name, weight in one.items():
-        asked = lines.with_columns((pl.col(f"{name}_owed") * MICRO).alias("amount"), weight.alias("owed"))
-        shared = flat_duty(asked, each="group", by="owed").select("row", pl.col("flat").alias(name))
+        asked = lines.with_columns((pl.col(f"{name}_owed") * MICRO).alias("amount"), weight.alias("due"))
+        shared = flat_duty(asked, each="group", by="due").select("row", pl.col("flat").alias(name))
         lines = lines.drop(name).join(shared, on="row", how="left", maintain_order="left")
     base = pl.col("customs") + (0 if untaxed_duty else pl.col("duty"))
     return lines.with_columns(base.alias("base")).drop("exact", "alone", *totals.columns[1:])
