@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from cbec.core.command import Common, Result, Table, command, setting
 
 if TYPE_CHECKING:
     from cbec.core.ranged import Ranged
+    from cbec.methods.compliance.book import Rulebook
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,24 @@ def _law(
 
 def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mapping[str, Any], **_: object) -> Result:
     """What all lines add up to."""
-    from cbec.methods.compliance import exports, summary
+    from cbec.methods.compliance import summary
 
     due, book = tables["_due"], state["book"]
-    made = [name for name in ("tax", "exports") if name in tables]
     return Result(
-        {name: tables[name] for name in made},
+        {name: tables[name] for name in ("tax", "exports") if name in tables},
         money=summary.headline(due),
         metrics=summary.metrics(due),
         findings=summary.findings(tables, state["run"].places, book.packs, s.as_of),
         notes=summary.notes(tables["_assumed"], s.price_basis == "gross"),
-        later={} if "exports" in made else {"exports": lambda: exports.leaving(order_lines, book, s.language)},
+        later={} if "exports" in tables else _leaving(order_lines, book, s),
     )
+
+
+def _leaving(order_lines: Table, book: Rulebook, s: Tax) -> dict[str, Callable[[], Table]]:
+    """The table exports where it is asked for: told with each part of lines that lie in files, else with all lines at once."""
+    from cbec.methods.compliance import exports
+
+    return {"exports": lambda: exports.leaving(order_lines, book, s.language)}
 
 
 @command("tax", "exports", by=("order_id",), fit=_law, conclude=_told, ranged=True)
@@ -80,11 +87,10 @@ def tax(
     the customs regime of sales whose goods leave a country with export rules (China). category_codes: the customs code,
     or its beginning, of your own categories, by which rates are found where neither line nor product tells a code.
     """
-    from cbec.methods.compliance import exports, summary
+    from cbec.methods.compliance import summary
 
     table = state["run"].told(order_lines, state["years"])
-    later = {"exports": lambda: exports.leaving(order_lines, state["book"], s.language)}
-    return Result({"tax": table} | summary.added(table, order_lines), later=later)
+    return Result({"tax": table} | summary.added(table, order_lines), later=_leaving(order_lines, state["book"], s))
 
 
 @dataclass(frozen=True)

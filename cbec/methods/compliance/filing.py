@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cbec.methods.compliance import filing_lines, periods, returns
+from cbec.methods.compliance import filing_lines, periods, registered, returns
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL, Places
 from cbec.methods.compliance.filing_rates import conversions
 from cbec.methods.compliance.periods import Period
@@ -59,8 +59,9 @@ def file(
     for index, rule in enumerate(rules):
         for period in periods.within(asked, rule):
             own = lines.filter((pl.col("rule") == index) & (pl.col("p1") == period.first) & _taken())
-            registration = _registration(held, rule, where, period)
-            bought = _bought(purchases, rule, where, period)
+            countries = sorted({c for place in rule.places for c in where.countries(place)})
+            registration = registered.find(held, rule.registration, countries, period.start, period.end)
+            bought = _bought(purchases, rule, countries, period)
             if own.is_empty() and registration is None and not bought.height:
                 continue
             made.append(_return(rule, period, own, bought, registration, lines, where, rates))
@@ -77,29 +78,10 @@ def _registered(registrations: pl.DataFrame | None) -> list[dict[str, Any]]:
     return [] if registrations is None else registrations.sort("scheme", "country").to_dicts()
 
 
-def _valid(row: Mapping[str, Any], period: Period) -> bool:
-    starts, ends = row.get("valid_from"), row.get("valid_to")
-    return (starts is None or starts <= period.end) and (ends is None or ends >= period.start)
-
-
-def _registration(
-    held: Sequence[Mapping[str, Any]], rule: ReturnRule, where: Places, period: Period
-) -> Mapping[str, Any] | None:
-    """The seller's registration for a return in a period. An OSS or IOSS registration may lie in any state."""
-    everywhere = rule.registration in ("OSS", "OSS_NON_UNION", "IOSS")
-    countries = {c for place in rule.places for c in where.countries(place)}
-    for row in held:
-        fits = row["scheme"] == rule.registration and (everywhere or row["country"] in countries)
-        if fits and _valid(row, period):
-            return row
-    return None
-
-
-def _bought(purchases: pl.DataFrame | None, rule: ReturnRule, where: Places, period: Period) -> pl.DataFrame:
+def _bought(purchases: pl.DataFrame | None, rule: ReturnRule, countries: Sequence[str], period: Period) -> pl.DataFrame:
     """Purchases that a return reclaims: none for One Stop Shop returns."""
     if purchases is None or rule.form == "oss":
         return pl.DataFrame()
-    countries = sorted({c for place in rule.places for c in where.countries(place)})
     return purchases.filter(
         pl.col("country").is_in(countries) & pl.col("date").cast(pl.Date).is_between(period.start, period.end)
     )

@@ -11,7 +11,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.command import Finding
-from cbec.methods.compliance import filing_lines
+from cbec.methods.compliance import filing_lines, registered
 from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.watch import Verdict, verdict
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.filing_rules import RegistrationRule
     from cbec.methods.compliance.rules import Pack
 
-EVERYWHERE = ("OSS", "IOSS", "OSS_NON_UNION")
 MONEY = pl.Decimal(38, 6)
 SCHEMA: dict[str, Any] = {
     "rule_id": pl.String, "jurisdiction": pl.String, "scheme": pl.String, "seller_country": pl.String, "established": pl.Boolean,
@@ -160,8 +159,9 @@ def _row(
         word, reason = "unknown", "watch_needs_tax"
     elif not seller and rule.seller != "any":
         word, reason = "unknown", "watch_no_seller"
-    number = _number(rule, countries, held, as_of)
-    if number is not None:
+    registration = registered.find(held, rule.scheme, countries, as_of, as_of)
+    number = None if registration is None else registration.get("number")
+    if registration is not None:
         word, reason = "registered", "watch_registered"
     return {
         "rule_id": rule.id, "jurisdiction": rule.place, "scheme": rule.scheme, "seller_country": seller or None, "established": established,
@@ -175,18 +175,6 @@ def _row(
 
 def _cents(told: Verdict, rule: RegistrationRule) -> Decimal | None:
     return None if told.ahead is None else rounded(told.ahead, rule.currency)
-
-
-def _number(
-    rule: RegistrationRule, countries: frozenset[str], held: Sequence[dict[str, Any]], as_of: date
-) -> str | None:
-    """The number of the registration that answers the rule on the day ("" where it has none), None without one."""
-    for row in held:
-        fits = row["scheme"] == rule.scheme and (rule.scheme in EVERYWHERE or row["country"] in countries)
-        starts, ends = row.get("valid_from"), row.get("valid_to")
-        if fits and (starts is None or starts <= as_of) and (ends is None or ends >= as_of):
-            return str(row.get("number") or "")
-    return None
 
 
 NEAR = 0.8
@@ -226,13 +214,7 @@ def stock(
         pl.col("seller_country").replace(where.country).alias("home"),
     ).filter(pl.col("state").is_in(union) & pl.col("home").is_not_null() & (pl.col("home") != pl.col("state")))
     rows = told.group_by("state", "seller_country").agg(pl.len(), pl.col("order_id").min())
-    held = {
-        row["country"]
-        for row in ([] if registrations is None else registrations.to_dicts())
-        if row["scheme"] == "VAT"
-        and (row.get("valid_from") is None or row["valid_from"] <= as_of)
-        and (row.get("valid_to") is None or row["valid_to"] >= as_of)
-    }
+    held = [] if registrations is None else registrations.to_dicts()
     return [
         Finding(
             f"stock:{state}:{seller}",
@@ -243,7 +225,7 @@ def stock(
             f"registration there is told: stock in a member state has to be registered there, whatever is sold",
         )
         for state, seller, lines, order in rows.sort("state", "seller_country").iter_rows()
-        if state not in held
+        if registered.find(held, "VAT", (state,), as_of, as_of) is None
     ]
 
 
