@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 import series
 from harness import Table, data_folder, timed
-from scipy import stats
 
 from cbec.methods.forecast import metrics
 
@@ -42,12 +41,7 @@ def row(program: str, q: np.ndarray, actual: np.ndarray, seconds: float) -> dict
 
 def negative_binomial(known: np.ndarray, months: int) -> np.ndarray:
     part = known[:, -months:]
-    mean, var = part.mean(1), part.var(1, ddof=1)
-    over = var > 1.0001 * mean
-    p = np.where(over, mean / np.where(over, var, 1.0), 0.5)
-    r = np.where(over, mean * p / (1 - p), 1.0)
-    q = [np.where(over, stats.nbinom.ppf(x, r, p), stats.poisson.ppf(x, np.maximum(mean, 1e-12))) for x in FEV]
-    return np.repeat(np.where(mean > 0, np.stack(q), 0.0)[:, :, None], H, 2)
+    return np.repeat(series.negative_binomial(part.mean(1), part.var(1, ddof=1), FEV)[:, :, None], H, 2)
 
 
 def main() -> None:

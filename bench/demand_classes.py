@@ -7,12 +7,8 @@ AUTO: 3,000 series of which 17 months are known, OIL: 7,644 with 38 (the first 7
 
 from __future__ import annotations
 
-import sys
-
 import polars as pl
-from harness import ROOT, Table, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, data_folder, timed
 
 from cbec.methods.forecast.classes import classify
 

@@ -11,15 +11,12 @@ brand; and whether the estimates of two halves of the time agree as far as their
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from harness import ROOT, Table, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, data_folder, timed
 
 from cbec.methods.forecast import elasticity, pricecells
 

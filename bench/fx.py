@@ -15,8 +15,6 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
-sys.path.insert(0, str(harness.ROOT))
-
 from cbec.methods.fx import flows, hedge, parity, risk
 from cbec.methods.fx import panel as panels
 from cbec.methods.fx.record import christoffersen, kupiec, record

@@ -20,6 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "bench" / "out"
 
+# What is measured is this checkout, whatever is installed: scripts import the harness before anything of cbec.
+sys.path.insert(0, str(ROOT))
+
 
 def data_folder(name: str) -> Path:
     """The folder of a public data set: $CBEC_SHARED_DATA/<name>, else ../shared/data/<name>. Exits when it is absent."""

@@ -7,13 +7,9 @@ Base forecasts of every node are the mean of its weekday over the last eight wee
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import polars as pl
-from harness import ROOT, Table, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, data_folder, timed
 
 from cbec.methods.forecast import reconcile
 

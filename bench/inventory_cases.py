@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
-from harness import ROOT
-
-sys.path.insert(0, str(ROOT))
 
 from cbec.methods.inventory import counted
 

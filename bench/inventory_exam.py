@@ -13,10 +13,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import harness
 import inventory_levels
 import inventory_lots
 import inventory_stock
-from harness import Table, data_folder
 from inventory_cases import Answer, Case, named
 
 from cbec.core.errors import CbecError
@@ -83,7 +83,7 @@ def main() -> None:
     options.add_argument("--cases", type=Path)
     options.add_argument("--answers", type=Path, help="write {case id: {output: value}} here")
     chosen = options.parse_args()
-    path = chosen.cases or data_folder("forecast/inventory_exam") / "cases.json"
+    path = chosen.cases or harness.data_folder("forecast/inventory_exam") / "cases.json"
     cases = json.loads(path.read_text("utf-8"))
     answers, topics, faults = {}, {}, []
     for case in cases:
@@ -96,7 +96,7 @@ def main() -> None:
             )
     if chosen.answers:
         chosen.answers.write_text(json.dumps(answers, indent=1), "utf-8")
-    out = Table("inventory_exam", f"Inventory exam: {len(cases)} cases")
+    out = harness.Table("inventory_exam", f"Inventory exam: {len(cases)} cases")
     out.rows += [{"topic": topic, "right": sum(marks), "cases": len(marks)} for topic, marks in topics.items()]
     out.rows.append({"topic": "all", "right": sum(map(sum, topics.values())), "cases": len(cases)})
     out.notes += faults

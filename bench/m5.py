@@ -17,9 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from harness import ROOT, Table, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, data_folder, timed
 
 from cbec.core import parts
 from cbec.forecast import Demand, demand

@@ -17,16 +17,13 @@ Protocol weeks: whole weeks from Monday, origins after 28, 36 and 44 of 52, hori
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import series
-from harness import ROOT, Table, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, data_folder, timed
 
 from cbec.forecast import Demand, demand
 from cbec.methods.forecast import metrics

@@ -29,11 +29,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import harness
 import polars as pl
 from harness import Table, data_folder, timed
 
-from cbec import tables
-from cbec.core.cells import dtype
 from cbec.route import Plan, plan
 
 if TYPE_CHECKING:
@@ -43,9 +42,7 @@ Rows = list[dict[str, Any]]
 
 
 def typed(name: str, rows: Rows) -> pl.DataFrame:
-    columns = tables.get(name).columns
-    blank = {c.name: c.default for c in columns}
-    return pl.DataFrame([blank | r for r in rows], schema={c.name: dtype(c) for c in columns}, orient="row")
+    return harness.typed(name, pl.DataFrame(rows, infer_schema_length=None))
 
 
 def read(name: str) -> list[dict[str, str]]:

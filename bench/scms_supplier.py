@@ -18,10 +18,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from harness import Table, data_folder, timed
+from harness import Table, data_folder, timed, typed
 
-from cbec import tables
-from cbec.core.cells import dtype
 from cbec.supplier import Score, score
 
 TODAY = date(2012, 6, 30)
@@ -48,15 +46,6 @@ def read() -> pl.DataFrame:
     return frame.with_columns(
         order_date=pl.coalesce("order_date", pl.col("promised_date") - timedelta(days=1)), price=pl.col("value") / pl.col("qty"), currency=pl.lit("USD")
     )  # fmt: skip
-
-
-def typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    columns = tables.get(name).columns
-    there = [
-        pl.col(c.name).cast(dtype(c)) if c.name in frame.columns else pl.lit(c.default).cast(dtype(c)).alias(c.name)
-        for c in columns
-    ]
-    return frame.select(there)
 
 
 def pair(frame: pl.DataFrame, as_of: date) -> tuple[pl.DataFrame, pl.DataFrame]:

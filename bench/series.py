@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from harness import ROOT, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import data_folder, timed
+from scipy import stats
 
 from cbec.forecast import Demand, demand
 from cbec.methods import counts
@@ -124,6 +122,15 @@ def at_levels(mean: np.ndarray, q: np.ndarray, levels: Sequence[float]) -> np.nd
         below = above if abs(LEVELS[above] - level) < 1e-9 else above - 1
         out[i] = np.clip(found, rows[below], rows[above])
     return out.reshape(len(levels), *mean.shape)
+
+
+def negative_binomial(mean: np.ndarray, var: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles (levels x n) of a negative binomial of that mean and variance; a Poisson where it spreads no more than one."""
+    over = var > 1.0001 * mean
+    p = np.where(over, mean / np.where(over, var, 1.0), 0.5)
+    r = np.where(over, mean * p / (1 - p), 1.0)
+    q = [np.where(over, stats.nbinom.ppf(x, r, p), stats.poisson.ppf(x, np.maximum(mean, 1e-12))) for x in levels]
+    return np.where(mean > 0, np.stack(q), 0.0)
 
 
 def smooth_row(program: str, made: Made, actual: np.ndarray, known: np.ndarray, m: int) -> dict[str, Any]:

@@ -17,10 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from harness import Table, data_folder, timed
+from harness import Table, data_folder, timed, typed
 
-from cbec import tables
-from cbec.core.cells import dtype
 from cbec.methods.warehouse import layout, picks, slotting
 from cbec.warehouse import Slot, slot
 
@@ -34,11 +32,6 @@ PEERS = {
     "within-aisle by the test orders themselves": (430.6, 554.9),
 }
 CARRIES = (200, 1000, 3000)
-
-
-def typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    kinds = {c.name: dtype(c) for c in tables.get(name).columns}
-    return frame.select(pl.col(c).cast(k) if c in frame.columns else pl.lit(None, k).alias(c) for c, k in kinds.items())
 
 
 class Bench:

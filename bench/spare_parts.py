@@ -34,12 +34,7 @@ def normal(past: np.ndarray, h: int) -> np.ndarray:
 
 
 def negative_binomial(past: np.ndarray, h: int) -> np.ndarray:
-    mean, var = past.mean(1) * h, past.var(1, ddof=1) * h
-    over = var > 1.0001 * mean
-    p = np.where(over, mean / np.where(over, var, 1.0), 0.5)
-    r = np.where(over, mean * p / (1 - p), 1.0)
-    q = [np.where(over, stats.nbinom.ppf(x, r, p), stats.poisson.ppf(x, np.maximum(mean, 1e-12))) for x in LEVELS]
-    return np.where(mean > 0, np.stack(q), 0.0)
+    return series.negative_binomial(past.mean(1) * h, past.var(1, ddof=1) * h, LEVELS)
 
 
 def bootstrap(past: np.ndarray, h: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import sys
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from harness import ROOT, Table, data_folder, timed
+from harness import Table, data_folder, timed
 
-sys.path.insert(0, str(ROOT))
 from cbec.methods.compliance import packs
 from cbec.methods.compliance.changes import State, changes
 

@@ -27,9 +27,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from harness import ROOT, Table, cpu_here, data_folder, typed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, cpu_here, data_folder, typed
 
 from cbec.forecast import Demand, Replenish, StockBacktest, backtest, demand, replenish
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR

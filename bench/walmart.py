@@ -10,13 +10,10 @@ otherwise.
 from __future__ import annotations
 
 import argparse
-import sys
 
 import numpy as np
 import polars as pl
-from harness import ROOT, Table, data_folder, timed
-
-sys.path.insert(0, str(ROOT))
+from harness import Table, data_folder, timed
 
 from cbec.forecast import Demand, demand
 from cbec.methods.forecast import metrics
