@@ -122,7 +122,9 @@ class Register:
             return numbers, cells[:0]
         new = np.flatnonzero(numbers < 0)
         keys = cells[new]
-        fresh = np.unique(keys)
+        met = np.zeros(most + 1, dtype=bool)
+        met[keys] = True
+        fresh = np.flatnonzero(met)
         self._small[fresh] = np.arange(self._count, self._count + len(fresh))
         self._count += len(fresh)
         numbers[new] = self._small[keys]

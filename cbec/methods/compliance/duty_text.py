@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 SUM, FLOOR, CAP = 0, 1, 2
 """Roles of a term: of the sum itself, of its lower bound (MIN), of its upper bound (MAX)."""
@@ -49,7 +49,7 @@ class Expression:
     base: bool = False
     condition: str | None = None
 
-    @property
+    @cached_property
     def simple(self) -> Decimal | None:
         """The percentage of the value that is the whole rate; None where the rate is more than that."""
         plain = all(t.role == SUM and t.currency is None and t.units == (VALUE,) for t in self.terms)

@@ -64,7 +64,7 @@ class Goods:
     ) -> None:
         """lines: `category` and `hs_code`, every value at least once. codes: the customs code, or its beginning, of
         categories (in small letters)."""
-        self._packs = packs
+        self._classes = {pack.id: _Classes(pack) for pack in packs}
         self._category, self._hs = (
             Words(lines[name], *([] if products is None else [products[name]])) for name in ("category", "hs_code")
         )
@@ -146,20 +146,21 @@ class Goods:
         spoke and there is no category, the goods are of a kind that commonly bears a reduced rate, but the packs
         hold none for them: the class has no rate there, or the code covers other goods too.
         """
-        tables = {pack.id: _Classes(pack) for pack in self._packs}
         on = ["pack", "country", "category", "hs"]
         asked = facts.select(on).unique()
         found = []
         for pack, country, category, hs in asked.iter_rows():
             word, spoken, code_of_category = self._meanings[category]
             code = self._prefixes[hs] if hs < len(self._prefixes) else code_of_category or None
-            category_of, rule = tables[pack].of(country, word, spoken, code) if pack in tables else (None, None)
-            kind = category_of or (None if rule is None else tables[pack].rules[rule].goods)
-            hinted = category_of is None and rule is not None and tables[pack].rules[rule].hint
+            mine = self._classes.get(pack)
+            category_of, rule = (None, None) if mine is None else mine.of(country, word, spoken, code)
+            told = None if mine is None or rule is None else mine.rules[rule]
+            kind = category_of or (None if told is None else told.goods)
+            hinted = category_of is None and told is not None and told.hint
             found.append((category_of, rule, kind, hinted))
         schema = {"goods_category": pl.String, "goods_rule": pl.String, "goods": pl.String, "hinted": pl.Boolean}
-        told = asked.hstack(pl.DataFrame(found, schema=schema, orient="row"))
-        joined = facts.join(told, on=on, how="left", nulls_equal=True, maintain_order="left").drop("category", "hs")
+        classes = asked.hstack(pl.DataFrame(found, schema=schema, orient="row"))
+        joined = facts.join(classes, on=on, how="left", nulls_equal=True, maintain_order="left").drop("category", "hs")
         return joined.rename({"goods_category": "category"})
 
 
@@ -171,6 +172,7 @@ class _Classes:
         self.rules = {rule.id: rule for rule in self._rules}
         self._rated = {(rule.country, rule.category) for rule in pack.of("rate")}
         self._closed = {rule.country for rule in self._rules if rule.complete}
+        self._ranks: dict[str, dict[str, tuple[bool, bool, str, str]]] = {}
 
     def of(self, country: str, word: str, spoken: tuple[str, ...], code: str | None) -> tuple[str | None, str | None]:
         if word and (country, word) in self._rated:
@@ -178,19 +180,26 @@ class _Classes:
         if code is None:  # no customs code that tells anything
             mine = [r.id for r in self._rules if r.id in spoken and self._of(r, country)]
             return None, mine[0] if mine else None
-        best: tuple[bool, int, bool, str, str] | None = None
-        for rule in self._rules:
-            if not self._of(rule, country):
-                continue
-            for partly, prefixes in ((False, rule.hs), (True, rule.partly)):
-                for prefix in prefixes:
-                    rank = (rule.country is not None, len(prefix), partly, str(rule.goods), rule.id)
-                    if code.startswith(prefix) and (best is None or rank > best):
-                        best = rank
-        if best is None:
+        held = self._held(country)
+        there = [(held[prefix][0], n, held[prefix]) for n in range(len(code) + 1) if (prefix := code[:n]) in held]
+        if not there:
             return None, None
-        _, _, partly, goods, rule_id = best
+        # A rule of the country goes before one of the whole pack, then the longer code.
+        _, partly, goods, rule_id = max(there)[2]
         return (goods if not partly and (country, goods) in self._rated else None), rule_id
+
+    def _held(self, country: str) -> dict[str, tuple[bool, bool, str, str]]:
+        """The first of the rules of each prefix in a country: whether it is the country's own, whether the prefix covers
+        other goods too, its class and id."""
+        if country not in self._ranks:
+            found: dict[str, tuple[bool, bool, str, str]] = {}
+            for rule in self._rules:
+                if self._of(rule, country):
+                    for partly, prefixes in ((False, rule.hs), (True, rule.partly)):
+                        rank = (rule.country is not None, partly, str(rule.goods), rule.id)
+                        found |= {prefix: max(rank, found.get(prefix, rank)) for prefix in prefixes}
+            self._ranks[country] = found
+        return self._ranks[country]
 
     def _of(self, rule: Rule, country: str) -> bool:
         # A country is closed as to rates; classes that conditions name hold there too.

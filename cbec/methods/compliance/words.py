@@ -172,7 +172,7 @@ class Words:
 
     def _told_sources(self) -> pl.DataFrame:
         """`rule_ids`, sorted, and `citation`: the titles of their sources with those of the tariff's rows."""
-        titles = self._book.titles()
+        titles = {rule: _plain(title) for rule, title in self._book.titles().items()}
         rulesets, duties = list(self._rulesets), list(self._duties)
         fresh = (codes[self.sources.height :].to_list() for codes in (self._cited.first, self._cited.second))
         ids: list[str | None] = []
@@ -185,7 +185,7 @@ class Words:
                 continue
             every = sorted({*own, *more})
             ids.append("|".join(every))
-            sources.append("|".join(sorted(source.replace("|", "/") for source in {titles[r] for r in every} | told)))
+            sources.append("|".join(sorted({*(titles[r] for r in every), *told})))
         schema = {"rule_ids": pl.String, "citation": pl.String}
         return pl.DataFrame({"rule_ids": ids, "citation": sources}, schema=schema)
 
@@ -193,8 +193,13 @@ class Words:
 def _cited(parts: Sequence[Part]) -> Cited:
     return (
         frozenset(part.rule for part in parts if part.rule is not None),
-        frozenset(part.source for part in parts if part.source is not None),
+        frozenset(_plain(part.source) for part in parts if part.source is not None),
     )
+
+
+def _plain(source: str) -> str:
+    """A source as it stands beside others, which a line keeps apart."""
+    return source.replace("|", "/")
 
 
 UNTOUCHED = ("tax_no_price", "tax_no_currency")
