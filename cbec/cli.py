@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cbec.core import process
 from cbec.core.command import STEPS, Command, Common, commands_of
 from cbec.core.config import describe, kinds_of
 from cbec.core.console import Console
@@ -383,33 +382,6 @@ def _root(
 
 def main() -> None:
     """The console script `cbec`."""
-    _hold_standard_streams()
-    hold_memory()
+    process.hold_standard_streams()
+    process.hold_memory()
     app(prog_name="cbec")
-
-
-def hold_memory() -> None:
-    """Memory is looked through and given back less often than is usual, since a run ends soon.
-
-    A step makes and drops columns all the time: asking the system for each anew costs a tenth of a large run, so what Polars frees
-    is kept for its next column for half a minute (who set something of their own keeps it; to be called before Polars is
-    imported). Cycles are rare, and looking for them costs several percent.
-    """
-    gc.set_threshold(100_000, 50, 50)
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:30000,muzzy_decay_ms:30000")
-
-
-def _hold_standard_streams() -> None:
-    """Standard streams that were closed before the start (cbec ... 2>&-) lead nowhere, or a file we open would take their number.
-
-    `sys.stdout` stays None where there is no standard output, so that data for it is an error and not lost.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    if sys.stdin is None:
-        sys.stdin = os.fdopen(0)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w")

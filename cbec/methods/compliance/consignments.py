@@ -7,6 +7,7 @@ currency of the limit. A refund belongs to the consignment of the sale it revers
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from cbec.methods.compliance.codes import places
@@ -116,15 +117,14 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     ordered = lines.with_columns(_weight(lines, by).alias("weight")).sort(
         *group, "sku", "goods", "line", descending=[False] * (len(group) + 1) + [True, False]
     )
-    weight = pl.col("weight")
-    sums = weight.cum_sum().over(group).alias("running"), weight.sum().over(group).alias("total")
-    sales = ordered.filter(pl.col("sign") > 0).with_columns(sums)
+    sales = _added_up(ordered.filter(pl.col("sign") > 0), group)
     free = pl.col("total") == 0
     if sales.select(free.any()).item():
         # A subheading of free goods still owes its duty: its lines then count alike.
-        sales = sales.with_columns(pl.when(free).then(1).otherwise(weight).alias("weight")).with_columns(sums)
+        sales = _added_up(sales.with_columns(pl.when(free).then(1).otherwise(pl.col("weight")).alias("weight")), group)
+    narrow = fits(most(sales["whole"]), most(sales["total"]))
     sales = sales.with_columns(
-        shares(pl.col("whole"), pl.col("running"), pl.col("weight"), pl.col("total")).alias("flat")
+        shares(pl.col("whole"), pl.col("running"), pl.col("weight"), pl.col("total"), narrow).alias("flat")
     )
     article = ["group", "sku"]
     sold = sales.group_by(article).agg(
@@ -139,6 +139,23 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     told = pl.when(pl.col("value") > 0).then(share).when(pl.col("value") == 0).then(free)
     back = back.with_columns(told.alias("flat"))
     return pl.concat([lone, sales.select("row", "flat"), back.select("row", "flat")])
+
+
+def _added_up(lines: pl.DataFrame, group: list[str]) -> pl.DataFrame:
+    """Adds `running` (up to and with each line) and `total` of the weights of each group, whose lines stand together."""
+    if lines.is_empty() or lines.schema["weight"] != pl.Int64:
+        sums = (
+            pl.col("weight").cum_sum().over(group).alias("running"),
+            pl.col("weight").sum().over(group).alias("total"),
+        )
+        return lines.with_columns(sums)
+    begins = lines.select(pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(1)) for c in group).alias("b"))["b"]
+    begins[0] = True
+    starts, weight = places(begins).to_numpy(), lines["weight"].to_numpy()
+    running, sizes = np.cumsum(weight), np.diff(starts, append=len(weight))
+    running -= np.repeat((running - weight)[starts], sizes)
+    total = np.repeat(np.add.reduceat(weight, starts), sizes)
+    return lines.with_columns(pl.Series("running", running), pl.Series("total", total))
 
 
 def _weight(lines: pl.DataFrame, by: str) -> pl.Series:

@@ -122,11 +122,13 @@ def most(column: pl.Series) -> int:
     return max(abs(int(str(x))) for x in (low or 0, high or 0))
 
 
-def shares(whole: pl.Expr, running: pl.Expr, weight: pl.Expr, total: pl.Expr) -> pl.Expr:
+def shares(whole: pl.Expr, running: pl.Expr, weight: pl.Expr, total: pl.Expr, narrow: bool = False) -> pl.Expr:
     """The part of `whole` that falls to a row of weight `weight`, so that the parts of a group sum to the whole.
 
     `running` is the sum of weights up to and with the row, in the group's order; the part is the difference of
     two rounded running totals, which telescopes. A group of weight 0 gives all to its rows of running total 0:
-    callers give such groups equal weights.
+    callers give such groups equal weights. narrow: whole times total fits 64 bits twice over.
     """
+    if narrow:
+        return half_up(whole * running, total, True) - half_up(whole * (running - weight), total, True)
     return half_up(wide(whole) * wide(running), total) - half_up(wide(whole) * wide(running - weight), total)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ PLACE = {
 }  # fmt: skip
 YES_NO = {"marketplace": "marketplace_collects", "gift": "gift", "buyer_statement": "buyer_statement"}
 FLAGS = ("business", *YES_NO)
+LETTERS = [a + b for a in ascii_uppercase for b in ascii_uppercase]
 COLUMNS = (
     "date", "currency", "ship_from", "ship_to", "ship_to_region", "seller_country", "scheme", "transport", "origin", "category", "hs_code",
 )  # fmt: skip
@@ -78,8 +80,7 @@ class Facts:
         words = {name: Words(lines[name]) for name in ("ship_from", "ship_to", "seller_country")}
         for name, known in (("scheme", SCHEMES), ("transport", TRANSPORTS)):
             words[name] = Words(known=known if lines[name].null_count() < len(lines[name]) else ())
-        letters = ["", MALFORMED, *(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))]
-        words["prefix"] = Words(known=letters)
+        words["prefix"] = Words(known=["", MALFORMED, *LETTERS])
         made = [
             lines["origin"],
             *([] if products is None or "origin" not in products.columns else [products["origin"]]),
@@ -287,10 +288,15 @@ def _prefix(number: pl.Series) -> pl.Series:
     """Two letters that a tax number begins with; "" for a number without, null for none."""
     if number.null_count() == len(number):
         return number
+    plain = number.str.strip_chars().str.to_uppercase()
     # "ABN 51 824 753 556" begins with what it is, not with a country.
-    plain = pl.col("n").str.strip_chars().str.to_uppercase().str.replace(r"^(?:ABN|GST|UEN|IRD|TIN)[^A-Z0-9]*", "")
-    said = pl.when(plain.str.contains(r"^[A-Z]{2}")).then(plain.str.slice(0, 2)).when(plain != "").then(pl.lit(""))
-    return number.alias("n").to_frame().select(said.alias("n"))["n"]
+    rows = places(plain.str.head(3).is_in(["ABN", "GST", "UEN", "IRD", "TIN"]))
+    if len(rows):
+        plain = plain.scatter(rows, plain.gather(rows).str.replace(r"^...[^A-Z0-9]*", ""))
+    two = plain.str.head(2)
+    return two.to_frame("n").select(
+        pl.when(pl.col("n").is_in(LETTERS)).then("n").when(pl.col("n") != "").then(pl.lit(""))
+    )["n"]
 
 
 def _malformed(pairs: pl.DataFrame) -> pl.DataFrame:
