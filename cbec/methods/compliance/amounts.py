@@ -9,6 +9,7 @@ its sale. Prices that include tax (and, under DDP, duty) are taken apart:
                     duties on a part of the value, and duties per unit: the largest value from which the forward
                     calculation does not exceed the price, by bisection; an odd cent goes
                     into the duty, or into freight that bears none
+    freight         where duty (or tax) falls on the goods alone, their price holds it, and the price of shipping does not
     flat duty F     value = (price - round(price * t / (1 + t))) - F
 
 so that value + duty + tax is the price to the cent, always.
@@ -31,7 +32,7 @@ AROUND = range(-2, 4)
 """Cents around a good guess that are tried at once."""
 NEEDED = (
     "row", "goods", "whole", "fob", "share", "allowed", "ddp", "duty_kind", "one_rate", "duty_rate", "resolution", "digits",
-    "narrow_base", "charged_rate",
+    "narrow_base", "charged_rate", "freight",
 )  # fmt: skip
 NONE, FLAT, TARIFF, BRACKET = range(4)
 """Kinds of duty as integers."""
@@ -62,7 +63,9 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     partial = pl.col("gross") & pl.col("narrow_base") & (pl.col("fob") | pl.col("share").is_not_null())
     inside = pl.col("solvable") & (dutiable | partial)
     nested = pl.col("solvable") & dutiable & ~pl.col("narrow_base")
-    asked = lines.select(NEEDED).filter(lines.select(inside.alias("inside"))["inside"])
+    mask = lines.select(inside.alias("inside"))["inside"]
+    lines = _with_freight(lines, places(mask))
+    asked = lines.select(NEEDED).filter(mask)
     if asked.height:
         solved = _solved(asked, duties)
         found = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
@@ -100,6 +103,19 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     return lines.with_columns(tax.alias("tax"))
 
 
+def _with_freight(lines: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Adds `freight`: shipping and insurance without tax, where duty or tax falls on the goods alone and is in their price; null
+    where goods and shipping share in what the price includes."""
+    none = pl.Series("freight", [None], dtype=pl.Int64).new_from_index(0, lines.height)
+    if len(rows):
+        some = lines.select("goods", "whole", "charged_rate", "narrow_base", "fob", "share")[rows]
+        charged = pl.col("whole") - pl.col("goods")
+        held = pl.when("narrow_base").then(charged).otherwise(before_tax(charged, pl.col("charged_rate")))
+        apart = (pl.col("fob") | pl.col("share").is_not_null()) & (charged > 0)
+        none = none.scatter(rows, some.select(pl.when(apart).then(held).alias("freight"))["freight"])
+    return lines.with_columns(none)
+
+
 def _narrow(lines: pl.DataFrame) -> bool:
     whole, tax, duty = (most(lines[c]) for c in ("whole", "charged_rate", "one_rate"))
     # A base is the whole with its duty.
@@ -109,7 +125,10 @@ def _narrow(lines: pl.DataFrame) -> bool:
 def valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
     """Adds `intrinsic` and `customs` of `value`; lines as `reckon` holds them."""
     held = at_least("value")
-    lines = lines.with_columns(portion(pl.col("goods"), held, pl.col("whole"), narrow).alias("intrinsic"))
+    goods = portion(pl.col("goods"), held, pl.col("whole"), narrow)
+    if lines["freight"].null_count() < lines.height:
+        goods = pl.when(pl.col("freight").is_null()).then(goods).otherwise(at_least(held - pl.col("freight")))
+    lines = lines.with_columns(goods.alias("intrinsic"))
     if not lines.select((pl.col("fob") | pl.col("share").is_not_null() | pl.col("allowed").is_not_null()).any()).item():
         return lines.with_columns(pl.col("value").alias("customs"))
     customs = lines.select(pl.when("fob").then("intrinsic").otherwise("value").alias("customs"))["customs"]

@@ -174,17 +174,8 @@ def test_a_refund_reverses_its_sale(orders: list[Row]) -> None:
 def test_tax_of_the_parts_is_tax_of_the_whole_but_for_rounding(orders: list[Row]) -> None:
     """Pieces of an article on lines of their own: each line is rounded, so a sum may differ by half a unit per rounding.
 
-    A line has at most four roundings that bear on its tax (price without tax, duty, base, tax). Left out are delivered
-    prices where duty is due on goods without their shipping: it is taken out of both in proportion, and pieces without
-    a share of the shipping have another proportion.
+    A line has at most four roundings that bear on its tax (price without tax, duty, base, tax).
     """
-    bare = {
-        c for p in packaged() if {r.method for r in p.of("method")} & {"fob", "retail_share"} for c in p.jurisdictions
-    }
-    orders = [
-        order | {"incoterm": None if order["place"][0] in bare and order["price_includes_tax"] else order["incoterm"]}
-        for order in orders
-    ]
     whole = _rows(orders)
     parts = [
         row | {"qty": 1, "line": f"{row['line']}.{n}", "shipping": row["shipping"] if n == 0 else None}
