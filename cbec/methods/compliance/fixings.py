@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PER_UNIT = 1_000_000_000_000
 """Exchange rates are integers in 10^-12: a published rate of at most 6 decimals is exact."""
 _EPOCH = date(1970, 1, 1)
+_MONTH_DAYS = 30  # after its first day: as long as a monthly rate can hold
 
 
 class Money:
@@ -71,12 +72,12 @@ class Fixings:
         self._rates = rates
         self._pairs: dict[tuple[str, str], int] = {}
         self._settled = None if rates is None or rates.is_empty() else settled(rates)
-        # From the first fixing until the last is too old; on other days there is no rate.
+        # From the first fixing until the last is too old or its month is over; on other days there is no rate.
         self._first, self._days = 0, 0
         if self._settled is not None:
             days = self._settled[0]["date"].to_physical()
             self._first = int(str(days.min()))
-            self._days = int(str(days.max())) - self._first + MAX_FIXING_AGE_DAYS + 1
+            self._days = int(str(days.max())) - self._first + max(MAX_FIXING_AGE_DAYS, _MONTH_DAYS) + 1
         # Money of the same currency needs no day: place 0. Each pair looked up so far has `_days` places from `_starts`.
         self._values = pl.Series("fx", [PER_UNIT], dtype=pl.Int64)
         self._starts: list[int | None] = []
