@@ -130,7 +130,7 @@ def _pack(pack: Pack) -> str:
     rates = [rule for rule in pack.of("rate") if rule.levy == "vat"]
     if rates:
         lines += ["| country | general rate, % | since | first held | other rates |", "|---|---|---|---|---|"]
-        lines += [_country(code, rates) for code in pack.jurisdictions]
+        lines += [_country(code, rates, pack.rules) for code in pack.jurisdictions]
     places = pack.of("territory")
     if places:
         lines += ["\n| place | country | rate, % | since |", "|---|---|---|---|"]
@@ -146,11 +146,15 @@ def _pack(pack: Pack) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _country(code: str, rates: list[Rule]) -> str:
+def _country(code: str, rates: list[Rule], places: Mapping[str, Rule]) -> str:
     mine = [rule for rule in rates if rule.country == code]
     general = next((rule for rule in mine if rule.category is None), None)
     held = "- | - | -" if general is None else f"{_now(general)} | {general.values[0].valid_from}"
-    others = "; ".join(f"{r.category} {_now(r, ' since ')}" for r in mine if r.category is not None)
+    others = "; ".join(
+        f"{r.category}{f' in {places[r.territory].name}' if r.territory else ''} {_now(r, ' since ')}"
+        for r in mine
+        if r.category is not None
+    )
     return f"| {code} | {held} | {others} |"
 
 

@@ -42,13 +42,22 @@ class Rulebook:
         return self._values[kinds]
 
     def rates(self, levy: str) -> pl.DataFrame:
-        """country, category, period, rate (millionths of a percent), rate_rule: the rates of a levy."""
+        """country, rated_as (territory, null: the country's own), category, period, rate (millionths of a percent), rate_rule:
+        the rates of a levy."""
         if levy not in self._rates:
-            of = [r.id for pack in self.packs for r in pack.of("rate") if r.levy == levy]
-            rows = self.values("rate").filter(pl.col("rule_id").is_in(of))
+            of = [(r.id, r.territory) for pack in self.packs for r in pack.of("rate") if r.levy == levy]
+            of_levy = pl.DataFrame(of, schema={"rule_id": TEXT, "rated_as": TEXT}, orient="row")
+            rows = self.values("rate").join(of_levy, on="rule_id", maintain_order="left")
             country = pl.col("jurisdiction").alias("country")
-            self._rates[levy] = rows.select(country, "category", "period", rate="micro", rate_rule="rule_id")
+            self._rates[levy] = rows.select(
+                country, "rated_as", "category", "period", rate="micro", rate_rule="rule_id"
+            )
         return self._rates[levy]
+
+    @cached_property
+    def sharing(self) -> list[str]:
+        """Territories where rates that the country has for classes of goods hold too."""
+        return [r.id for pack in self.packs for r in pack.of("territory") if r.country_rates]
 
     @cached_property
     def owned(self) -> list[tuple[str | None, str | None]]:

@@ -130,13 +130,16 @@ def composite_rate(vat: pl.Expr, consumption: pl.Expr, factor: pl.Expr) -> pl.Ex
 def _with_rate(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
     """Adds `<levy>` (millionths of a percent, Int64) and `<levy>_rule`: of the category, the territory or the country.
 
-    A category with a rate of its own in a country has no known rate in a territory that has rates of its own.
+    A category with a rate of its own in a country has a known one in a territory that has rates of its own only where a
+    rate names both, or the territory shares those of its country.
     Consumption and parcel taxes that no rule gives for a category are those for all goods.
     """
     keep = [pl.col("rate").alias(levy), pl.col("rate_rule").alias(f"{levy}_rule")]
     rates = book.rates(levy)
-    on = ["country", "category", "period"]
-    found = cells.select(*on, "territory", "area").with_row_index("n")
+    on = ["country", "rated_as", "category", "period"]
+    shared = pl.col("territory").is_in(book.sharing).fill_null(False)
+    found = cells.with_columns(pl.when(~shared).then("territory").alias("rated_as"))
+    found = found.select(*on, "territory", "area").with_row_index("n")
     main = found.join(rates.select(*on, *keep), on=on, how="left", nulls_equal=True, maintain_order="left")
     if levy != "vat":
         general = rates.filter(pl.col("category").is_null()).select("country", "period", "rate", "rate_rule")
@@ -147,11 +150,10 @@ def _with_rate(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
         pl.col("rule_id").alias("territory"), "period", rate="micro", rate_rule="rule_id"
     )
     main = main.join(special, on=["territory", "period"], how="left", maintain_order="left")
-    inside = pl.col("territory").is_not_null()
-    local = (pl.col("area") == "outside") | pl.col("category").is_null()
+    local = pl.col("territory").is_not_null() & ((pl.col("area") == "outside") | pl.col("category").is_null())
     return cells.hstack(
         main.select(
-            pl.when(inside & local).then(theirs).when(~inside).then(own).alias(own)
+            pl.when(local).then(theirs).otherwise(own).alias(own)
             for own, theirs in ((levy, "rate"), (f"{levy}_rule", "rate_rule"))
         )
     )

@@ -186,7 +186,7 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
             said[key] = _number(value, place)
         elif key == "steps":
             said[key] = _steps(value, where)
-        elif key in ("country", "unit", "name", "category", "goods", "measure"):
+        elif key in ("country", "territory", "unit", "name", "category", "goods", "measure"):
             said[key] = _code(value, place)
         elif key in ("values", "when"):
             said[key] = dated_values(value, where) if key == "values" else _when(value, where)
@@ -350,6 +350,10 @@ def _check_links(rule: Rule, pack: Pack) -> None:
     for other in rule.exception_to:
         if other != "*":
             named(other, *(("rate",) if rule.kind == "territory" else (rule.kind,)))
+    if rule.territory is not None:
+        named(rule.territory, "territory")
+        if rule.category is None or pack.rules[rule.territory].country != rule.country:
+            raise UsageFault(f"{where}: a rate in a territory is one of a category, and of the territory's country")
     for key, kind in LINKS.items():
         if key in rule.then:
             named(rule.then[key], kind)

@@ -11,7 +11,6 @@ from cbec.core.errors import UsageFault
 from cbec.methods.compliance import filing_rules, periods
 from cbec.methods.compliance.cells import columns, frame
 from cbec.methods.compliance.filing_rates import conversions
-from cbec.methods.compliance.invoice_totals import decimals, rounded
 from cbec.methods.compliance.questions import Question
 from cbec.methods.compliance.returns import (
     EVERY_KIND,
@@ -82,19 +81,19 @@ def _sum(line: Mapping[str, Any], rule: ReturnRule, currency: str, given: Mappin
         fixings = frame(given.get("rates") or [], tables.get("rates"))
         factor = conversions([(own, currency, end, True)], fixings)[own, currency, end]
     return Sum(
-        line.get("country"), (line.get("net") or ZERO) * factor, _tax(line, own) * factor, 1, "goods", line.get("dispatch"),
+        line.get("country"), (line.get("net") or ZERO) * factor, _tax(line) * factor, 1, "goods", line.get("dispatch"),
         rate=None if corrected else line.get("rate"), corrected=corrected,
     )  # fmt: skip
 
 
-def _tax(line: Mapping[str, Any], currency: str) -> Decimal:
-    """The tax of a line where told, else its rate of the net amount."""
+def _tax(line: Mapping[str, Any]) -> Decimal:
+    """The tax of a line where told, else its rate of the net amount, exact: a return rounds each of its rows once."""
     tax, net, rate = (line.get(name) for name in ("tax", "net", "rate"))
     if tax is not None:
         return Decimal(tax)
     if net is None or rate is None:
         raise UsageFault("lines: a line needs its tax, or net and rate")
-    return rounded(net * rate / 100, decimals(currency))
+    return Decimal(net * rate / 100)
 
 
 def _purchases(given: Mapping[str, Any]) -> Purchases:
@@ -111,16 +110,15 @@ def _purchases(given: Mapping[str, Any]) -> Purchases:
 def _boxes(given: Mapping[str, Any]) -> dict[str, Any]:
     """Boxes 1 to 9, from boxes 1, 2, 4 and 6 to 9, or from sales (`lines`) and `purchases`."""
     if given.get("lines") or given.get("purchases"):
-        sums = [
-            Sum(line.get("country"), line.get("net") or ZERO, _tax(line, "GBP"), 1) for line in given.get("lines") or []
-        ]
+        sums = [Sum(line.get("country"), line.get("net") or ZERO, _tax(line), 1) for line in given.get("lines") or []]
         boxes = {row.box: row.amount for row in gb_rows(sums, _purchases(given)) if row.box.isdigit()}
     else:
         one, two, four, six, seven, eight, nine = (given.get(f"box{n}") or ZERO for n in (1, 2, 4, 6, 7, 8, 9))
         boxes = vat_boxes(one, six, four, seven, two, nine, eight)
     back, owed = repayment(boxes), boxes["5"]
     told: dict[str, Any] = {f"box{n}": amount for n, amount in boxes.items()}
-    return told | {"repayment": back, "payable": ZERO if back else owed, "refund": owed if back else ZERO}
+    paid = {"payable": ZERO if back else owed, "refund": owed if back else ZERO}
+    return told | paid | {"repayment": back, "nil": not any(boxes.values())}
 
 
 def _rule(name: str) -> ReturnRule:

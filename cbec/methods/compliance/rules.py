@@ -13,9 +13,9 @@ from decimal import Decimal
 
 CONDITION = ("when", "then", "exception_to", "valid_from", "valid_to", "recorded_from")
 KINDS: dict[str, tuple[str, ...]] = {
-    "rate": ("country", "category", "levy", "unit", "values"),
+    "rate": ("country", "territory", "category", "levy", "unit", "values"),
     "goods": ("goods", "country", "hs", "partly", "words", "complete", "hint"),
-    "territory": ("country", "name", "codes", "region", "area", "exception_to", "unit", "values"),
+    "territory": ("country", "name", "codes", "region", "area", "country_rates", "exception_to", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
     "bracket": ("unit", "per", "measures", "steps", "valid_from", "valid_to", "recorded_from"),
@@ -42,7 +42,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """What a rule of each kind may say, beside `kind`, `reference` and `note`.
 
-rate: of a country, for all goods or a category, of a levy (vat unless told). goods: a class of goods by customs
+rate: of a country, for all goods or a category, of a levy (vat unless told); or of a category in one territory of it.
+territory: a place with a rate of its own; what the country's categories bear is known there only where a rate names the
+territory, or country_rates says that theirs hold there too. goods: a class of goods by customs
 codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
 waiver: tax (and duty) of a consignment up to which none is levied, rounded to a step before where that is told.
@@ -218,6 +220,8 @@ class Rule:
     complete: bool = False
     hint: bool = True
     levy: str = "vat"
+    territory: str | None = None
+    country_rates: bool = False
     of: tuple[str, ...] = ()
     step: Decimal | None = None
     base_step: Decimal | None = None

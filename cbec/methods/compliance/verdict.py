@@ -113,8 +113,23 @@ def _answered(case: Case, book: Rulebook) -> Iterator[tuple[Case, Comparison]]:
     titles = book.titles()
     citation = "|".join(told.get("citation") or sorted({titles[rule] for rule in rules if rule in titles})) or None
     told = {**told, "rule_ids": "|".join(rules) or None}
+    told = _aligned(case.wanted, told)
     for field, wanted in _leaves(case.wanted, ""):
         yield case, Comparison(field, "", wanted, _found(told, field), told["rule_ids"], citation)
+
+
+def _aligned(wanted: Any, told: Any) -> Any:
+    """What is told, with rows (lists of mappings) in the order in which the case expects them: each expected row stands
+    against the one left that it agrees with most."""
+    if isinstance(wanted, Mapping) and isinstance(told, Mapping):
+        return {key: _aligned(wanted[key], value) if key in wanted else value for key, value in told.items()}
+    if not isinstance(wanted, list) or not isinstance(told, list) or not all(isinstance(x, Mapping) for x in wanted):
+        return told
+    left, found = list(told), []
+    for row in wanted[: len(told)]:
+        agreeing = [sum(_found(own, str(key)) == value for key, value in row.items()) for own in left]
+        found.append(left.pop(agreeing.index(max(agreeing))))
+    return [*found, *left]
 
 
 def _leaves(wanted: Any, path: str) -> Iterator[tuple[str, Any]]:
