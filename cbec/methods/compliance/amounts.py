@@ -159,10 +159,12 @@ def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
         found = duties(valued(tried)).select(told)["price"]
         return [found.slice(i * hard.height, hard.height) for i in range(len(values))]
 
-    # Prices rise nearly along a line, which tells where to look first.
-    free, most = prices(whole * 0, whole)
-    slope = pl.DataFrame({"whole": whole, "free": free, "most": most}).cast(pl.Float64)
-    guess = pl.col("whole") * (pl.col("whole") - pl.col("free")) / pl.max_horizontal(pl.col("most") - pl.col("free"), 1)
+    # Prices rise nearly along a line, from where the goods are worth something, which tells where to look first.
+    foot = hard["freight"].fill_null(0)
+    free, most = prices(foot, whole)
+    slope = pl.DataFrame({"whole": whole, "foot": foot, "free": free, "most": most}).cast(pl.Float64)
+    rise = (pl.col("whole") - pl.col("free")) / pl.max_horizontal(pl.col("most") - pl.col("free"), 1)
+    guess = pl.col("foot") + (pl.col("whole") - pl.col("foot")) * rise
     near = slope.select(guess.clip(0, pl.col("whole")).floor().cast(pl.Int64).alias("near"))["near"]
     at = pl.DataFrame([whole, *((near + step).alias(f"{step}") for step in AROUND)])
     tries = at.select(pl.col(f"{step}").clip(0, pl.col("whole")) for step in AROUND).get_columns()

@@ -185,6 +185,7 @@ class _Owed:
         self._goods, self._whole, self._allowed = column("goods"), column("whole"), column("allowed")
         self._share, self._shared = column("share", PERCENT), sales["share"].is_not_null().to_numpy()
         self._fob = sales["fob"].to_numpy()
+        self._freight = sales["freight"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         self._yen = column("scale", ONE)
         self._rate = np.where(sales["duty_kind"].to_numpy() == TARIFF, column("one_rate", PERCENT), 0.0)
         self._charged = column("charged_rate", PERCENT)
@@ -211,6 +212,7 @@ class _Owed:
     def of(self, value: Array) -> tuple[Array, Array]:
         """Duty and tax of each line on these values."""
         part = np.where(self._whole == self._goods, value, _half_up(self._goods * value, np.maximum(self._whole, 1)))
+        part = np.where(np.isnan(self._freight), part, np.maximum(value - self._freight, 0))
         customs = np.where(self._shared, _half_up(part * self._share, 1), np.where(self._fob, part, value))
         customs = np.maximum(customs - self._allowed, 0)
         exact = np.bincount(self._kind, np.where(self._shared, part * self._share, customs) * self._yen)

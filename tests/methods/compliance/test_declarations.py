@@ -24,16 +24,18 @@ LINE = st.fixed_dictionaries(
         "share": st.sampled_from([None, 60_000_000]),
         "sku": st.sampled_from(["A", "B"]),
         "inside": st.booleans(),
+        "freight": st.sampled_from([None, 0, 820]),
     }
 )
 
 
 def _lines(drawn: list[dict[str, object]], fx: int, digits: int) -> pl.DataFrame:
-    schema = {"share": pl.Int64, "inside": pl.Boolean}
+    schema = {"share": pl.Int64, "inside": pl.Boolean, "freight": pl.Int64}
     lines = pl.DataFrame(drawn, schema_overrides=schema).sort("group", maintain_order=True).with_row_index("row")
     whole = pl.col("goods") + pl.col("more")
     lines = lines.with_columns(
         pl.lit(None, pl.Int64).alias("allowed"),
+        pl.when(pl.col("more") > 0).then("freight").alias("freight"),
         pl.lit(1, pl.Int64).alias("sign"),
         pl.lit(False).alias("fob"),
         pl.lit(0, pl.Int64).alias("resolution"),
@@ -100,6 +102,7 @@ def test_over_a_cut_the_lower_value_is_taken() -> None:
     """12,000 yen and 10 % of it is 13,200; 11,999 yen owe 10 % of 11,000: nothing comes to 13,150."""
     line = {
         "group": 0, "article": 0, "one_rate": 0, "duty_kind": NONE, "goods": 13_150, "more": 0, "share": None, "sku": "A", "inside": True,
+        "freight": None,
     }  # fmt: skip
     told = declarations._apart(_lines([line], PER_UNIT, 0), _duties)
     assert told.select("value", "duty", "tax").row(0) == (12_050, 0, 1_100)
