@@ -78,7 +78,7 @@ class Part:
 @dataclass(frozen=True)
 class Resolution:
     """All measures on a line; or why they are not known, with what is missing. `bracket`: the rate that a duty in
-    steps depends on (of the first bracket of the pack), in millionths of a percent."""
+    steps depends on (of the bracket of the pack on the day), in millionths of a percent."""
 
     parts: tuple[Part, ...] = ()
     problem: str | None = None
@@ -96,6 +96,7 @@ class Measure:
     rate: int | None = None
     not_with: tuple[str, ...] = ()
     row_needed: bool = False
+    stepped: bool = False  # a duty in steps depends on it
     open: bool = False  # it depends on the origin of the goods, which is not told
 
 
@@ -196,7 +197,11 @@ class Tariff:
         bracket = self._bracket(pack, held, look)
         parts: dict[str, Part] = {}
         unchecked: list[str] = []
+        # A measure with a rate of the pack's own takes the place of others, whatever they would be.
+        owned = {m.name for m in held if m.rate and look(m.name)[0] is None}
         for measure in held:
+            if owned & set(measure.not_with):
+                continue
             if measure.open:
                 return Resolution(problem="tax_no_goods_origin", what=measure.name, bracket=bracket)
             if measure.name == MFN and told:
@@ -225,15 +230,17 @@ class Tariff:
         self, pack: Pack, held: Sequence[Measure], look: Callable[[str], tuple[Row | None, bool, bool]]
     ) -> int | None:
         """The rate that a duty in steps depends on: the sum of its measures that hold for the line; None = not known."""
-        asked = {name for rule in pack.of("bracket") for name in rule.measures}
         total: int | None = None
         for measure in held:
-            if measure.name not in asked:
+            if not measure.stepped:
                 continue
             if measure.open:
                 return None
             row, any_row, _ = look(measure.name)
             part = None if row is None else self._read(row, measure, pack)
+            if part is None and measure.rate is not None:
+                total = (total or 0) + measure.rate
+                continue
             if (
                 isinstance(part, Resolution)
                 or (part is not None and part.rate is None)
@@ -324,6 +331,10 @@ def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
             pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
         )
         facts = chain.Cases(rows)
+
+        def stepped(day: date, pack: Pack = pack) -> set[str]:
+            return {name for rule in pack.of("bracket") if _active(rule, day) for name in rule.measures}
+
         held: dict[int, list[Measure]] = {case: [] for case in rows["case"].to_list()}
         for name in dict.fromkeys(str(rule.measure) for rule in rules):
             mine = [rule for rule in rules if rule.measure == name]
@@ -331,12 +342,13 @@ def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
             told_of = zip(named, rows.select("case", "period", "origin", "day").iter_rows(), strict=True)
             for rule_id, (case, period, origin, day) in told_of:
                 if origin == UNKNOWN and any("origin" in rule.when and _active(rule, day) for rule in mine):
-                    held[case].append(Measure(name, open=True))
+                    held[case].append(Measure(name, stepped=name in stepped(day), open=True))
                 elif rule_id is not None:
                     rule = pack.rules[rule_id]
                     rate = values.get((rule_id, period))
                     if rate is not None or not rule.values:
-                        held[case].append(Measure(name, rule_id, rate, rule.not_with, rule.row_needed))
+                        steps = name in stepped(day)
+                        held[case].append(Measure(name, rule_id, rate, rule.not_with, rule.row_needed, steps))
         for case, measures_held in held.items():
             told[case] = tuple(measures_held)
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -116,15 +117,18 @@ def _gather(cells: pl.DataFrame, column: str) -> pl.Expr:
 
 
 def in_steps(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
-    """Lines with `amount`: the duty in money (millionths of the pack's currency) of the step that `bracket` lies in."""
-    rule = next(rule for pack in book.packs for rule in pack.of("bracket"))
-    found = pl.lit(None, pl.Int64)
-    for step in reversed(rule.steps):
-        value = pl.lit(int(step.value * MICRO), pl.Int64)
-        if step.below is not None:
-            found = pl.when(pl.col("bracket") < int(step.below * MICRO)).then(value).otherwise(found)
-        elif step.up_to is not None:
-            found = pl.when(pl.col("bracket") <= int(step.up_to * MICRO)).then(value).otherwise(found)
-        else:
-            found = value
-    return lines.with_columns(found.alias("amount"))
+    """Lines with `amount`: the duty in money (millionths of the pack's currency) of the step that `bracket` lies in, by the rule
+    of their `day`."""
+    told = pl.lit(None, pl.Int64)
+    for rule in (rule for pack in book.packs for rule in pack.of("bracket")):
+        found = pl.lit(None, pl.Int64)
+        for step in reversed(rule.steps):
+            value = pl.lit(int(step.value * MICRO), pl.Int64)
+            if step.below is not None:
+                found = pl.when(pl.col("bracket") < int(step.below * MICRO)).then(value).otherwise(found)
+            elif step.up_to is not None:
+                found = pl.when(pl.col("bracket") <= int(step.up_to * MICRO)).then(value).otherwise(found)
+            else:
+                found = value
+        told = pl.when(pl.col("day").is_between(rule.valid_from, rule.valid_to or date.max)).then(found).otherwise(told)
+    return lines.with_columns(told.alias("amount"))
