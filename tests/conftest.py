@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -32,6 +33,44 @@ def cbec(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`inside(*words)` runs the command line in this process and folder, for tests of many commands; its exit status."""
+    from cbec import cli
+    from cbec.core import signals
+
+    monkeypatch.setattr(signals, "watch", lambda: None)  # signals are the test run's own
+
+    def run(*words: object) -> int:
+        told = list(map(str, words))
+        monkeypatch.setattr(sys, "argv", ["cbec", *told])
+        with pytest.raises(SystemExit) as ended:
+            cli.app(told, prog_name="cbec")
+        return int(ended.value.code or 0)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `cbec demo` makes, once for all processes of a test run: to be read, or copied."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "demo"
+    with (base / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the second process waits for what the first one makes
+        if not folder.exists():
+            folder.mkdir()
+            done = subprocess.run(
+                [sys.executable, "-m", "cbec", "demo"],
+                cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            (folder / "told").write_text(done.stderr + done.stdout, "utf-8")
+    told = (folder / "told").read_text("utf-8")
+    assert told.splitlines()[-1:] == ["cbec-demo/report/index.html"], told
+    return folder / "cbec-demo"
 
 
 @pytest.fixture

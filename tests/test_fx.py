@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support import fxdesk as desk
+from support import sampled
 
 from cbec import sample, tables
 from cbec.core import check, packaged, reasons
@@ -270,7 +271,7 @@ def test_what_is_missing_is_named(rates, money):
 
 
 def test_the_planted_truths_are_found():
-    made, planted = sample.make(), sample.truths()["fx"]
+    made, planted = sampled.made(), sample.truths()["fx"]
     tables_ = (made["rates"], made["exposures"])
     result = exposure(*tables_, made["hedges"], s=Exposure(home_currency=planted["home"]))
     risks = result.tables["currency_risk"].sort("cvar_share", descending=True)

@@ -13,9 +13,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbec import cli
-from cbec.core import signals
-
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 CBEC, ENV = [sys.executable, "-m", "cbec"], os.environ | {"PYTHONPATH": str(ROOT)}
@@ -82,11 +79,10 @@ def company(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def typed(tmp_path, company, monkeypatch):
+def typed(tmp_path, company, inside, monkeypatch):
     """`typed(command)` runs a line as a user types it in a folder with the company's files; the exit status."""
     shutil.copytree(company, tmp_path / "here", symlinks=True)
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr(signals, "watch", lambda: None)  # signals of the test run are none of the command's
 
     def run(line: str) -> int:
         if "HASH" in line:
@@ -94,11 +90,7 @@ def typed(tmp_path, company, monkeypatch):
         if "|" in line:
             shell = re.sub(r"(^|\| )cbec ", rf"\1{shlex.join(CBEC)} ", line)
             return subprocess.run(["bash", "-o", "pipefail", "-c", shell], env=ENV, check=False).returncode
-        words = shlex.split(line, comments=True)
-        monkeypatch.setattr(sys, "argv", words)
-        with pytest.raises(SystemExit) as ended:
-            cli.app(words[1:], prog_name="cbec")
-        return int(ended.value.code or 0)
+        return inside(*shlex.split(line, comments=True)[1:])
 
     return run
 

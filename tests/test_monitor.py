@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import sampled
 from support.stockroom import policy, stock, table
 from support.supply import day, receipts, sold
 
@@ -196,7 +197,7 @@ def test_outputs_keep_their_contracts(rows, chinese):
 
 @pytest.fixture(scope="module")
 def company():
-    made = sample.make()
+    made = sampled.made()
 
     def typed(name: str) -> pl.DataFrame:
         frame = made[name]

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from support import sampled
 
 from cbec import sample, tables
 from cbec.core import check, files, packaged
@@ -66,7 +67,7 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, pl.DataFrame]:
-    return sample.make()
+    return sampled.made()
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support import sampled
 
 from cbec import sample
 
@@ -15,7 +16,7 @@ BEFORE, LAST = date(2026, 8, 31), date(2026, 9, 30)
 
 @pytest.fixture(scope="module", params=[7, 11])
 def company(request: pytest.FixtureRequest) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
-    return sample.make(request.param), sample.truths(request.param)
+    return sampled.made(request.param), sample.truths(request.param)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+from support import sampled
 
 from cbec import sample, settle, tables
 from cbec.core import packaged
@@ -54,7 +55,7 @@ def test_a_failed_verdict_is_status_1_without_fail_on() -> None:
 @pytest.fixture(scope="module")
 def reconciled() -> Result:
     """The sample company's payouts against its bank lines."""
-    made = sample.make()
+    made = sampled.made()
     paid, bank, lines = (whole(name, made[name]) for name in ("settlements", "bank", "order_lines"))
     settings = settle.Reconcile(as_of=date(2026, 9, 30))
     return settle.reconcile(bank, paid, lines, made["rates"], s=settings)
@@ -118,7 +119,7 @@ def test_nothing_else_of_the_sample_is_at_fault(reconciled: Result) -> None:
 
 def test_the_ledger_of_the_sample_is_whole_and_takes_the_new_events() -> None:
     truth = sample.truths()["settle"]["ledger"]
-    made = sample.make()
+    made = sampled.made()
     verdict = settle.verify(whole("ledger", made["ledger"]), s=settle.Verify(head=truth["head"]))
     assert not verdict.fail
     assert (verdict.metrics["records"], verdict.metrics["head"]) == (truth["records"], truth["head"])

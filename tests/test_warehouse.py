@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
-from support import floors
+from support import floors, sampled
 from support import stockroom as room
 
 from cbec import sample, tables
@@ -28,7 +28,7 @@ PAID = {"wage_per_hour": 30.0, "home_currency": "EUR"}
 
 @pytest.fixture(scope="module")
 def made():
-    return sample.make()
+    return sampled.made()
 
 
 @pytest.fixture(scope="module")

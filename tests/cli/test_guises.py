@@ -53,12 +53,12 @@ def guises(folder: Path) -> dict[str, Path]:
     return made
 
 
-def test_every_guise_gives_the_same_bytes(cbec, tmp_path):
+def test_every_guise_gives_the_same_bytes(inside, tmp_path, capfd):
     (tmp_path / "in").mkdir()
     outputs = {}
     for name, path in guises(tmp_path / "in").items():
-        done = cbec("forecast", "demand", "--sales", path, "--horizon", "4", "-o", "out.csv", "-q")
-        assert done.returncode == 0, f"{name}: {done.stderr}"
+        status = inside("forecast", "demand", "--sales", path, "--horizon", "4", "-o", tmp_path / "out.csv", "-q")
+        assert status == 0, f"{name}: {capfd.readouterr().err}"
         outputs[name] = (tmp_path / "out.csv").read_bytes()
     assert b"007,DE" in outputs["utf8.csv"]
     different = [name for name, data in outputs.items() if data != outputs["utf8.csv"]]

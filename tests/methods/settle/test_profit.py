@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import sampled
 from support.answered import answered
 from support.books import day, payout, rates
 
-from cbec import compliance, fraud, sample, settle, tables
+from cbec import compliance, fraud, settle, tables
 from cbec.core import conform
 from cbec.core.cells import dtype
 from cbec.core.errors import InputRejected, UsageFault
@@ -305,7 +306,7 @@ STOCK = st.dictionaries(
 VALUE = {"EUR": 8, "USD": 7, "CNY": 1}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(LINE, min_size=1, max_size=8), st.lists(PAID, max_size=12), STOCK, st.randoms())
 def test_the_sum_over_sku_and_market_is_that_of_the_tables(
     orders: list[dict[str, Any]], paid: list[dict[str, Any]], stock: dict[tuple[str, str], int], random: Any
@@ -377,7 +378,7 @@ SKUS = ("OUT-115", "TOY-101", "00104")
 
 def test_three_skus_of_the_sample_by_hand() -> None:
     """Every figure again with plain Python and decimals, from the rows of the tables."""
-    made = sample.make()
+    made = sampled.made()
     lines = whole("order_lines", made["order_lines"])
     products = whole("products", made["products"])
     taxed = answered(
