@@ -20,7 +20,7 @@ tariff = Contract(
         Column(
             "measure",
             "text",
-            "whose duty: mfn (ordinary), or a measure of the rule pack such as s301, s232, ieepa",
+            "whose duty: mfn (ordinary), antidumping, countervailing, safeguard, or a measure of the rule pack such as s301, s232, ieepa",
             required=False,
             null=True,
             default="mfn",

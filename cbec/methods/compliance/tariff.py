@@ -2,7 +2,8 @@
 
 A measure is one authority's duty (`mfn` = the ordinary one; `s301`, `s232` ..). A rule pack says which measures its
 country knows, for whom, and which exclude each other; the rates stand in the user's tariff or, for a measure that is
-one rate on nearly everything, in the pack. Resolved once per combination of facts, code, origin and period.
+one rate on nearly everything, in the pack. Duties against dumping and the like are added wherever the tariff names the
+goods; a measure that nobody knows is refused, never left out. Resolved once per combination of facts, code, origin and period.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from cbec.core.errors import InputRejected, did_you_mean
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.codes import Combinations, Pairs, taken
 from cbec.methods.compliance.duty_text import DOLLARS, Expression, NoRate, parse
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack, Rule
 
 MFN = "mfn"
+REMEDIES = ("antidumping", "countervailing", "safeguard")
+"""Measures that every country may have beside those of its pack: owed where the tariff has a row for the goods."""
+UNTOLD = ""
+"""The origin of goods of which none is told."""
 FROM_LINE = -1
 """Instead of a rate: the rate that the line itself tells."""
 
@@ -114,6 +120,7 @@ class Tariff:
     def __init__(self, table: pl.DataFrame | None, facts: Facts, book: Rulebook) -> None:
         self._book = book
         self._rows = _rows(table)
+        _check_measures({measure for _, measure in self._rows}, book)
         rows = [row for held in self._rows.values() for row in held.rows]
         self._periods = Periods(tuple(sorted({date.min, *(d for r in rows for d in (r.start, _after(r.end)))})))
         words = facts.goods.hs_words
@@ -124,10 +131,10 @@ class Tariff:
         none = pl.Series("p", [len(self._prefixes)], dtype=pl.Int64)
         blank = pl.when(digits == "").then(none[0]).otherwise(prefixes.of.cast(pl.Int64)).alias("p")
         self._of_hs = pl.concat([pl.select(blank)["p"] if len(digits) else none.clear(), none])
-        # Origins that no row names are as good as none.
-        self._origins = [None, *sorted({r.origin for r in rows if r.origin is not None})]
+        # Origins that no row names are one.
+        self._origins = [None, *sorted({r.origin for r in rows if r.origin is not None}), UNTOLD]
         told = [self._origins.index(o) if o in self._origins else 0 for o in facts.origin.words]
-        self._of_origin = pl.Series("origin", [*told, 0], dtype=pl.Int64)
+        self._of_origin = pl.Series("origin", [*told, self._origins.index(UNTOLD)], dtype=pl.Int64)
         sizes = {
             "period": len(self._periods.starts),
             "told": 2,
@@ -222,9 +229,33 @@ class Tariff:
                 return Resolution(problem="tax_no_duty_rate", bracket=bracket)
             elif not any_row or measure.row_needed:
                 return Resolution(problem="tax_measure_unknown", what=measure.name, bracket=bracket)
+        remedies = self._remedies(place, code, origin, day, pack)
+        if isinstance(remedies, Resolution):
+            return replace(remedies, bracket=bracket)
         due = {name for name, part in parts.items() if part.rate != 0}
-        kept = [parts[m.name] for m in held if m.name in parts and not due & set(m.not_with)]
+        kept = [parts[m.name] for m in held if m.name in parts and not due & set(m.not_with)] + remedies
         return Resolution(tuple(kept), bracket=bracket, unchecked=any(p.measure in unchecked for p in kept))
+
+    def _remedies(
+        self, place: Place, code: str | None, origin: str | None, day: date, pack: Pack
+    ) -> list[Part] | Resolution:
+        """What `REMEDIES` add for the goods, or why it is not known."""
+        parts = []
+        for name in REMEDIES:
+            if not any((held, name) in self._rows for held in place.names):
+                continue
+            row, _, coded = self._look(place.names, name, code, origin, day)
+            if code is None and coded:
+                return Resolution(problem="tax_no_tariff_code", what=name)
+            if origin == UNTOLD and any(
+                self._look(place.names, name, code, other, day)[0] is not row for other in self._origins
+            ):
+                return Resolution(problem="tax_no_goods_origin", what=name)
+            part = None if row is None else self._read(row, Measure(name), pack)
+            if isinstance(part, Resolution):
+                return part
+            parts += [] if part is None else [part]
+        return parts
 
     def _bracket(
         self, pack: Pack, held: Sequence[Measure], look: Callable[[str], tuple[Row | None, bool, bool]]
@@ -290,6 +321,16 @@ class Tariff:
             return Part(measure.name, measure.rule, int(expression.simple * MICRO), None, source)
         number = self._numbers.setdefault(expression, len(self._numbers))
         return Part(measure.name, measure.rule, None, number, source)
+
+
+def _check_measures(named: set[str], book: Rulebook) -> None:
+    """A duty that would be left out, because no pack knows its measure, must not be."""
+    known = sorted({MFN, *REMEDIES, *(str(rule.measure) for pack in book.packs for rule in pack.of("measure"))})
+    for measure in sorted(named - set(known)):
+        raise InputRejected(
+            f'tariff: measure "{measure}" is none of {", ".join(known)}{did_you_mean(measure, known)}',
+            hint="say under which of them the duty is owed, or leave such rows out",
+        )
 
 
 def _rows(table: pl.DataFrame | None) -> dict[tuple[str, str], Schedule]:

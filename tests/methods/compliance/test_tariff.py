@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.taxed import rates, tariff, taxed
 
-from cbec.core.errors import UsageFault
+from cbec.core.errors import InputRejected, UsageFault
 
 D = Decimal
 LINE: dict[str, Any] = {"date": date(2024, 6, 1), "ship_from": "CN", "ship_to": "FR", "price": 1000, "origin": "CN"}
@@ -40,6 +40,20 @@ def test_the_longest_code_holds_then_the_origin_then_the_later_row() -> None:
     assert told(hs_code="610990")["duty"] == 120
     assert told(hs_code="610910", date=date(2025, 1, 1))["duty"] == 100
     assert told(hs_code="6403")["duty"] == 170
+
+
+def test_duties_against_dumping_are_added_and_unknown_measures_refused() -> None:
+    against = {"hs_code": "61", "measure": "antidumping", "origin": "CN", "duty": "30%", "source": "regulation"}
+    schedule = tariff({"hs_code": "61", "duty": "12%"}, against, {"hs_code": "", "measure": "safeguard", "duty": "1%"})
+    line = told(schedule, hs_code="6110")
+    assert (line["duty"], line["duty_parts"]) == (430, "mfn 120.00|antidumping 300.00|safeguard 10.00")
+    assert "regulation" in line["citation"].split("|")
+    assert told(schedule, hs_code="6110", origin="VN")["duty"] == 130
+    assert told(schedule, hs_code="6110", origin=None)["reason_code"] == "tax_no_goods_origin"
+    assert told(schedule, hs_code="6403", duty_rate_pct=0, origin=None)["duty"] == 10
+    assert told(schedule, duty_rate_pct=0)["reason_code"] == "tax_no_tariff_code"
+    with pytest.raises(InputRejected, match='"antidumpin" is none of .*antidumping'):
+        told(tariff(against | {"measure": "antidumpin"}), hs_code="6110")
 
 
 def test_the_figures_name_the_row_they_come_from() -> None:
