@@ -31,6 +31,7 @@ TEXTS = {
     "customers.csv": "number,country\nDE136695976,DE\n",
     "seller.yaml": "{name: Example Ltd, address: [1 Road, Shenzhen], country: CN, eori: DE123456789012345, phone: '1', email: a@b.c}\n",
     "map.csv": "category,hs_code\nLoose tea,0902\n",
+    "tariff.csv": "jurisdiction,hs_code,origin,measure,valid_from,duty\nEU,8712.00.30,CN,antidumping,2019-08-30,48.5%\n",
     "signals.csv": "date,name,value\n2026-01-01,visits,3\n",
     "my-cases.yaml": "cases:\n  - case: at-the-limit\n    pack: eu\n    given: {date: 2024-06-01, ship_from: CN, ship_to: FR, currency: EUR}\n"
     "    lines: [{sku: coat, price: 140.00, expect: {tax: 28.00}}]\n",

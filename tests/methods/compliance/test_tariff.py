@@ -52,7 +52,7 @@ def test_duties_against_dumping_are_added_and_unknown_measures_refused() -> None
     assert told(schedule, hs_code="6110", origin=None)["reason_code"] == "tax_no_goods_origin"
     assert told(schedule, hs_code="6403", duty_rate_pct=0, origin=None)["duty"] == 10
     assert told(schedule, duty_rate_pct=0)["reason_code"] == "tax_no_tariff_code"
-    with pytest.raises(InputRejected, match='"antidumpin" is none of .*antidumping'):
+    with pytest.raises(InputRejected, match=r'"antidumpin" is none of .*antidumping'):
         told(tariff(against | {"measure": "antidumpin"}), hs_code="6110")
 
 
