@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SELLER = "seller"
 FILED, CORRECTION = "filed", "correction"
+NORTHERN_IRELAND = "XI"
 LOCAL = "local"
 """Scheme-less returns: what the seller collects where no form is drafted, by country and currency."""
 OF_TAX = (
@@ -66,6 +67,12 @@ def places(packs: Sequence[Pack]) -> Places:
     )
 
 
+def _united_kingdom(country: str, code: pl.Expr) -> pl.Expr:
+    """The country, but of distance sales from or to Northern Ireland its own code: it counts as a state for goods."""
+    of_goods = (pl.col("scheme") == "OSS") & (pl.col(country) == "GB") & code
+    return pl.when(of_goods).then(pl.lit(NORTHERN_IRELAND)).otherwise(country).alias(country)
+
+
 def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], where: Places) -> pl.DataFrame:
     """The tax table with what its order lines tell, and `country` (of consumption), `rate_type`, `sold`, `has_sale`.
 
@@ -94,6 +101,9 @@ def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], 
         rate_types(lines["rule_ids"], packs),
         (pl.col("qty") < 0).fill_null(False).alias("back"),
     )
+    # What the rules of the United Kingdom take under OSS goes to Northern Ireland.
+    from_there = pl.col("ship_from") == NORTHERN_IRELAND
+    lines = lines.with_columns(_united_kingdom("country", pl.lit(True)), _united_kingdom("from_country", from_there))
     sales = pl.col("date").filter(~pl.col("back")).count().over("run")
     return lines.with_columns(
         with_sale_date(lines.select("run", "sku", "qty", "date")).alias("sold"),

@@ -49,6 +49,21 @@ def test_without_a_registration_every_dispatch_country_is_told() -> None:
     assert ("goods dispatched", "FR", "DE", None) in entries(one)
 
 
+def test_distance_sales_to_and_from_northern_ireland_are_in_the_one_stop_shop() -> None:
+    """In euros by the rate of the last day, under the code XI; not in a return of the United Kingdom."""
+    rows = [
+        HOME | {"order_id": "a", "ship_to": "GB", "ship_to_region": "BT1 5GS", "price": 86, "currency": "GBP"},
+        HOME | {"order_id": "b", "ship_to": "IE", "ship_from": "XI", "seller_country": "XI", "price": 100},
+    ]
+    fixing = rates([{"date": date(2026, 9, 30), "base": "EUR", "quote": "GBP", "rate": 0.86, "source": "ECB"}])
+    made = filed(rows, held=registrations(OSS_DE), rates=fixing)
+    one = named(made, "eu.return.oss 2026-Q3")
+    there, thence = entries(one)["goods", "XI", None, None], entries(one)["goods dispatched", "IE", "XI", None]
+    assert (there.net, there.tax, thence.net, thence.tax) == (100, 20, 100, 23)
+    assert one.total("payable") == 43
+    assert [r.id for r in made.returns] == [one.id]
+
+
 def test_rate_types_by_the_rule_that_gave_the_rate() -> None:
     ids = pl.Series(["eu.distance.oss|eu.vat.standard.fr", "gb.domestic", "no.vat.food|no.voec", None])
     assert filing_lines.rate_types(ids, packaged()).to_list() == ["STANDARD", None, "REDUCED", None]
