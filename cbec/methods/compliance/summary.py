@@ -25,7 +25,8 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
     """The tables `ADDED` of some lines and their tax, row by row beside each other; all else here is told of these."""
     money = tax.select("status", "currency", "collected_by", "tax", "duty", "total", "flags")
     sums = pl.len().alias("lines"), pl.col("flags").count().alias("flagged"), pl.col("tax", "duty", "total").sum()
-    due = money.lazy().group_by("status", "currency", "collected_by").agg(*sums).collect(engine="streaming")
+    known = (pl.col("status") == "OK").alias("known")
+    due = money.lazy().group_by(known, "currency", "collected_by").agg(*sums).collect(engine="streaming")
     rows = places(tax["status"] == "UNDETERMINED")
     goods = order_lines.select("qty", "price")[rows].select((pl.col("qty") * pl.col("price")).abs().alias("value"))
     unknown = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(goods)
@@ -35,10 +36,10 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
     flagged = tax.select("order_id", "ship_to", "currency", "tax_base", "tax", "flags").filter(
         tax["flags"].is_not_null()
     )
+    kinds = flagged["flags"].unique()
+    mine = kinds.filter(kinds.str.split("|").list.contains(REDUCED))
     reduced = (
-        flagged.filter(
-            pl.col("flags").is_in([flags for flags in flagged["flags"].unique() if REDUCED in flags.split("|")])
-        )
+        (flagged if len(mine) == len(kinds) else flagged.filter(pl.col("flags").is_in(mine.implode())))
         .group_by("ship_to", "currency")
         .agg(pl.len().alias("lines"), pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
     )
@@ -65,7 +66,7 @@ def metrics(due: pl.DataFrame) -> dict[str, float | int | str | None]:
 
     due: the table `_due`. Names: `tax_total_EUR`, `duty_total_EUR`, `due_total_EUR`, `tax_seller_EUR`, `tax_customs_EUR` ..
     """
-    known = due.filter(pl.col("status") == "OK")
+    known = due.filter("known")
     lines = int(due["lines"].sum())
     found: dict[str, float | int | str | None] = {
         "lines": lines,
@@ -84,7 +85,7 @@ def metrics(due: pl.DataFrame) -> dict[str, float | int | str | None]:
 
 def headline(due: pl.DataFrame) -> str:
     """What is due, per currency, and for how many lines nobody knows. due: the table `_due`."""
-    known = due.filter(pl.col("status") == "OK")
+    known = due.filter("known")
     sums = known.group_by("currency").agg(pl.col("total").sum()).filter(pl.col("total") != 0).sort("currency")
     told = ", ".join(f"{total:,.2f} {currency}" for currency, total in sums.iter_rows()) or "nothing"
     lines = int(due["lines"].sum())
