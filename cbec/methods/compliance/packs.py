@@ -226,7 +226,7 @@ def _check_words(said: Mapping[str, Any], kind: str, where: str) -> None:
             raise UsageFault(f'{where}: {key} "{said[key]}" is none of {", ".join(known)}{near}')
     if not isinstance(said.get("inclusive", True), bool):
         raise UsageFault(f"{where}: inclusive is true (the limit itself is within) or false")
-    for key in ("row_needed", "hint"):
+    for key in ("rest", "row_needed", "hint"):
         if not isinstance(said.get(key, False), bool):
             raise UsageFault(f"{where}: {key} is true or false")
     if not isinstance(said.get("complete", False), bool):

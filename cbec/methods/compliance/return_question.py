@@ -72,14 +72,12 @@ def _sum(line: Mapping[str, Any], rule: ReturnRule, currency: str, given: Mappin
     own, corrected = line.get("currency") or currency, line.get("corrected_period")
     factor = Decimal(1)
     if own != currency:
-        period = corrected or given.get("period")
-        if rule.conversion != "period_end" or period is None:
-            raise UsageFault(
-                "a line in another currency needs a return that converts at the end of its period, and a period"
-            )
-        end = periods.parse(period).end
+        at_end, period = rule.conversion == "period_end", corrected or given.get("period")
+        day = line.get("date") if not at_end else None if period is None else periods.parse(period).end
+        if day is None:
+            raise UsageFault(f"a line in another currency needs {'a period' if at_end else 'its date'} to be converted")
         fixings = frame(given.get("rates") or [], tables.get("rates"))
-        factor = conversions([(own, currency, end, True)], fixings)[own, currency, end]
+        factor = conversions([(own, currency, day, at_end)], fixings)[own, currency, day]
     return Sum(
         line.get("country"), (line.get("net") or ZERO) * factor, _tax(line) * factor, 1, "goods", line.get("dispatch"),
         rate=None if corrected else line.get("rate"), corrected=corrected,
@@ -137,7 +135,7 @@ QUESTION = Question(
         **columns(period="text", currency="currency"),
         "return": columns(name="text")["name"],
         **_BOXES,
-        "lines": [_LINE | columns(currency="currency")],
+        "lines": [_LINE | columns(currency="currency", date="date")],
         "purchases": [columns(kind="text", net="decimal", tax="decimal")],
         "rates": [tables.get("rates")],
     },

@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "unit",
         "values",
         "not_with",
+        "rest",
         "row_needed",
         "when",
         "exception_to",
@@ -50,7 +51,8 @@ money. bracket: a duty in money that depends on the rate of some measures togeth
 waiver: tax (and duty) of a consignment up to which none is levied, rounded to a step before where that is told.
 declaration: customs reckons a consignment as a whole, bases cut to `base_step` and sums to `step` of the pack's currency; values: the
 national part of the tax in percent, on which the rest is reckoned. measure: a duty beside others (most favoured
-nation, additional duties of one authority), from the user's tariff or, with values, of its own; row_needed: a tariff
+nation, additional duties of one authority), from the user's tariff or, with values, of its own; rest: it falls
+on what is left where a measure of `not_with` falls on a part of the value only. row_needed: a tariff
 that has other rows of it is not taken for complete. method: how a value
 is reckoned. scheme, duty, export: conditions and what follows. range: how a country defines the quartiles of an arm's length
 range in transfer pricing.
@@ -228,6 +230,7 @@ class Rule:
     measure: str | None = None
     measures: tuple[str, ...] = ()
     not_with: tuple[str, ...] = ()
+    rest: bool = False
     row_needed: bool = False
     steps: tuple[Step, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -19,7 +20,7 @@ import polars as pl
 from cbec.core.errors import InputRejected, did_you_mean
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.codes import Combinations, Pairs, taken
-from cbec.methods.compliance.duty_text import DOLLARS, Expression, NoRate, parse
+from cbec.methods.compliance.duty_text import DOLLARS, VALUE, Expression, NoRate, Term, parse
 from cbec.methods.compliance.facts import UNKNOWN
 from cbec.methods.compliance.goods import Prefixes
 from cbec.methods.compliance.intervals import MICRO, Periods, known
@@ -102,6 +103,7 @@ class Measure:
     rate: int | None = None
     not_with: tuple[str, ...] = ()
     row_needed: bool = False
+    rest: bool = False  # on what is left where a measure of `not_with` falls on a part of the value only
     stepped: bool = False  # a duty in steps depends on it
     open: bool = False  # it depends on the origin of the goods, which is not told
 
@@ -233,8 +235,33 @@ class Tariff:
         if isinstance(remedies, Resolution):
             return replace(remedies, bracket=bracket)
         due = {name for name, part in parts.items() if part.rate != 0}
-        kept = [parts[m.name] for m in held if m.name in parts and not due & set(m.not_with)] + remedies
+        beside = [self._beside(m, parts, due) for m in held if m.name in parts]
+        kept = [part for part in beside if part is not None] + remedies
         return Resolution(tuple(kept), bracket=bracket, unchecked=any(p.measure in unchecked for p in kept))
+
+    def _beside(self, measure: Measure, parts: dict[str, Part], due: set[str]) -> Part | None:
+        """The part of a measure beside the others that are due: none where one takes its place, less the components that
+        others fall on where it falls on the rest."""
+        part, others = parts[measure.name], due & set(measure.not_with)
+        if not others:
+            return part
+        expressions = list(self._numbers)
+        components: set[str] = set()
+        for name in others:
+            number = parts[name].expression
+            terms = () if number is None else expressions[number].terms
+            units = {unit for term in terms for unit in term.units}
+            if not units or VALUE in units or any(term.currency is not None for term in terms):
+                return None  # it falls on the whole value
+            components |= units
+        if not measure.rest:
+            return None
+        if part.rate is None:  # the tariff tells what it falls on
+            return part
+        rate = Decimal(part.rate) / MICRO
+        left = (Term(rate, (VALUE,)), *(Term(-rate, (unit,)) for unit in sorted(components)))
+        number = self._numbers.setdefault(Expression(left), len(self._numbers))
+        return replace(part, rate=None, expression=number)
 
     def _remedies(
         self, place: Place, code: str | None, origin: str | None, day: date, pack: Pack
@@ -389,7 +416,9 @@ def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
                     rate = values.get((rule_id, period))
                     if rate is not None or not rule.values:
                         steps = name in stepped(day)
-                        held[case].append(Measure(name, rule_id, rate, rule.not_with, rule.row_needed, steps))
+                        held[case].append(
+                            Measure(name, rule_id, rate, rule.not_with, rule.row_needed, rule.rest, steps)
+                        )
         for case, measures_held in held.items():
             told[case] = tuple(measures_held)
     return told

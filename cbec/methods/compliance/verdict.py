@@ -86,10 +86,16 @@ def _asked(batch: Sequence[Case], book: Rulebook) -> list[tuple[Case, Comparison
 def _wanted(case: Case) -> Iterator[tuple[str, str, Any]]:
     """Every figure that a case expects: its place, its column and the figure."""
     yield from ((place, "", value) for place, value in _leaves(case.wanted, ""))
-    for line, expected, export in zip(case.lines, case.expect, case.export, strict=True):
-        yield from ((f"{line['line']}.{column}", column, value) for column, value in expected.items())
-        yield from ((f"{line['line']}.export.{column}", column, value) for column, value in export.items())
+    for place, expected, export in zip(_places(case), case.expect, case.export, strict=True):
+        yield from ((f"{place}.{column}", column, value) for column, value in expected.items())
+        yield from ((f"{place}.export.{column}", column, value) for column, value in export.items())
     yield from ((f"sum.{column}", column, value) for column, value in case.sums.items())
+
+
+def _places(case: Case) -> list[str]:
+    """What the figures of each line are named by: its `line`, or its number where two lines of the case share one."""
+    names = [str(line["line"]) for line in case.lines]
+    return names if len(set(names)) == len(names) else [str(n) for n in range(1, len(names) + 1)]
 
 
 def _assuming(pack: Pack, assumed: Mapping[str, Decimal]) -> Pack:
@@ -214,10 +220,11 @@ def _compared(case: Case, answer: Sequence[Row], sides: Sequence[Row]) -> Iterat
                 f"{place}.{column}", column, value, got.get(column), got.get("rule_ids"), got.get("citation")
             )
 
-    for line, expected, got in zip(case.lines, case.expect, answer, strict=True):
-        yield from compared(str(line["line"]), expected, got)
-    for line, expected, got in zip(case.lines, case.export, sides, strict=True):
-        yield from compared(f"{line['line']}.export", expected, got)
+    places = _places(case)
+    for place, expected, got in zip(places, case.expect, answer, strict=True):
+        yield from compared(place, expected, got)
+    for place, expected, got in zip(places, case.export, sides, strict=True):
+        yield from compared(f"{place}.export", expected, got)
     whole: dict[str, Any] = {c: _joined(line[c] for line in answer) for c in ("rule_ids", "citation")}
     for column in case.sums:
         cells = [line[column] for line in answer]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
 
 
+RETURNED = 30
+"""Days in which goods sent back give the year's limit back (GACC announcement 194 of 2018: an application within 30 days of release
+"and the annual cumulative transaction amount of the individual consumer will be adjusted", ssopdot.com)."""
 KEY = ["pack", "buyer", "year", "date", "order_id"]
 NEEDED = ["order_id", "date", "ship_to", "qty", "price", "shipping", "insurance", "currency", "customer_id"]
 
@@ -33,20 +36,37 @@ def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFr
     """pack, buyer, year, date, order_id -> `spent`: value of the buyer's year up to and with that order.
 
     lines: a table order_lines, all of them, since a buyer's orders may lie anywhere in it. In millionths of the pack's
-    currency: goods, shipping and insurance of orders to the country, in order of date and order_id; refunds give
-    nothing back. An order without customer_id stands for itself. None where no line goes to a country with such a limit.
+    currency: goods, shipping and insurance of orders to the country, in order of date and order_id; what is given back
+    within `RETURNED` days of its order is taken off from that day on. An order without customer_id stands for itself. None where no line goes to a country with such a limit.
     """
     asked = _asked(lines, book)
     if asked.is_empty():
         return None
+    returned = _returned(lines, asked)
+    if returned.height:
+        asked = pl.concat([asked.with_columns(pl.col("date").alias("sold")), returned.select(*asked.columns, "sold")])
     packs = {pack.id: pack.currency for pack in book.packs}
     pairs = [fixings.pair(c, packs[p]) for c, p in asked.select("currency", "pack").iter_rows()]
-    fx = fixings.of(pl.Series(pairs, dtype=pl.Int64), asked["date"])
+    fx = fixings.of(pl.Series(pairs, dtype=pl.Int64), asked["sold" if returned.height else "date"])
     worth = micro("qty") * micro("price") // 10**6 + micro("shipping").fill_null(0) + micro("insurance").fill_null(0)
     valued = asked.select(*KEY, (wide(worth) * pl.lit(fx) // PER_UNIT).alias("worth"))
     orders = valued.group_by(KEY).agg(pl.col("worth").sum()).sort(KEY)
     told = orders.select(*KEY, pl.col("worth").cum_sum().over("pack", "buyer", "year").alias("spent"))
     return told.cast({"spent": pl.Int64}) if fits(most(told["spent"])) else told
+
+
+def _returned(lines: pl.DataFrame, sales: pl.DataFrame) -> pl.DataFrame:
+    """The refunds of sales (`_asked`) in time, with their buyer and year, less than 0, and `sold`, the day of their sale."""
+    back = lines.select(NEEDED).with_row_index("n").filter(pl.col("qty") < 0)
+    if back.is_empty():
+        return back
+    orders = sales.group_by("order_id").agg(
+        pl.col("date").min().alias("sold"), *(pl.col(c).first() for c in ("pack", "buyer", "year"))
+    )
+    back = back.join(orders, on="order_id", how="inner", maintain_order="left")
+    days = (pl.col("date") - pl.col("sold")).dt.total_days()
+    told = pl.all_horizontal(pl.col("price", "currency").is_not_null()) & days.is_between(0, RETURNED)
+    return back.filter(told).with_columns(-pl.col("shipping"), -pl.col("insurance"))
 
 
 def spent(lines: pl.DataFrame, book: Rulebook, orders: pl.DataFrame) -> pl.Series:

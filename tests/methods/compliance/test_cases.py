@@ -212,6 +212,19 @@ cases:
     ]  # fmt: skip
 
 
+def test_lines_of_two_orders_that_share_a_number_are_told_apart() -> None:
+    text = """
+pack: au
+cases:
+  - case: twice
+    given: {date: 2024-06-01, ship_from: CN, ship_to: AU, line: 1}
+    lines:
+      - {order_id: a, price: 10.00, expect: {tax: 1.00}}
+      - {order_id: b, price: 20.00, expect: {tax: 2.00}}
+"""
+    assert _run(text).table.select("field", "passed").rows() == [("1.tax", True), ("2.tax", True)]
+
+
 def test_another_kind_of_case() -> None:
     text = """
 cases:
