@@ -39,9 +39,12 @@ FAMILIES = (
     "calendar",
     "invoices",
     "buying",
+    "recent",
 )
+#: Tables that stand under another name than their contract's.
+CONTRACTS = {"sales_since": "sales"}
 #: Tables too large for plain text.
-PACKED = ("sales", "transactions", "settlements")
+PACKED = ("sales", "sales_since", "transactions", "settlements")
 
 
 def make(seed: int = 7) -> dict[str, pl.DataFrame]:
@@ -61,7 +64,7 @@ def truths(seed: int = 7) -> dict[str, Any]:
 def write(folder: Path, seed: int = 7) -> list[Path]:
     """Write every table and truths.yaml into a folder, all of them or none; gives back their paths.
 
-    Tables are CSV (`sales` gzipped). The same seed writes the same bytes.
+    Tables are CSV (the long ones gzipped). The same seed writes the same bytes.
     """
     tables, planted = _make(seed)
     files = {f"{name}.csv.gz" if name in PACKED else f"{name}.csv": _csv(frame) for name, frame in tables.items()}
@@ -91,7 +94,9 @@ def _typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     kinds = {"float": pl.Float64(), "decimal": pl.Decimal(38, 6), "int": pl.Int64()}
-    columns = [c for c in contracts.get(name).columns if c.kind in kinds and c.name in frame.columns]
+    columns = [
+        c for c in contracts.get(CONTRACTS.get(name, name)).columns if c.kind in kinds and c.name in frame.columns
+    ]
     return frame.with_columns(pl.col(c.name).cast(kinds[c.kind]) for c in columns)
 
 

@@ -47,3 +47,17 @@ def test_the_planted_order_days_and_firm_orders_are_kept(cbec, tmp_path, sample_
         assert row["runner_up"] == "lot_for_lot" and float(row["cost"]) < float(row["runner_up_cost"])
     loads = pl.read_csv(tmp_path / "loads.csv")
     assert set(loads["warehouse"]) == {"DEHAM", "GBFXT", "USLAX"} and loads["fill_m3"].max() <= 1
+
+
+def test_the_planted_surges_are_found(cbec, demo, tmp_path, sample_folder):
+    planted = yaml.safe_load((sample_folder / "truths.yaml").read_text("utf-8"))["surging"]
+    given = [w for name in ("inventory", "policies", "coverage", "products", "rates") for w in (f"--{name}", sample_folder / f"{name}.csv")]  # fmt: skip
+    sold = [w for name in ("sales", "sales_since") for w in ("--sales", sample_folder / f"{name}.csv.gz")]
+    done = cbec(
+        "forecast", "replenish", "--forecast", demo / "work" / "forecast.parquet", *given, *sold, "--as-of", planted["to"],
+        "--home-currency", "CNY", "-o", "o.csv", "--write-findings", "found.csv",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = pl.read_csv(tmp_path / "found.csv").filter(pl.col("rule") == "early_order")
+    assert set(planted["items"]) <= set(found["entity"])
+    assert found.height <= len(planted["items"]) + 3  # by chance one of 8,000 series is above its 95 % three times

@@ -119,8 +119,8 @@ def family(company: Company) -> Family:
     promo = promotions(company)[:, :DAYS] > 1
     closed = out[series, day]
 
-    market = _rows(company, series, day, sold - own, promo, closed, "marketplace", keep=(sold > own) | closed)
-    shop = _rows(company, series, day, own, promo, closed, "webshop", keep=(own > 0) | (closed & webshop))
+    market = rows(company, series, day, sold - own, promo, closed, "marketplace", keep=(sold > own) | closed)
+    shop = rows(company, series, day, own, promo, closed, "webshop", keep=(own > 0) | (closed & webshop))
     back = _returns(company, rng, units, out, promo)
     sales = pl.concat([market, shop, back]).sort("date", "sku", "market", "warehouse", "channel")
     return Family({"sales": sales}, _truths(company))
@@ -143,10 +143,11 @@ def _draw(company: Company, rng: np.random.Generator, mean: Floats) -> NDArray[n
     return units
 
 
-def _rows(
+def rows(
     company: Company, series: NDArray[Any], day: NDArray[Any], units: NDArray[Any], promo: NDArray[Any],
     closed: NDArray[Any], channel: str, keep: NDArray[Any],
 ) -> pl.DataFrame:  # fmt: skip
+    """Rows of `sales` where `keep`: series and day by number, promo of every series and day, closed = could not be bought."""
     series, day, units, closed = series[keep], day[keep], units[keep], closed[keep]
     price, currency, on_offer = company.series["price"].to_numpy(), company.series["currency"], promo[series, day]
     paid = np.where(on_offer, price[series] * (1 - DISCOUNT), price[series])
@@ -185,8 +186,10 @@ def _returns(
     counted[out] = 0
     series, day = np.nonzero(counted)
     everything = np.ones(series.size, dtype=bool)
-    rows = _rows(company, series, day, -counted[series, day], np.zeros_like(promo), ~everything, "returns", everything)
-    return rows.with_columns(promo=pl.lit(None, pl.Boolean), in_stock=pl.lit(None, pl.Boolean))
+    back_rows = rows(
+        company, series, day, -counted[series, day], np.zeros_like(promo), ~everything, "returns", everything
+    )
+    return back_rows.with_columns(promo=pl.lit(None, pl.Boolean), in_stock=pl.lit(None, pl.Boolean))
 
 
 def _outage_mask(company: Company) -> NDArray[Any]:
