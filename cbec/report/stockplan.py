@@ -74,6 +74,7 @@ def limits(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) -> 
             Figure(
                 "Orders filled up", number(filled.height), f"{number(round(float(-filled['_gap'].sum())))} units more"
             ),
+            _freight(loads, metrics),
             Figure("Program", str(metrics.get("limits_status", "")), _gap(metrics.get("limits_gap"))),
         ]
     )
@@ -90,6 +91,17 @@ def limits(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) -> 
         columns=[*names, "wanted_qty", "order_qty", "p_stockout", "cost", "runner_up", "runner_up_cost", "reason"],
         contract="replenishment",
         formats={"p_stockout": "percent", "cost": "money", "runner_up_cost": "money"},
+    )
+
+
+def _freight(loads: pl.DataFrame | None, metrics: dict[str, Any]) -> Figure | None:
+    if loads is None or not loads.height:
+        return None
+    currency = loads["currency"][0] if "currency" in loads.columns else None
+    empty, theirs = metrics.get("container_cost_empty"), metrics.get("container_cost_seller_formula")
+    beside = "" if theirs is None else f"; {money(theirs, currency)} by the seller formula"
+    return Figure(
+        "Containers", money(metrics.get("container_cost"), currency), f"{money(empty, currency)} for empty room{beside}"
     )
 
 

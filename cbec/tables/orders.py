@@ -17,7 +17,7 @@ order_calendar = Contract(
 
 firm_orders = Contract(
     "firm_orders",
-    "Demand known for sure, such as orders of resellers: what the policies wagner_whitin and silver_meal plan lots for.",
+    "Demand known for sure, such as orders of resellers: the policies wagner_whitin and silver_meal plan lots for it; with any other it is part of the forecast, and the least that stock has to hold.",
     (
         Column("sku", "text", aliases=("商品编码", "商品SKU", "SKU编码", "货号")),
         Column("warehouse", "text", aliases=("仓库", "仓库编码", "warehouse_id")),

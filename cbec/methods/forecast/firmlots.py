@@ -10,11 +10,13 @@ import polars as pl
 
 from cbec.core.errors import InputRejected
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
+from cbec.methods.forecast.orders import whole_packs
 from cbec.methods.inventory import lotsize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.orders import Plan
     from cbec.methods.protection import Clock
     from cbec.methods.terms import Stock, Terms
     from cbec.methods.unitcost import Prices
@@ -67,6 +69,31 @@ def alone(terms: Terms, items: pl.DataFrame, firm: pl.DataFrame | None, per_day:
     here = asked["here"].fill_null(False).to_numpy() & (per_day <= 0) & ~np.isnan(prices.unit_cost)
     lots = np.where(here & ~np.isin(terms.policy, list(METHODS)), "wagner_whitin", terms.policy)
     return replace(terms, policy=lots.astype("U20"))
+
+
+def beside(
+    plan: Plan, items: pl.DataFrame, firm: pl.DataFrame | None, terms: Terms, lot: Floats, clock: Clock
+) -> tuple[Plan, Floats]:
+    """The plan, its stock at least what firm orders ask for until the next order arrives; n, those units where that raised it.
+
+    For items whose policy plans no lots: their firm orders are part of the demand that was forecast (the greater of forecast
+    and orders, as MRP consumes forecasts), so that only what stock and order would not hold is news. NaN = not raised.
+    lot: n, of the policy sQ.
+    """
+    due = np.zeros(items.height)
+    if firm is not None:
+        rows = firm.join(items.with_row_index("item"), on=_KEY)
+        at = rows["item"].to_numpy()
+        near = clock.offset(rows["due_date"]) < terms.protection[at]
+        np.add.at(due, at[near], rows["qty"].to_numpy()[near])
+    due[np.isin(terms.policy, list(METHODS))] = 0.0
+    lacking = due - plan.position
+    lacking = np.where(terms.policy == "sQ", np.ceil(lacking / lot - 1e-9) * lot, lacking)
+    order = np.maximum(plan.order, whole_packs(lacking, terms))
+    raised = order > plan.order
+    up_to = np.where(raised, np.maximum(plan.order_up_to, due), plan.order_up_to)
+    safety = plan.safety + up_to - plan.order_up_to
+    return replace(plan, order=order, order_up_to=up_to, safety=safety), np.where(raised, due, np.nan)
 
 
 def plan(

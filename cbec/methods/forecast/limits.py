@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Pieces of an item's cost between no order and its largest one.
 PIECES = 10
+#: Time for the containers of a rival's orders: a program of some ten whole numbers.
+_SECONDS = 10.0
 _CM3 = 1e-6
 _LOADS = {
     "warehouse": pl.String, "container": pl.String, "count": pl.Int64, "load_kg": pl.Float64, "load_m3": pl.Float64,
@@ -63,7 +65,7 @@ class Boxes:
 class Limited:
     """order: n units within the limits. loads: table `order_loads` (None = no containers). solved: None = no limit was met.
 
-    freight: what the containers cost. value: of the orders at unit cost.
+    freight: what the containers cost; empty: what of it is for room that stays empty. value: of the orders at unit cost.
     """
 
     order: Floats
@@ -71,6 +73,7 @@ class Limited:
     solved: milp.Solved | None
     freight: float
     value: float
+    empty: float = 0.0
 
 
 def boxes(
@@ -150,10 +153,41 @@ def hold(q: Question, budget: float, box: Boxes | None, seconds: float) -> Limit
     solved = milp.solve(model, seconds)
     order = np.zeros(len(most))
     order[rows] = np.round(solved.x[packs]) * unit
-    loads, freight = (None, 0.0)
+    loads, freight, empty = (None, 0.0, 0.0)
     if box is not None and count is not None:
         loads, freight = _loads(q, box, _kinds(q, box, rows), order, np.round(solved.x[count]))
-    return Limited(order, loads, solved, freight, float(np.nansum(order * q.prices.unit_cost)))
+        empty = _empty(q, box, order, freight)
+    return Limited(order, loads, solved, freight, float(np.nansum(order * q.prices.unit_cost)), empty)
+
+
+def shipped(q: Question, box: Boxes, order: Floats) -> tuple[float, float] | None:
+    """What the fewest containers for other orders (n units) cost, as many as they need, and what of it is for empty room.
+
+    None where their weight or size is not known, or no kind goes to their warehouse.
+    """
+    rows = np.flatnonzero(order > 0)
+    places = set(q.items["warehouse"][rows].to_list())
+    if np.isnan(box.kg[rows] + box.m3[rows]).any() or ("" not in box.warehouse and places - set(box.warehouse)):
+        return None
+    if not rows.size:
+        return 0.0, 0.0
+    model, kinds = milp.Model(), _kinds(q, box, rows)
+    count = model.add(box.cost[[k for _, k in kinds]], 0.0, np.inf, whole=True)
+    for place in places:
+        own = rows[(q.items["warehouse"][rows] == place).to_numpy()]
+        here = [i for i, (w, _) in enumerate(kinds) if w == place]
+        for unit, capacity in ((box.kg, box.capacity_kg), (box.m3, box.capacity_m3)):
+            load = float((unit * order)[own].sum())
+            model.row(count[here], capacity[[kinds[i][1] for i in here]], load, np.inf)
+    freight = milp.solve(model, _SECONDS).cost
+    return freight, _empty(q, box, order, freight)
+
+
+def _empty(q: Question, box: Boxes, order: Floats, freight: float) -> float:
+    """Freight less that of the goods, each in a full container: the rest would be paid again by no later order."""
+    rows = np.flatnonzero(order > 0)
+    of_goods = _credit(replace(q, plan=replace(q.plan, order=order)), box, rows) * order[rows]
+    return max(freight - float(of_goods.sum()), 0.0)
 
 
 def _unknown(q: Question, figure: Floats) -> Rows:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from cbec.methods import counts, words
+from cbec.methods.forecast import limits
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, Costing, Outcome
 from cbec.methods.forecast.orders import whole_packs
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Choices:
     """Ways to order (n units each) and what each is expected to cost. seller: NaN where it has no rate.
 
-    uncut: the orders before the limits. Of lots for firm orders: ours beside an order per period that needs one, which
+    uncut: the orders before the limits. shipped: containers of the seller formula's orders and what of them is empty room
+    (None: no containers, or not to be told). Of lots for firm orders: ours beside an order per period that needs one, which
     stands where the seller formula's would.
     """
 
@@ -36,6 +38,7 @@ class Choices:
     none_cost: Outcome
     uncut_cost: Outcome
     sd: float
+    shipped: tuple[float, float] | None
 
 
 def choices(case: Case) -> Choices:
@@ -52,7 +55,12 @@ def choices(case: Case) -> Choices:
     uncut = ours if np.array_equal(case.wanted, case.plan.order) else costing.of(case.wanted)
     firm = case.firm.item
     ours, uncut = (_instead(way, firm, case.firm.cost) for way in (ours, uncut))
-    return Choices(seller, ours, _instead(theirs, firm, case.firm.simple), costing.of(np.zeros_like(at)), uncut, sd)
+    # Lots for firm orders have to travel whatever rule orders the rest.
+    theirs_too = np.where(case.question.fixed, case.plan.order, at)
+    shipped = None if case.boxes is None else limits.shipped(case.question, case.boxes, theirs_too)
+    return Choices(
+        seller, ours, _instead(theirs, firm, case.firm.simple), costing.of(np.zeros_like(at)), uncut, sd, shipped
+    )
 
 
 def _instead(way: Outcome, at: Rows, cost: Floats) -> Outcome:
@@ -91,6 +99,7 @@ def rows(case: Case, ways: Choices) -> pl.DataFrame:
         "_cut": case.wanted - plan.order,
         "_lot": plan.order_up_to - plan.reorder_point,
         "_later": _at(len(need), case.firm.item, case.firm.later),
+        "_firm_due": case.firm_due,
         "_moq": terms.moq,
         "_years": np.where(per_day > 0, plan.order / np.maximum(per_day * DAYS_OF_YEAR, 1e-9), np.nan),
         "_cover": cover,
@@ -163,6 +172,7 @@ def _reason_code() -> pl.Expr:
         (cut & ordered, "order_cut"),
         (cut, "order_cut_to_none"),
         (filled, "order_filled"),
+        (ordered & pl.col("_firm_due").is_not_null(), "order_firm_due"),
         *((ordered & when & pl.col("_dearer"), code + "_dearer") for when, code in kinds),
         *((ordered & when, code) for when, code in kinds),
         (pl.col("_none_ahead"), "no_demand"),

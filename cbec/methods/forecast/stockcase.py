@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cbec.methods.forecast.firmlots import Firm
-    from cbec.methods.forecast.limits import Limited
+    from cbec.methods.forecast.limits import Boxes, Limited
     from cbec.methods.forecast.orders import Plan
     from cbec.methods.forecast.projection import Projection
     from cbec.methods.forecast.surge import Surge
@@ -67,7 +67,7 @@ class Rules:
 class Case:
     """Everything computed for the n items.
 
-    wanted: orders before the limits; plan.order: within them. uncosted: a target in money, but a cost is not known. factor: on the
+    firm_due: firm orders where they asked for more than the policy (else NaN). question, boxes: what the limits were asked. wanted: orders before them; plan.order: within them. uncosted: a target in money, but a cost is not known. factor: on the
     critical ratio, where a replay of the past told it.
     """
 
@@ -80,8 +80,11 @@ class Case:
     prices: Prices
     p_stockout: Floats
     wanted: Floats
+    question: limits.Question
+    boxes: Boxes | None
     limited: Limited
     firm: Firm
+    firm_due: Floats
     surge: Surge
     projected: Projection
     uncosted: NDArray[np.bool_]
@@ -126,6 +129,7 @@ def case(given: Given, rules: Rules, clock: Clock) -> Case:
     if rules.lost:
         alone = protection.demand(linked, clock, terms.review, terms.spread_level, rules.correlation)
         plan = lostsales.replan(ahead, alone, terms, held, plan, rules.seed)
+    plan, firm_due = firmlots.beside(plan, items, firm_orders, terms, lot, clock)
     firm = firmlots.plan(items, firm_orders, terms, held, prices, clock)
     plan, fixed = orders.firm(plan, terms, firm)
     boxes = limits.boxes(given.containers, items, products, rates, clock.today, prices.currency)
@@ -142,8 +146,11 @@ def case(given: Given, rules: Rules, clock: Clock) -> Case:
         prices=prices,
         p_stockout=orders.stock_out_chance(ahead, terms, held),
         wanted=plan.order,
+        question=question,
+        boxes=boxes,
         limited=limited,
         firm=firm,
+        firm_due=firm_due,
         surge=surge.find(forecast, given.sales, linked, clock, rules.surge_periods),
         projected=projection.project(items, ahead, terms, held, within.order, clock, rules.projection_days),
         uncosted=uncosted,

@@ -25,8 +25,8 @@ _NAMED = 3
 Count = tuple[str, str, str, int, list[str]]
 #: What is said of the SKUs of a warehouse, by rule.
 _PLACES = {
-    "firm_orders_unplanned": "have firm orders that no lots are planned for: set their policy to wagner_whitin or "
-    "silver_meal, or reserve the stock",
+    "firm_orders_beside": "have firm orders beside a forecast: they count as part of it, and stock is at least what is due "
+    "until the next order arrives; reserve the stock where they come on top",
     "no_forecast": "have stock but no forecast, so that nothing is proposed for them",
     "no_stock_row": "have a forecast but no row in inventory: taken as no stock",
 }
@@ -72,6 +72,13 @@ def findings(
     )
     _surges(case, answer, tell)
     out += _limits(case, ways)
+    tell(
+        "firm_orders_over_forecast",
+        "warn",
+        ~np.isnan(case.firm_due),
+        "firm orders of {_firm_due:g} are due within {_days:g} days, where {_mean:.1f} were expected: the order holds them, and the "
+        "forecast may lack others",
+    )
     tell("negative_stock", "warn", held.on_hand < 0, "stock on hand is negative: it counts as owed to customers")
     holding = plan.order * case.prices.unit_cost * terms.holding_rate * np.nan_to_num(answer["_years"].to_numpy()) / 2
     tell(
@@ -103,7 +110,7 @@ def findings(
     if firm is not None:
         planned = case.linked.items[case.firm.item]
         counted += _per_warehouse(
-            "firm_orders_unplanned", "warn", firm.select(key).unique().join(planned, on=key, how="anti")
+            "firm_orders_beside", "info", firm.select(key).unique().join(planned, on=key, how="anti")
         )
     unasked = inventory.join(case.linked.items, on=key, how="anti").filter(pl.col("on_hand") > 0)
     unlisted = case.linked.items.filter(~held.listed)

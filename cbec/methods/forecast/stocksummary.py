@@ -88,6 +88,9 @@ def _limits(case: Case, ways: Choices) -> dict[str, float | int | str | None]:
         "value_wanted": round(float(np.nansum(case.wanted * case.prices.unit_cost)), 2),
         "cost_of_limits": round(float(np.nansum(ways.ours_cost.cost - ways.uncut_cost.cost)), 2),
         "container_cost": round(case.limited.freight, 2),
+        "container_cost_empty": round(case.limited.empty, 2),
+        "container_cost_seller_formula": None if ways.shipped is None else round(ways.shipped[0], 2),
+        "container_cost_empty_seller_formula": None if ways.shipped is None else round(ways.shipped[1], 2),
     }
 
 
@@ -116,11 +119,15 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
     if money is None:
         return "costs are known but no table tells their currency: set --home-currency"
     today, ours = sums["cost_seller"], sums["cost"]
+    rooms = [(parts[0]["limits"] or {}).get(f"container_cost_empty{of}") for of in ("_seller_formula", "")]
     half = Z90 * (parts[0]["sd"] if len(parts) == 1 else sqrt(sum(p["sd"] ** 2 for p in parts)))
     basis = (
         f"expected holding, shortage and order cost over lead time + review of {sums['both']} items; today = orders by "
         "the seller formula (0.2 x 30-day + 0.3 x 15-day + 0.5 x 7-day mean), the range takes items as independent"
     )
+    if rooms[0] is not None:
+        today, ours = today + rooms[0], ours + rooms[1]
+        basis += f"; containers by what their empty room costs ({rooms[0]:.2f} today, {rooms[1]:.2f} proposed)"
     if sums["both"] < sums["items"]:
         basis += f"; {sums['items'] - sums['both']} items without a known cost are left out"
     return Headline(today, ours, ours - today - half, ours - today + half, money, basis)

@@ -169,11 +169,26 @@ def test_firm_orders_without_other_demand_are_planned_in_lots_whatever_the_polic
         assert "firm_orders_unplanned" not in {f.rule for f in result.findings}
 
 
-def test_firm_orders_that_no_lots_are_planned_for_are_found():
-    unpriced = run(firm_orders=firm((3, 5.0)))
-    beside_demand = run(firm_orders=firm((3, 5.0)).with_columns(sku=pl.lit("A")))
-    for result in (unpriced, beside_demand):
-        assert "firm_orders_unplanned" in {f.rule for f in result.findings}
+def test_firm_orders_beside_a_forecast_are_part_of_it_and_the_least_that_stock_holds():
+    plain = one(run())
+    within = run(firm_orders=firm((3, 5.0)).with_columns(sku=pl.lit("A")))
+    assert one(within)["order_qty"] == plain["order_qty"] and one(within)["reason_code"] == plain["reason_code"]
+    assert {f.rule for f in within.findings} >= {"firm_orders_beside"}
+    level = plain["order_up_to"]
+    for policy in ({}, {"policy": "sS"}, {"policy": "sQ", "lot_size": 30.0}):
+        more = run(policies=room.policy(policy), firm_orders=firm((1, level), (3, 70.0)).with_columns(sku=pl.lit("A")))
+        found = one(more)
+        assert found["position"] + found["order_qty"] >= level + 70
+        assert found["order_qty"] % policy.get("lot_size", 1) == 0
+        assert found["reason_code"] == "order_firm_due" and found["order_up_to"] >= level + 70
+        assert {f.rule for f in more.findings} >= {"firm_orders_beside", "firm_orders_over_forecast"}
+    # What is due after the next order arrives is that one's.
+    assert one(run(firm_orders=firm((300, 900.0)).with_columns(sku=pl.lit("A"))))["order_qty"] == plain["order_qty"]
+
+
+def test_firm_orders_alone_without_a_unit_cost_are_ordered_for_all_the_same():
+    found = run(firm_orders=firm((3, 5.0))).tables["replenishment"].filter(sku="F").row(0, named=True)
+    assert found["order_qty"] == 5 and found["reason_code"] == "order_firm_due"
 
 
 def sold(units, first=1):
@@ -311,6 +326,17 @@ def test_orders_fit_the_containers_they_pay_for():
     assert loads["load_m3"][0] == pytest.approx(m3) and m3 <= loads["count"][0] * 5
     assert float(rows["order_qty"].sum()) * 2 <= loads["count"][0] * 300
     assert result.metrics["container_cost"] == loads["count"][0] * 40
+    seller = result.metrics["seller_formula_units"] * 0.1
+    boxes = np.ceil(max(seller / 5, result.metrics["seller_formula_units"] * 2 / 300))
+    assert result.metrics["container_cost_seller_formula"] == boxes * 40
+    # Room that travels empty is in the headline, of both.
+    assert result.metrics["container_cost_empty"] == pytest.approx((loads["count"][0] - m3 / 5) * 40, abs=0.01)
+    empty = (result.metrics[f"container_cost_empty{of}"] for of in ("_seller_formula", ""))
+    money = result.money
+    told = result.tables["replenishment"].filter(pl.col("cost").is_not_null())
+    assert money.proposed == pytest.approx(told["cost"].sum() + result.metrics["container_cost_empty"], abs=0.05)
+    plain = run(**given_).money
+    assert money.today - plain.today == pytest.approx(next(empty), abs=0.01)
     few = run(**given_, containers=containers(available=1))
     assert few.tables["order_loads"]["count"].to_list() == [1]
     assert few.tables["replenishment"]["order_qty"].sum() <= 50
