@@ -169,6 +169,29 @@ def test_a_refund_reverses_its_sale(orders: list[Row]) -> None:
             assert refund[column] == (None if sale[column] is None else -sale[column]), column
 
 
+@given(ORDER)
+@settings(QUICK, max_examples=25)
+def test_money_of_another_name_at_par_owes_the_same(order: Row) -> None:
+    """A currency whose unit is that of the destination's own, by the rate of the month, to its last day: limits, duties in
+    money and roundings are the same, for the tax is about values, not about names of money."""
+    rows = _rows([order | {"own": True}])
+    _, home = order["place"]
+    other, month = "CLP" if home in WHOLE else "DKK", order["date"].replace(day=1)
+    fixing = {"date": month, "source": "customs"}
+    fixings = rates(
+        [
+            fixing | {"base": home, "quote": other, "rate": 1.0},
+            *([] if home == "USD" else [fixing | {"base": "USD", "quote": home, "rate": 2.0}]),
+        ]
+    )
+    told = taxed(rows, fixings, tariff=SCHEDULE)
+    same = taxed([row | {"currency": other} for row in rows], fixings, tariff=SCHEDULE)
+    named = ("currency", "reason")
+    assert [{k: v for k, v in t.items() if k not in named} for t in same] == [
+        {k: v for k, v in t.items() if k not in named} for t in told
+    ]
+
+
 @given(ORDERS)
 @settings(QUICK, max_examples=10)
 def test_tax_of_the_parts_is_tax_of_the_whole_but_for_rounding(orders: list[Row]) -> None:
