@@ -40,8 +40,11 @@ TEXTS = {
 
 def commands(path: Path) -> list[str]:
     """The lines of a document that begin with `cbec`, in fences or indented, with what follows a backslash."""
-    text = re.sub(r"\\\n\s*", " ", path.read_text("utf-8"))
-    return [m[1].strip() for m in re.finditer(r"^(?: {4})?((?:cat [^\n]*\| )?cbec [^\n]*)$", text, re.MULTILINE)]
+    text = path.read_text("utf-8")
+    fences = "".join(re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    indented = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    lines = re.sub(r"\\\n\s*", " ", fences + indented).splitlines()
+    return [line for line in lines if re.match(r"(cat \S+ \| )?cbec ", line)]
 
 
 @pytest.fixture(scope="module")

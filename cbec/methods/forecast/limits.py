@@ -161,7 +161,7 @@ def hold(q: Question, budget: float, box: Boxes | None, seconds: float) -> Limit
 
 
 def shipped(q: Question, box: Boxes, order: Floats) -> tuple[float, float] | None:
-    """What the fewest containers for other orders (n units) cost, as many as they need, and what of it is for empty room.
+    """What the cheapest containers for other orders (n units) cost, as many as they need, and what of it is for empty room.
 
     None where their weight or size is not known, or no kind goes to their warehouse.
     """
