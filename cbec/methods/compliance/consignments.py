@@ -48,11 +48,15 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     """Adds what limits are held against, of each line, without tax, in minor units.
 
     imports: `goods`, `shipping`, `insurance`, `net_rate`, `gross`, `ddp`, `flat` (a flat duty that the price includes),
-    `tariff_rate`. The value is reckoned twice: `low_*` as if no duty were due (small consignments) and `high_*` with
+    `tariff_rate`, `share` (percent of the retail price that both fall on), `business`. The value is reckoned twice: `low_*` as if no duty were due (small consignments) and `high_*` with
     the duty taken out of prices that include it; `*_goods` without and `*_value` with shipping and insurance.
     """
     whole = pl.col("goods") + pl.col("shipping") + pl.col("insurance")
     imports = imports.with_columns(whole.alias("whole"))
+    if imports["share"].null_count() < imports.height:
+        # Where duty and tax fall on a share of the retail price, so much less of the price are they.
+        share = pl.when(pl.col("business")).then(PERCENT).otherwise(pl.col("share").fill_null(PERCENT))
+        imports = imports.with_columns((pl.col(c) * share // PERCENT).alias(c) for c in ("net_rate", "tariff_rate"))
     top, rate = most(imports["whole"]), most(imports["net_rate"])
     narrow = fits(top, rate + PERCENT) and fits(top, top)
     apart = before_tax(pl.col("whole"), pl.col("net_rate"), narrow)
