@@ -143,11 +143,19 @@ def _rests(rule: Rule) -> list[str]:
 
 
 def _known(pack: Pack, as_of: date | None) -> Pack:
-    """The pack without rates of classes of goods that were not known then: by them a class would seem to have a rate."""
+    """The pack as known then: without rates of classes of goods that nobody knew, by which a class would seem to have one,
+    and without ends that nobody foresaw."""
     unknown = [r.id for r in pack.of("rate") if r.category is not None and not intervals.in_force(r, as_of)]
-    if not unknown:
+    unforeseen = {
+        r.id: dataclasses.replace(r, valid_to=None)
+        for r in pack.rules.values()
+        if r.valid_to is not None and intervals.last_day(r, as_of) != r.valid_to
+    }
+    if not unknown and not unforeseen:
         return pack
-    return dataclasses.replace(pack, rules={key: r for key, r in pack.rules.items() if key not in unknown})
+    return dataclasses.replace(
+        pack, rules={key: unforeseen.get(key, r) for key, r in pack.rules.items() if key not in unknown}
+    )
 
 
 def rulebook(packs: Sequence[Pack], as_of: date | None = None, category_codes: pl.DataFrame | None = None) -> Rulebook:

@@ -23,7 +23,8 @@ from cbec.methods.compliance.rules import Pack, Rule
 TERMS = tuple(
     f.name
     for f in dataclasses.fields(Rule)
-    if f.name not in ("id", "reference", "values", "valid_from", "valid_to", "recorded_from", "note")
+    if f.name
+    not in ("id", "reference", "values", "valid_from", "valid_to", "recorded_from", "end_recorded_from", "note")
 )
 """What a rule says beside its values and dates. A new source or note alone is no change of the rule."""
 DAY = timedelta(days=1)
@@ -65,15 +66,12 @@ Span = tuple[date, date, "Said | None"]
 def timeline(rule: Rule, known_on: date | None) -> list[Span]:
     """Stretches (first day, last day, what it says) of a rule, in order; days between them say nothing."""
     terms = tuple(getattr(rule, name) for name in TERMS)
+    last = intervals.last_day(rule, known_on)
     if not rule.values:
         start = rule.valid_from or date.min
         known = intervals.known(rule, known_on)
-        return (
-            [(start, rule.valid_to or ENDLESS, Said(None, terms, rule.recorded_from or rule.valid_from))]
-            if known
-            else []
-        )
-    first, last = rule.valid_from or date.min, rule.valid_to or ENDLESS
+        return [(start, last, Said(None, terms, rule.recorded_from or rule.valid_from))] if known else []
+    first = rule.valid_from or date.min
     spans = [
         (max(start, first), min(end, last), Said(dated.value, terms, dated.recorded_from))
         for start, end, dated in intervals.in_force(rule, known_on)

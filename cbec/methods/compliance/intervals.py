@@ -72,7 +72,7 @@ def _rows(pack: Pack, rule: Rule, as_of: date | None) -> list[tuple[object, ...]
         return [row(start, end, v.recorded_from, v.value) for start, end, v in in_force(rule, as_of)]
     if not known(rule, as_of):
         return []
-    start, end = rule.valid_from or date.min, rule.valid_to or ENDLESS
+    start, end = rule.valid_from or date.min, last_day(rule, as_of)
     return [row(start, end, rule.recorded_from or start, None)]
 
 
@@ -80,6 +80,12 @@ def known(rule: Rule, as_of: date | None) -> bool:
     """Whether a condition (a rule without values) was known on that day."""
     recorded = rule.recorded_from or rule.valid_from
     return as_of is None or recorded is None or recorded <= as_of
+
+
+def last_day(rule: Rule, as_of: date | None) -> date:
+    """The last day of a rule, as far as it was known."""
+    foreseen = as_of is None or rule.end_recorded_from is None or rule.end_recorded_from <= as_of
+    return rule.valid_to if foreseen and rule.valid_to is not None else ENDLESS
 
 
 @dataclass(frozen=True)

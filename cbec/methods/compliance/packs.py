@@ -23,6 +23,7 @@ from cbec.core.errors import UsageFault, did_you_mean
 from cbec.core.onceyaml import Once
 from cbec.methods.compliance.rules import (
     AREAS,
+    DATES,
     DEFINITIONS,
     FACTS,
     GOODS,
@@ -176,7 +177,7 @@ def _said(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
             raise UsageFault(f"{where}: {key} is no mapping of keys")
     for key, value in said.items():
         place = f"{where}: {key}"
-        if key in ("valid_from", "valid_to", "recorded_from"):
+        if key in DATES:
             said[key] = _day(value, place)
         elif key in ("hs", "partly"):
             said[key] = tuple(_prefix(code, place) for code in _list(value))
@@ -350,6 +351,8 @@ def _check_links(rule: Rule, pack: Pack) -> None:
     for other in rule.exception_to:
         if other != "*":
             named(other, *(("rate",) if rule.kind == "territory" else (rule.kind,)))
+    if rule.end_recorded_from is not None and rule.valid_to is None:
+        raise UsageFault(f"{where}: end_recorded_from without valid_to")
     if rule.territory is not None:
         named(rule.territory, "territory")
         if rule.category is None or pack.rules[rule.territory].country != rule.country:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-CONDITION = ("when", "then", "exception_to", "valid_from", "valid_to", "recorded_from")
+DATES = ("valid_from", "valid_to", "recorded_from", "end_recorded_from")
+CONDITION = ("when", "then", "exception_to", *DATES)
 KINDS: dict[str, tuple[str, ...]] = {
     "rate": ("country", "territory", "category", "levy", "unit", "values"),
     "goods": ("goods", "country", "hs", "partly", "words", "complete", "hint"),
     "territory": ("country", "name", "codes", "region", "area", "country_rates", "exception_to", "unit", "values"),
     "limit": ("unit", "per", "base", "inclusive", "values"),
     "amount": ("unit", "per", "digits", "values"),
-    "bracket": ("unit", "per", "measures", "steps", "valid_from", "valid_to", "recorded_from"),
+    "bracket": ("unit", "per", "measures", "steps", *DATES),
     "factor": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "step", "values"),
     "declaration": ("unit", "base_step", "step", "values"),
@@ -32,16 +33,15 @@ KINDS: dict[str, tuple[str, ...]] = {
         "row_needed",
         "when",
         "exception_to",
-        "valid_from",
-        "valid_to",
-        "recorded_from",
+        *DATES,
     ),
     "scheme": CONDITION,
     "duty": CONDITION,
     "export": CONDITION,
-    "range": ("country", "definition", "valid_from", "valid_to", "recorded_from"),
+    "range": ("country", "definition", *DATES),
 }
-"""What a rule of each kind may say, beside `kind`, `reference` and `note`.
+"""What a rule of each kind may say, beside `kind`, `reference` and `note`. end_recorded_from: the day on which `valid_to`
+was known, where it was not from the beginning.
 
 rate: of a country, for all goods or a category, of a levy (vat unless told); or of a category in one territory of it.
 territory: a place with a rate of its own; what the country's categories bear is known there only where a rate names the
@@ -239,6 +239,7 @@ class Rule:
     valid_from: date | None = None
     valid_to: date | None = None
     recorded_from: date | None = None
+    end_recorded_from: date | None = None
     note: str | None = None
 
 

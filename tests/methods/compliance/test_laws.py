@@ -283,6 +283,9 @@ def test_what_is_recorded_later_never_changes_what_was_known(orders: list[Row], 
             elif "recorded_from" in KINDS[rule.kind]:
                 more = {"id": f"{rule.id}.later", "recorded_from": date(2024, 7, 1)}
                 rules[f"{rule.id}.later"] = dataclasses.replace(rule, **more, exception_to=("*",) if rule.when else ())
+                if rule.valid_to is None:
+                    ended = {"valid_to": drawn, "end_recorded_from": date(2024, 7, 1)}
+                    rules[rule.id] = dataclasses.replace(rule, **ended)
         for country, goods in {(c, r.goods) for r in pack.of("goods") for c in pack.jurisdictions}:
             rate = next((r for r in pack.of("rate") if r.country == country and r.category is None), None)
             if rate is not None and not any((r.country, r.category) == (country, goods) for r in pack.of("rate")):
