@@ -63,18 +63,18 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     partial = pl.col("gross") & pl.col("narrow_base") & (pl.col("fob") | pl.col("share").is_not_null())
     inside = pl.col("solvable") & (dutiable | partial)
     nested = pl.col("solvable") & dutiable & ~pl.col("narrow_base")
-    mask = lines.select(inside.alias("inside"))["inside"]
-    lines = _with_freight(lines, places(mask))
-    asked = lines.select(NEEDED).filter(mask)
-    if asked.height:
-        solved = _solved(asked, duties)
-        found = lines.select("row").join(solved, on="row", how="left", maintain_order="left")["solved"]
-        lines = lines.with_columns(pl.coalesce(found, "value").alias("value"))
+    rows = places(lines.select(inside.alias("inside"))["inside"])
+    lines = _with_freight(lines, rows)
+    if len(rows):
+        solved = _solved(lines.select(NEEDED)[rows], duties)
+        found = lines.select("row", "value")[rows].join(solved, on="row", how="left", maintain_order="left")
+        told = found.select(pl.coalesce("solved", "value").alias("value"))
+        lines = lines.with_columns(lines["value"].scatter(rows, told["value"]))
     lines = duties(valued(lines, narrow))
     t = pl.col("charged_rate")
     duty = pl.when(pl.col("duty_kind") == TARIFF).then("tariff_duty").otherwise(0) + pl.col("flat")
     lines = lines.with_columns(duty.alias("duty"))
-    if asked.height:
+    if len(rows):
         # What the tax leaves of such a price is value and duty; an odd cent is none of the tax.
         rows = places(lines.select(nested.alias("nested"))["nested"])
         some = lines.select("whole", "charged_rate", "value", "duty", "customs")[rows]

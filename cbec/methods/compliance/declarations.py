@@ -60,7 +60,7 @@ def declared(
     """
     if imports is None or frame["declaration"].null_count() == frame.height:
         return frame
-    named = frame.filter(pl.col("declaration").is_not_null())
+    named = frame[places(frame["declaration"].is_not_null())]
     named = named.join(
         imports.select("row", "group", "fx", "sku", "line"), on="row", how="inner", maintain_order="left"
     )

@@ -143,7 +143,7 @@ class Applied:
         frame: lines with `customs`, `digits`, `sign`, `problem`; told of those whose duty comes from the tariff and is known.
         """
         asked = pl.col("problem").is_null() & (pl.col("duty_kind") == TARIFF) & self._resolved.of("several")
-        frame = frame.select(*NEEDED, "sign").filter(frame.select(asked.alias("asked"))["asked"])
+        frame = frame.select(*NEEDED, "sign")[places(frame.select(asked.alias("asked"))["asked"])]
         if frame.is_empty():
             return pl.DataFrame(schema={"row": frame.schema["row"], "duty_parts": pl.String})
         parts = self._parts(frame)
