@@ -55,7 +55,7 @@ def score(page: Page, view: View) -> None:
     page.section("Payments")
     columns = [
         "transaction_id", "time", "customer_id", "amount", "score", "expected_loss", "reason_1", "reason_2", "reason_3", "rules",
-        "cost", "runner_up", "runner_up_cost",
+        "cost", "runner_up",
     ]  # fmt: skip
     for decision, title in (("hold", "Held"), ("review", "To be reviewed")):
         some = alerts.filter(pl.col("decision") == decision).sort(

@@ -47,7 +47,7 @@ def forecast(page: Page, view: View) -> None:
         _record(page, told)
     page.section("Rows")
     columns = [
-        "base", "quote", "horizon_days", "target_date", "spot", "q01", "q05", "q50", "q95", "q99", "mean", "sd", "model", "rw_ratio", "coverage_90",
+        "base", "quote", "horizon_days", "target_date", "spot", "q01", "q05", "q50", "q95", "q99", "mean", "model", "rw_ratio", "coverage_90",
         "origins", "verdict",
     ]  # fmt: skip
     page.table(

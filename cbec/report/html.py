@@ -134,9 +134,10 @@ def _table(block: p.TableBlock) -> str:
     rows = "\n".join(
         f"<tr>{''.join(f'{o}{_e(c)}</td>' for o, c in zip(openings, row, strict=True))}</tr>" for row in grid.rows
     )
+    dense = " class=dense" if len(grid.heads) >= p.MANY else ""
     return (
         f'{title}{note}<div class="scroll" tabindex="0" role="region" aria-label="{_e(block.title or "table")}">'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table></div>"
+        f"<table{dense}><thead><tr>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table></div>"
     )
 
 

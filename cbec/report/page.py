@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROWS = 200
 _LONG = 60  # characters from which a text column may wrap
+MANY = 10  # columns from which a table is set closer, and more of its text columns may wrap
+_LONG_OF_MANY = 20
 Format = Literal["percent", "money", "text"]
 
 
@@ -236,6 +238,7 @@ def grid(
     shown = [c for c in wanted if c not in hidden] or wanted
     known = _contract(contract)
     top = frame.head(cap)
+    limit = _LONG if len(shown) < MANY else _LONG_OF_MANY
     heads: list[Head] = []
     cells: list[list[str]] = []
     for name in shown:
@@ -244,7 +247,7 @@ def grid(
         numeric = frame.schema[name].is_numeric() and formats.get(name) != "text"
         written = _cells(values, numeric, formats.get(name), column)
         unit = f" ({column.unit})" if units and column and column.unit and name not in labels else ""
-        long = not numeric and max((len(t) for t in written), default=0) > _LONG
+        long = not numeric and max((len(t) for t in written), default=0) > limit
         hint = column.description if column else ""
         dated = frame.schema[name].is_temporal()
         heads.append(Head((labels.get(name) or label(name)) + unit, hint, numeric, long, dated))

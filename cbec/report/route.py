@@ -35,8 +35,7 @@ _CHOSEN = (
     "shipment_id", "modes", "lanes", "total_cost", "depart", "arrive_p50", "arrive_p90", "p_on_time", "runner_up", "runner_up_cost", "reason",
 )  # fmt: skip
 _EVERY = (
-    "shipment_id", "option_rank", "modes", "lanes", "chargeable_kg", *_PARTS, "total_cost", "depart", "arrive_p50", "p_on_time", "co2e_kg",
-    "flags", "reason",
+    "shipment_id", "option_rank", "modes", "lanes", *_PARTS, "total_cost", "arrive_p50", "p_on_time", "co2e_kg", "flags",
 )  # fmt: skip
 _POINTS = 150  # drawn per way
 _DEARER = 8.0  # times the best option's cost at which a chart is cut
@@ -77,7 +76,7 @@ def plan(page: Page, view: View) -> None:
     legs = view.table("legs", "shipment_id", "option_rank", "leg")
     if legs is not None:
         page.section("Legs of the chosen ways")
-        page.table(legs.filter(pl.col("option_rank") == 1), "", contract="legs", cap=_ROWS)
+        page.table(legs.filter(pl.col("option_rank") == 1).drop("option_rank"), "", contract="legs", cap=_ROWS)
 
 
 def _labels(currency: str | None) -> dict[str, str]:

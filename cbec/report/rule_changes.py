@@ -17,8 +17,13 @@ _BARS = 15
 _CHARTS = 4
 _SKUS = 25
 _CHANGE = [
-    "rule_id", "jurisdiction", "valid_from", "old_value", "new_value", "unit", "lines_changed", "skus", "difference", "currency", "reason",
-    "valid_to", "scheme", "category", "orders", "citation",
+    "rule_id", "valid_from", "old_value", "new_value", "unit", "lines_changed", "skus", "difference", "currency", "reason", "scheme",
+    "category", "citation",
+]  # fmt: skip
+#: The file beside the report holds duty, tax, status and rules too, before and after.
+_LINE = [
+    "order_id", "line", "sku", "date", "ship_to", "old_total", "new_total", "difference", "currency", "old_scheme", "new_scheme",
+    "old_collected_by", "new_collected_by", "reason",
 ]  # fmt: skip
 _DIFFERENCE: Any = {"difference": "money", "old_total": "money", "new_total": "money"}
 
@@ -61,7 +66,7 @@ def diff(page: Page, view: View) -> None:
     )
     if lines is not None:
         page.section("Rows")
-        page.table(lines, "Lines taxed, collected or decided otherwise", contract="line_changes")
+        page.table(lines, "Lines taxed, collected or decided otherwise", columns=_LINE, contract="line_changes")
 
 
 def _tiles(view: View, changes: pl.DataFrame) -> list[Figure | None]:

@@ -28,10 +28,13 @@ _PARTS = {
 _RANKED = (
     "rank", "rank_best", "rank_worst", "supplier_id", "name", "score", "otif", "otif_low", "otif_high", "trend", "due", "overdue", "spend", "cost", "currency", "reason",
 )  # fmt: skip
-_DETAIL = (
+_TIMES = (
     "supplier_id", "orders", "lines", "due", "open", "overdue", "otif", "otif_revised", "revised", "on_time", "in_full", "units_on_time", "late_days", "early_days",
-    "lead_time_days", "lead_time_sd_days", "lead_time_cv", "lead_time_p90_days", "promise_sd_days", "inspected", "defect_ppm", "defect_ppm_high", "price_spread_pct", "price_drift_pct",
-    "score_otif", "score_lead_time", "score_quality", "score_price", "flags",
+    "lead_time_days", "lead_time_sd_days", "lead_time_cv", "lead_time_p90_days", "promise_sd_days",
+)  # fmt: skip
+_GOODS = (
+    "supplier_id", "inspected", "defect_ppm", "defect_ppm_high", "price_spread_pct", "price_drift_pct", "score_otif", "score_lead_time", "score_quality", "score_price",
+    "flags",
 )  # fmt: skip
 _SHARES = (
     "otif", "otif_low", "otif_high", "otif_revised", "revised", "on_time", "in_full", "units_on_time", "otif_first", "otif_last",
@@ -64,9 +67,15 @@ def score(page: Page, view: View) -> None:
         note="best, worst: the ranks it can take while every weight moves within its band.",
     )  # fmt: skip
     page.section("Every figure")
-    page.table(
-        table.sort("supplier_id"), "", columns=_DETAIL, labels=_LABELS, formats=_FORMATS, contract="supplier_score"
-    )
+    for title, columns in (("Orders and time", _TIMES), ("Goods, prices, scores", _GOODS)):
+        page.table(
+            table.sort("supplier_id"),
+            title,
+            columns=columns,
+            labels=_LABELS,
+            formats=_FORMATS,
+            contract="supplier_score",
+        )
 
 
 def _tiles(view: View, table: pl.DataFrame) -> list[Figure | None]:
