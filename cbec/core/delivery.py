@@ -14,12 +14,12 @@ import time
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from cbec import __version__
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, UsageFault
 from cbec.core.staging import Staging
-from cbec.core.writing import Stored, held, is_folder, kind_of
+from cbec.core.writing import Stored, held, is_folder, kind_of, pour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -249,7 +249,8 @@ def deliver(
     if request.as_json:
         to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
     elif request.piped:
-        to_stdout(files.to_bytes(_whole({"": _main(job, tables)})[""], request.format or "csv"))
+        with _standard_output() as out:
+            pour(_main(job, tables), out, request.format or "csv")
 
 
 def _places(job: Job, tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, str]:
@@ -350,11 +351,14 @@ def _close(job: Job, summary: Mapping[str, Any]) -> None:
 
 def to_stdout(data: bytes) -> None:
     """Write what goes to standard output; a reader that left ends us silently (status 141)."""
+    with _standard_output() as out:
+        out.write(data)
+
+
+def _standard_output() -> IO[bytes]:
     if sys.stdout is None:
         raise EnvironmentFailed("standard output is closed", hint="write into a file with -o FILE")
     # Only here, since the default action would also end a process whose socket breaks.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.stdout.flush()
-    view = memoryview(data)
-    while view:
-        view = view[os.write(sys.stdout.fileno(), view) :]
+    return open(sys.stdout.fileno(), "wb", closefd=False)

@@ -118,6 +118,14 @@ def to_bytes(frame: pl.DataFrame, kind: str) -> bytes:
     return target.getvalue()
 
 
+def pour(table: pl.DataFrame | Stored, target: IO[bytes], kind: str) -> None:
+    """Write a table into an open stream; of one that lies in files as text only some rows are held at a time."""
+    if isinstance(table, Stored) and (kind in _LINES or (kind == "parquet" and table.packed)):
+        _STREAMS[kind](table, target)
+    else:
+        target.write(to_bytes(held(table), kind))
+
+
 def neutralise(frame: pl.DataFrame) -> pl.DataFrame:
     """An apostrophe before every text cell that a spreadsheet would run as a formula (= + - @ tab CR). Numbers stay."""
     import polars as pl
@@ -258,6 +266,8 @@ _STREAMS: dict[str, Callable[[Stored, IO[bytes]], None]] = {
     "tsv.gz": lambda s, t: _stream_packed(s, t, "\t"),
     "ndjson": _stream_ndjson,
 }
+#: Those that need no way back in what they are written into.
+_LINES = ("csv", "tsv", "ndjson")
 
 
 def _text(
