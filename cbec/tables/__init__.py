@@ -9,7 +9,7 @@ from cbec.core.contract import Contract, one_meaning
 from cbec.core.errors import UsageFault, did_you_mean
 
 FAMILIES = (
-    "demand", "stock", "orders", "supply", "transport", "warehouse", "money", "risk", "compliance", "filing", "invoices", "market", "house",
+    "demand", "stock", "orders", "supply", "transport", "warehouse", "money", "settle", "risk", "compliance", "filing", "invoices", "market", "house",
 )  # fmt: skip
 
 
