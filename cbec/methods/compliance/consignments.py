@@ -126,7 +126,7 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     if sales.select(free.any()).item():
         # A subheading of free goods still owes its duty: its lines then count alike.
         sales = _added_up(sales.with_columns(pl.when(free).then(1).otherwise(pl.col("weight")).alias("weight")), group)
-    narrow = fits(most(sales["whole"]), most(sales["total"]))
+    narrow = sales.schema["weight"] == pl.Int64 and fits(most(sales["whole"]), most(sales["total"]))
     sales = sales.with_columns(
         shares(pl.col("whole"), pl.col("running"), pl.col("weight"), pl.col("total"), narrow).alias("flat")
     )
