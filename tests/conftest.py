@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no failure: examples have no time limit.
+settings.register_profile("cbec", deadline=None)
+settings.load_profile("cbec")
 
 ROOT = Path(__file__).resolve().parent.parent
 
