@@ -171,7 +171,9 @@ def _searched(lines: pl.DataFrame, duties: Duties, only_tax: bool) -> pl.Series:
         known = pl.col("tax").is_not_null() & pl.col("duty").is_not_null()
         # Where a price lay on both sides of a cut, its value is that of the sale, not what is left of the price.
         on = ["group", "sku", "whole"]
-        sold = sales.select(*on, pl.Series("sold", value.astype(np.int64))).unique(on, keep="first", maintain_order=True)
+        sold = sales.select(*on, pl.Series("sold", value.astype(np.int64))).unique(
+            on, keep="first", maintain_order=True
+        )
         told = told.join(sold, on=on, how="left", nulls_equal=True, maintain_order="left")
         of_sale = pl.coalesce("sold", pl.when(known).then(left).otherwise("value"))
         found = found.scatter(refunds, told.select(of_sale.alias("v"))["v"])
