@@ -182,7 +182,9 @@ class _Reader:
             rates=tuple(
                 {"date": rows[0].get("date")} | row(r, fixings, f"{where}: rates") for r in raw.get("rates") or []
             ),
-            tariff=self._tariff(pack, [row(r, duties, f"{where}: tariff") for r in raw.get("tariff") or []]),
+            tariff=()
+            if raw.get("tariff") is None
+            else self._tariff(pack, [row(r, duties, f"{where}: tariff") for r in raw["tariff"]]),
             lines=tuple(rows),
             expect=tuple(expected),
             export=tuple(exported),
@@ -196,8 +198,6 @@ class _Reader:
         told = [place | entry for entry in rows]
         rules = [rule for own in self._packs if own.id == pack for rule in own.of("measure")]
         listed = {str(rule.measure) for rule in rules} - {str(rule.measure) for rule in rules if rule.values}
-        if not told:
-            return ()
         free = [
             place | {"hs_code": "", "measure": measure, "duty": "Free"} | days
             for measure in sorted(listed)

@@ -257,7 +257,9 @@ class Run:
         if not len(rows):
             return pl.Series("what", [None], dtype=pl.String).new_from_index(0, frame.height)
         said = [r.what for r in self._tariff.resolutions]
-        measure = next((", ".join(r.measures) for p in self._book.packs for r in p.of("bracket")), None)
+        rated = {m.measure for p in self._book.packs for m in p.of("measure") if m.values}
+        brackets = [r for p in self._book.packs for r in p.of("bracket") if not rated.issuperset(r.measures)]
+        measure = next((", ".join(r.measures) for r in brackets), None)
         asked = frame[rows]
         told = asked.select(
             pl.when(pl.col("problem").is_null())

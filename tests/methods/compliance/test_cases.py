@@ -281,6 +281,8 @@ cases:
 """
     assert _run(text).table["passed"].all()
     assert _run(text.replace('tariff: [{hs_code: "4202", duty: 6.8%}]', "note: none")).table["got"].to_list() == [None]
+    empty = text.replace('[{hs_code: "4202", duty: 6.8%}]', "[]")
+    assert _run(empty).table["got"].to_list() == ["0.00"]
 
 
 def test_money_of_a_limit_in_another_currency_needs_no_rate_to_the_packs_own() -> None:
