@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from cbec.core.codes import COUNTRIES, CURRENCIES
+from cbec.core.codes import COUNTRIES, CURRENCIES, MEANT
 from cbec.core.contract import Column, Contract
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.core.onceyaml import Once
@@ -118,7 +118,8 @@ def cell(value: Any, column: Column, where: str) -> Any:
         return text.lower() in YES
     if column.kind in CODES:
         if text.upper() not in CODES[column.kind]:
-            raise fault
+            meant = MEANT.get(text.upper())
+            raise UsageFault(f"{fault}; did you mean {meant}?") if meant else fault
         return text.upper()
     if column.one_of is not None and text not in column.one_of:
         near = did_you_mean(text, column.one_of)

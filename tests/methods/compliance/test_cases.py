@@ -71,6 +71,7 @@ cases:
         ("given:", "givn:", r'eu\.yaml: case "one": key "givn" is not known; did you mean "given"\?'),
         ("ship_from: DE", "ship_frm: DE", r'given: key "ship_frm" is not known; did you mean "ship_from"\?'),
         ("ship_to: DE", "ship_to: Norway", r"given: ship_to 'Norway' is no country"),
+        ("ship_to: DE", "ship_to: UK", r"given: ship_to 'UK' is no country; did you mean GB\?"),
         ("price: 100.00, expect", "price: dear, expect", r"line 1: price 'dear' is no decimal"),
         ("date: 2024-06-01", "date: June", r"date 'June' is no date"),
         ("tax: 19.00, scheme", "taxes: 19.00, scheme", r'line 1: expect: key "taxes" is not known; did you mean "tax"\?'),
@@ -81,6 +82,11 @@ cases:
 def test_what_cannot_be_a_case_is_named(old: str, new: str, message: str) -> None:
     with pytest.raises(UsageFault, match=message):
         cases.parse(TEXT.replace(old, new, 1), "eu.yaml", packaged())
+
+
+def test_norway_may_stand_without_quotes() -> None:
+    text = "pack: no\ncases: [{case: x, given: {date: 2024-06-01, ship_from: NO, ship_to: NO}, lines: [{price: 100, expect: {tax: 25}}]}]"
+    assert _run(text).table["passed"].all()
 
 
 def test_a_case_that_expects_nothing_is_none() -> None:
