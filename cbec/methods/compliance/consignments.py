@@ -53,10 +53,12 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     """
     whole = pl.col("goods") + pl.col("shipping") + pl.col("insurance")
     imports = imports.with_columns(whole.alias("whole"))
-    if imports["share"].null_count() < imports.height:
+    rows = places(imports["share"].is_not_null() & ~imports["business"])
+    if len(rows):
         # Where duty and tax fall on a share of the retail price, so much less of the price are they.
-        share = pl.when(pl.col("business")).then(PERCENT).otherwise(pl.col("share").fill_null(PERCENT))
-        imports = imports.with_columns((pl.col(c) * share // PERCENT).alias(c) for c in ("net_rate", "tariff_rate"))
+        rates = ("net_rate", "tariff_rate")
+        some = imports.select(*rates, "share")[rows].select(pl.col(rates) * pl.col("share") // PERCENT)
+        imports = imports.with_columns(imports[name].scatter(rows, some[name]) for name in rates)
     top, rate = most(imports["whole"]), most(imports["net_rate"])
     narrow = fits(top, rate + PERCENT) and fits(top, top)
     apart = before_tax(pl.col("whole"), pl.col("net_rate"), narrow)

@@ -166,17 +166,19 @@ def _searched(lines: pl.DataFrame, duties: Duties, only_tax: bool) -> pl.Series:
     found = lines["value"].scatter(sales["at"], pl.Series(value.astype(np.int64)))
     refunds = places((lines["sign"] < 0) & lines["inside"])
     if len(refunds):
-        told = _owed(valued(lines.with_columns(found)), duties, untaxed_duty=only_tax)[refunds]
-        left = at_least(pl.col("whole") - pl.col("tax") - (0 if only_tax else pl.col("duty")))
-        known = pl.col("tax").is_not_null() & pl.col("duty").is_not_null()
         # Where a price lay on both sides of a cut, its value is that of the sale, not what is left of the price.
         on = ["group", "sku", "whole"]
         sold = sales.select(*on, pl.Series("sold", value.astype(np.int64))).unique(
             on, keep="first", maintain_order=True
         )
-        told = told.join(sold, on=on, how="left", nulls_equal=True, maintain_order="left")
-        of_sale = pl.coalesce("sold", pl.when(known).then(left).otherwise("value"))
-        found = found.scatter(refunds, told.select(of_sale.alias("v"))["v"])
+        back = lines.select(on)[refunds].join(sold, on=on, how="left", nulls_equal=True, maintain_order="left")["sold"]
+        if back.null_count():
+            told = _owed(valued(lines.with_columns(found)), duties, untaxed_duty=only_tax)[refunds]
+            left = at_least(pl.col("whole") - pl.col("tax") - (0 if only_tax else pl.col("duty")))
+            known = pl.col("tax").is_not_null() & pl.col("duty").is_not_null()
+            of_price = pl.when(known).then(left).otherwise("value")
+            back = told.select(pl.coalesce(back, of_price).alias("sold"))["sold"]
+        found = found.scatter(refunds, back)
     return found
 
 
