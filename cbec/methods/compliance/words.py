@@ -158,11 +158,13 @@ class Words:
         # A tax that is not levied is nobody's, unless a duty is still due.
         nobody = pl.col("waived") & ~pl.lit(fresh["levied"])
         collector = pl.when(nobody).then(pl.lit("nobody")).otherwise("scheme_collected_by")
+        # A line that lacks a duty, a measure or a quantity has its scheme all the same; only the figures are unknown.
+        decided = known | pl.col("problem").is_in(FIGURES).fill_null(False)
         return rows.select(
             pl.when(known).then(pl.lit("OK")).otherwise(pl.lit("UNDETERMINED")).alias("status"),
             pl.when(known).then(percent(pl.col("charged_rate"))).alias("tax_rate"),
             pl.when(known).then(pl.lit(0)).cast(pl.Decimal(38, 2)).alias("other_charges"),
-            pl.when(known).then("scheme_scheme").alias("scheme"),
+            pl.when(decided).then("scheme_scheme").alias("scheme"),
             pl.when(known).then(collector).alias("collected_by"),
             "flags",
             "reason_code",
@@ -202,5 +204,10 @@ def _plain(source: str) -> str:
     return source.replace("|", "/")
 
 
+FIGURES = (
+    "tax_no_duty_rate", "tax_measure_unknown", "tax_no_tariff_code", "tax_no_goods_origin", "tax_no_quantity",
+    "tax_duty_text", "tax_duty_condition",
+)  # fmt: skip
+"""Reasons of lines whose duty cannot be reckoned; what they fall under is known."""
 UNTOUCHED = ("tax_no_price", "tax_no_currency")
 """Reasons of lines that no rule was asked about."""
