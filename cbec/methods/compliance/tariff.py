@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -50,6 +50,10 @@ class Row:
     end: date
     duty: str
     source: str
+
+
+Looked: TypeAlias = "tuple[Row | None, bool, bool]"
+"""A row of the tariff, if any; whether the tariff has any row of the measure on that day, and any with a code."""
 
 
 class Schedule:
@@ -148,6 +152,7 @@ class Tariff:
         self._places: dict[Place, int] = {}
         self._of_cell = pl.Series("place", [], dtype=pl.Int64)
         self._numbers: dict[Expression, int] = {}
+        self._looked: dict[tuple[tuple[str, ...], str, str | None, str | None, date], Looked] = {}
         self.resolutions: list[Resolution] = []
 
     def covers(self, cells: pl.DataFrame) -> pl.Series:
@@ -200,7 +205,7 @@ class Tariff:
         pack = next(p for p in self._book.packs if p.id == place.pack)
         held = place.measures
 
-        def look(measure: str) -> tuple[Row | None, bool, bool]:
+        def look(measure: str) -> Looked:
             return self._look(place.names, measure, code, origin, day)
 
         bracket = self._bracket(pack, held, look)
@@ -284,9 +289,7 @@ class Tariff:
             parts += [] if part is None else [part]
         return parts
 
-    def _bracket(
-        self, pack: Pack, held: Sequence[Measure], look: Callable[[str], tuple[Row | None, bool, bool]]
-    ) -> int | None:
+    def _bracket(self, pack: Pack, held: Sequence[Measure], look: Callable[[str], Looked]) -> int | None:
         """The rate that a duty in steps depends on: the sum of its measures that hold for the line; None = not known."""
         total: int | None = None
         for measure in held:
@@ -308,9 +311,15 @@ class Tariff:
             total = (total or 0) + (0 if part is None else int(part.rate or 0))
         return total
 
-    def _look(
-        self, names: Sequence[str], measure: str, code: str | None, origin: str | None, day: date
-    ) -> tuple[Row | None, bool, bool]:
+    def _look(self, names: tuple[str, ...], measure: str, code: str | None, origin: str | None, day: date) -> Looked:
+        """What the tariff says, looked up once."""
+        key = (names, measure, code, origin, day)
+        told = self._looked.get(key)
+        if told is None:
+            told = self._looked[key] = self._found(*key)
+        return told
+
+    def _found(self, names: tuple[str, ...], measure: str, code: str | None, origin: str | None, day: date) -> Looked:
         """The row of the longest matching code (of two, the one that names the origin, then the later one); whether
         the tariff has any row of the measure on that day, and any with a code."""
         best: Row | None = None
