@@ -253,13 +253,15 @@ def replenish(
     from cbec.methods.forecast import replenish as method
 
     given = stockcase.Given(
-        forecast, inventory, policies, inbound, coverage, products, order_calendar, firm_orders, containers, sales,
-        stock_record, rates,
+        forecast=forecast, inventory=inventory, policies=policies, inbound=inbound, coverage=coverage, products=products,
+        order_calendar=order_calendar, firm_orders=firm_orders, containers=containers, sales=sales,
+        stock_record=stock_record, rates=rates,
     )  # fmt: skip
     rules = stockcase.Rules(
-        s.policy, "" if s.target == "auto" else s.target, s.service_level, s.review_days, s.holding_rate, s.markup,
-        s.ratio_factor, s.unmet == "lost", s.budget, s.solver_seconds, s.surge_periods, s.correlation, s.home_currency,
-        s.projection_days, s.seed,
+        policy=s.policy, target="" if s.target == "auto" else s.target, service_level=s.service_level,
+        review_days=s.review_days, holding_rate=s.holding_rate, markup=s.markup, ratio_factor=s.ratio_factor,
+        lost=s.unmet == "lost", budget=s.budget, solver_seconds=s.solver_seconds, surge_periods=s.surge_periods,
+        correlation=s.correlation, home_currency=s.home_currency, projection_days=s.projection_days, seed=s.seed,
     )  # fmt: skip
     case = stockcase.case(given, rules, protection.clock(forecast if state is None else state["periods"], s.as_of))
     ways = method.choices(case)

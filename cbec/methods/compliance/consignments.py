@@ -12,12 +12,12 @@ import polars as pl
 
 from cbec.methods.compliance.codes import places
 from cbec.methods.compliance.exact import (
-    CENTS,
     PERCENT,
     at_least,
     before_tax,
     fits,
     half_up,
+    hundredths,
     most,
     portion,
     shares,
@@ -138,7 +138,7 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     )
     back = ordered.filter(pl.col("sign") < 0).join(sold, on=article, how="left", maintain_order="left")
     back = back.with_columns(wide(pl.col("goods")).cum_sum().over(article).alias("running"))
-    share = shares(pl.col("owed"), pl.col("running"), pl.col("goods"), pl.max_horizontal("value", pl.lit(1)))
+    share = shares(pl.col("owed"), pl.col("running"), pl.col("goods"), at_least("value", 1))
     # What was given away free goes back line by line.
     number = pl.min_horizontal(pl.int_range(1, pl.len() + 1).over(article), pl.col("count").cast(pl.Int64))
     free = shares(pl.col("owed"), number, wide(1), pl.col("count"))
@@ -171,5 +171,5 @@ def _weight(lines: pl.DataFrame, by: str) -> pl.Series:
     same = lines["group"].ne_missing(lines["group"].shift(1)) | alike.fill_null(False)
     if same.all() and fits(most(lines[by]), lines.height):
         return lines[by].alias("weight")
-    unit = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
+    unit = hundredths(pl.col("digits"))
     return lines.select((wide(pl.col(by)) * unit * pl.col("fx")).alias("weight"))["weight"]

@@ -21,7 +21,7 @@ import polars as pl
 from cbec.methods.compliance.amounts import TARIFF, valued
 from cbec.methods.compliance.codes import places
 from cbec.methods.compliance.consignments import flat_duty
-from cbec.methods.compliance.exact import CENTS, PERCENT, at_least, part, wide
+from cbec.methods.compliance.exact import CENTS, PERCENT, at_least, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
@@ -91,7 +91,7 @@ def _with_rule(lines: pl.DataFrame, book: Rulebook, cells: pl.DataFrame) -> pl.D
     steps = {
         name: {key: int(getattr(rule, name) or 1) for key, rule in rules.items()} for name in ("base_step", "step")
     }
-    cents = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
+    cents = hundredths(pl.col("digits"))
     return lines.with_columns(
         *(
             pl.col("declaration").replace_strict(told, return_dtype=pl.Int64).alias(name)
@@ -118,19 +118,21 @@ def _apart(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
                 lines = valued(lines.with_columns(lines["value"].scatter(rows, found)))
     told = _owed(lines, duties)
     # What no value leads to stays in it, so that value, duty and tax are the price.
-    rest = at_least(pl.col("whole") - pl.col("tax") - pl.col("duty"))
-    rest = pl.when(pl.col("tax").is_null() | pl.col("duty").is_null()).then("value").otherwise(rest)
-    told = valued(told.with_columns(pl.when(delivered).then(rest).otherwise("value").alias("value")))
+    told = valued(told.with_columns(pl.when(delivered).then(_left()).otherwise("value").alias("value")))
     return told.with_columns((pl.col("customs") + pl.col("duty")).alias("base")).drop("inside")
+
+
+def _left(only_tax: bool = False) -> pl.Expr:
+    """What the tax (and the duty) leaves of a price; the value as it is where they are unknown."""
+    left = at_least(pl.col("whole") - pl.col("tax") - (0 if only_tax else pl.col("duty")))
+    return pl.when(pl.col("tax").is_null() | pl.col("duty").is_null()).then("value").otherwise(left)
 
 
 def _tried(lines: pl.DataFrame, duties: Duties, only_tax: bool) -> pl.Series:
     """The values of lines with several measures, turn by turn."""
     for turn in range(TURNS):
         told = _owed(lines, duties, untaxed_duty=only_tax)
-        left = at_least(pl.col("whole") - pl.col("tax") - (0 if only_tax else pl.col("duty")))
-        known = pl.col("inside") & pl.col("tax").is_not_null() & pl.col("duty").is_not_null()
-        value = told.select(pl.when(known).then(left).otherwise("value").alias("value"))["value"]
+        value = told.select(pl.when("inside").then(_left(only_tax)).otherwise("value").alias("value"))["value"]
         if (value == told["value"]).all():
             break
         if turn % 5 > 2:  # half the way, where whole steps go to and fro over a cut
@@ -174,10 +176,7 @@ def _searched(lines: pl.DataFrame, duties: Duties, only_tax: bool) -> pl.Series:
         back = lines.select(on)[refunds].join(sold, on=on, how="left", nulls_equal=True, maintain_order="left")["sold"]
         if back.null_count():
             told = _owed(valued(lines.with_columns(found)), duties, untaxed_duty=only_tax)[refunds]
-            left = at_least(pl.col("whole") - pl.col("tax") - (0 if only_tax else pl.col("duty")))
-            known = pl.col("tax").is_not_null() & pl.col("duty").is_not_null()
-            of_price = pl.when(known).then(left).otherwise("value")
-            back = told.select(pl.coalesce(back, of_price).alias("sold"))["sold"]
+            back = told.select(pl.coalesce(back, _left(only_tax)).alias("sold"))["sold"]
         found = found.scatter(refunds, back)
     return found
 

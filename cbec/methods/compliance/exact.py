@@ -105,6 +105,11 @@ def ten_to(digits: pl.Expr) -> pl.Expr:
     return pl.when(digits == 0).then(1).otherwise(100).cast(pl.Int64)
 
 
+def hundredths(digits: pl.Expr) -> pl.Expr:
+    """Hundredths of a currency in its minor unit of 0 or 2 digits: of a yen 100, of a cent 1."""
+    return pl.when(digits == 0).then(CENTS).otherwise(1)
+
+
 def decimal(cents: str | pl.Expr) -> pl.Expr:
     """Hundredths as Decimal(38, 2)."""
     column = pl.col(cents) if isinstance(cents, str) else cents

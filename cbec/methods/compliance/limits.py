@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from cbec.methods.compliance.chain import ABOVE, CIRCULAR, NO_SALE, UNKNOWN, WITHIN
-from cbec.methods.compliance.exact import CENTS, PERCENT, wide
+from cbec.methods.compliance.exact import CENTS, PERCENT, at_least, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
@@ -265,7 +265,7 @@ def _worth(imports: pl.DataFrame, which: str, base: str, own: bool, highest: int
 
 def _items(imports: pl.DataFrame, edge: pl.Series, base: str, own: bool) -> Array:
     """The states of limits per item: the price of one piece, compared without dividing by the quantity (in millionths)."""
-    pieces = wide(pl.max_horizontal(pl.lit(imports["pieces"]), pl.lit(1, pl.Int64)))
+    pieces = wide(at_least(pl.lit(imports["pieces"]), 1))
     bound = pl.lit(edge) * pieces
     flags = np.zeros(imports.height, dtype=np.int64)
     for which, flag in (("low", 1), ("high", HIGH)):

@@ -15,7 +15,7 @@ from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
 from cbec.methods.compliance.codes import REASON, places, reason, runs
 from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.declarations import declared
-from cbec.methods.compliance.exact import CENTS, at_least, decimal, part, percent
+from cbec.methods.compliance.exact import at_least, decimal, hundredths, part, percent
 from cbec.methods.compliance.facts import Facts, Met, met
 from cbec.methods.compliance.fixings import Fixings, Money
 from cbec.methods.compliance.limits import Limits, stateless
@@ -219,16 +219,14 @@ class Run:
             *_gathered(
                 self._decisions.cases,
                 "case",
-                *(
-                    "charged_rate",
-                    "duty_kind",
-                    "fob",
-                    "customs_share",
-                    "narrow_base",
-                    "allowance",
-                    "waiver",
-                    "declaration",
-                ),
+                "charged_rate",
+                "duty_kind",
+                "fob",
+                "customs_share",
+                "narrow_base",
+                "allowance",
+                "waiver",
+                "declaration",
             ),
             _gather(self._decisions.cases["problem"].cast(REASON), "case").alias("problem"),
         ).rename({"customs_share": "share"})
@@ -349,7 +347,7 @@ class Run:
         table, sources = self._words.table, self._words.sources
         factor = frame["sign"] if frame["sign"].min() == -1 else None
         if frame["digits"].min() == 0:
-            unit = frame.select(pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1).alias("unit"))["unit"]
+            unit = frame.select(hundredths(pl.col("digits")).alias("unit"))["unit"]
             factor = unit if factor is None else factor * unit
 
         def told(column: str) -> pl.Expr:

@@ -10,7 +10,7 @@ import polars as pl
 from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.codes import reason
 from cbec.methods.compliance.consignments import flat_duty
-from cbec.methods.compliance.exact import CENTS, part, wide
+from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
 
@@ -56,7 +56,7 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
     asked = asked.with_columns(_gather(cells, "period"))
     bounds = book.values("waiver").select(pl.col("rule_id").alias("waiver"), "period", pl.col("micro").alias("bound"))
     asked = asked.join(bounds, on=["waiver", "period"], how="left", maintain_order="left")
-    scale = pl.when(pl.col("digits") == 0).then(CENTS).otherwise(1)
+    scale = hundredths(pl.col("digits"))
     owed = pl.col("tax") + pl.when(pl.col("waiver").is_in(_both(rules))).then("duty").otherwise(0)
     asked = asked.with_columns((wide(owed) * pl.col("fx") * scale).alias("owed"))
     sale, first = pl.col("sign") > 0, pl.col("problem").is_null()
