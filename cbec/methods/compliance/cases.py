@@ -15,7 +15,6 @@ kind is given a mapping and expects one (`questions`). Here cases are read; `ver
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -32,7 +31,7 @@ from cbec.methods.compliance.packs import home, read_yaml
 from cbec.methods.compliance.questions import question
 
 if TYPE_CHECKING:
-    from cbec.methods.compliance.rules import Pack, Rule
+    from cbec.methods.compliance.rules import Pack
 
 FILE_KEYS = ("pack", "cases", "note")
 COMMON_KEYS = ("case", "title", "source", "note", "pack", "kind", "as_of", "given", "expect", "assume")
@@ -51,11 +50,12 @@ Row = Mapping[str, Any]
 @dataclass(frozen=True)
 class Case:
     """One case. Of the kind tax: rows of order_lines, and per line (or `sums`) the columns expected of the tax table;
-    of another kind: what is given and what is expected, in the shapes of its question."""
+    of another kind: what is given and what is expected, in the shapes of its question. unread: why it cannot be read."""
 
     pack: str
     name: str
     title: str
+    unread: str = ""
     kind: str = "tax"
     as_of: date | None = None
     assume: Mapping[str, Decimal] = field(default_factory=dict)
@@ -79,59 +79,75 @@ class Case:
 def load(path: str, rules: str, packs: Sequence[Pack]) -> list[Case]:
     """Read cases from a file or a folder; '' = the folder `cases` in that of the packs.
 
-    Raises UsageFault naming file, case and key for anything unknown (with the nearest known word) and for a case
-    that expects nothing.
+    A case that cannot be read is one all the same, and tells file, case and key (`Case.unread`). Raises UsageFault for a
+    file that is no YAML or has an unknown key at its top (with the nearest known word).
     """
     place = Path(path) if path else home(rules) / "cases"
     files = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
     if not files or not all(file.is_file() for file in files):
         raise UsageFault(f"no cases (*.yaml) at {path or 'the folder cases beside the rules'}")
-    found = [case for file in files for case in parse(file.read_text("utf-8"), file.name, packs)]
-    counted = Counter(f"{case.pack}/{case.name}" for case in found)
-    twice = [name for name, times in counted.items() if times > 1]
-    if twice:
-        raise UsageFault(f"a case of one name in two files: {', '.join(twice)}")
-    return found
+    taken: set[tuple[str, str]] = set()
+    return [case for file in files for case in parse(file.read_text("utf-8"), file.name, packs, taken)]
 
 
-def parse(text: str, file: str, packs: Sequence[Pack]) -> list[Case]:
-    """The cases of one file."""
+def parse(text: str, file: str, packs: Sequence[Pack], taken: set[tuple[str, str]] | None = None) -> list[Case]:
+    """The cases of one file. taken: packs and names of cases read before; those of the file are added."""
     raw = read_yaml(text, file, VerbatimLoader)
     known(raw, FILE_KEYS, file)
-    reader = _Reader(packs, _pack(raw.get("pack"), packs, file))
+    reader = _Reader(packs, raw.get("pack"))
+    taken = set() if taken is None else taken
     found = []
-    names: set[str] = set()
-    for entry in raw.get("cases") or []:
-        name = str(entry.get("case") or "") if isinstance(entry, dict) else ""
-        if not name or name in names:
-            raise UsageFault(f"{file}: a case without a name, or with one that comes twice: {name or entry!r}")
-        names.add(name)
-        found.append(reader.case(name, entry, f'{file}: case "{name}"'))
+    for number, entry in enumerate(_listed(raw.get("cases"), f"{file}: cases"), start=1):
+        case = reader.read(entry, file, number)
+        if (case.pack, case.name) in taken:
+            why = f'{file}: case "{case.name}": another case bears this name; give each a name of its own'
+            case = Case(case.pack, f"{case.name} ({file} {number})", case.title, why)
+        taken.add((case.pack, case.name))
+        found.append(case)
     return found
 
 
-def _pack(name: str | None, packs: Sequence[Pack], where: str) -> str | None:
+def _listed(value: Any, where: str) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise UsageFault(f"{where}: {value!r} is no list")
+    return value or []
+
+
+def _pack(name: Any, packs: Sequence[Pack], where: str) -> str | None:
     ids = [pack.id for pack in packs]
     if name is not None and name not in ids:
-        raise UsageFault(f'{where}: there is no rule pack "{name}"{did_you_mean(name, ids)}')
-    return name
+        raise UsageFault(f'{where}: there is no rule pack "{name}"{did_you_mean(str(name), ids)}')
+    return None if name is None else str(name)
 
 
 class _Reader:
     """Reads the entries of one file, whose cases are of the pack `own` where they do not say."""
 
-    def __init__(self, packs: Sequence[Pack], own: str | None) -> None:
+    def __init__(self, packs: Sequence[Pack], own: Any) -> None:
         self._packs, self._own = packs, own
         self._currency = {pack.id: pack.currency for pack in packs}
         self._owner = {code: pack for code, pack, _ in owners(packs).iter_rows()}
         self._rules = {rule.id: rule for pack in packs for rule in pack.rules.values()}
 
-    def case(self, name: str, raw: Row, where: str) -> Case:
+    def read(self, entry: Any, file: str, number: int) -> Case:
+        """The case, or why it cannot be read."""
+        raw = entry if isinstance(entry, dict) else {}
+        name = str(raw.get("case") or f"#{number}")
+        where = f'{file}: case "{name}"'
+        try:
+            if not raw.get("case"):
+                raise UsageFault(f"{where}: a case without a name: {entry!r}; give it one by the key case")
+            return self._case(name, raw, where)
+        except UsageFault as fault:
+            pack = raw.get("pack") or self._own or raw.get("kind") or "-"
+            return Case(str(pack), name, str(raw.get("title") or name), fault.message)
+
+    def _case(self, name: str, raw: Row, where: str) -> Case:
         kind = str(raw.get("kind") or "tax")
         day = cell(raw.get("as_of"), Column("as_of", "date"), where)
-        pack = _pack(raw.get("pack"), self._packs, where) or self._own
+        pack = _pack(raw.get("pack") or self._own, self._packs, where)
         basic: dict[str, Any] = {"name": name, "title": str(raw.get("title") or name), "kind": kind, "as_of": day}
-        basic["assume"] = {rule: self._assumed(rule, v, where) for rule, v in (raw.get("assume") or {}).items()}
+        basic["assume"] = self._assumed(raw.get("assume") or {}, where)
         if kind == "tax":
             known(raw, TAX_KEYS, where)
             return self._tax(pack, basic, raw, where)
@@ -145,13 +161,11 @@ class _Reader:
         given = read(raw.get("given") or {}, asked.given, f"{where}: given")
         return Case(pack=pack or kind, given=given, wanted=wanted, **basic)
 
-    def _assumed(self, rule: str, value: Any, where: str) -> Decimal:
-        valued = [r.id for r in self._rules.values() if _assumable(r)]
-        known({rule: value}, valued, f"{where}: assume")
-        number: Decimal | None = cell(value, Column(rule, "decimal"), f"{where}: assume")
-        if number is None:
-            raise UsageFault(f"{where}: assume: {rule} has no value")
-        return number
+    def _assumed(self, raw: Any, where: str) -> Row:
+        values = row(raw, [Column(r.id, "decimal") for r in self._rules.values() if r.values], f"{where}: assume")
+        if empty := [rule for rule, value in values.items() if value is None]:
+            raise UsageFault(f"{where}: assume: {empty[0]} has no value")
+        return values
 
     def _tax(self, pack: str | None, basic: dict[str, Any], raw: Row, where: str) -> Case:
         lines, fixings, duties, exports = (tables.get(t).columns for t in ("order_lines", "rates", "tariff", "exports"))
@@ -160,7 +174,9 @@ class _Reader:
         every = row(raw.get("expect") or {}, tax, f"{where}: expect")
         rows, expected, exported = [], [], []
         # A case of one line may tell it all in `given` and `expect`.
-        for number, entry in enumerate(raw.get("lines") or ([{}] if given else []), start=1):
+        for number, entry in enumerate(
+            _listed(raw.get("lines"), f"{where}: lines") or ([{}] if given else []), start=1
+        ):
             place = f"{where}: line {number}"
             if not isinstance(entry, dict):
                 raise UsageFault(f"{place} is no mapping of columns")
@@ -180,11 +196,14 @@ class _Reader:
             gross=basis == "gross",
             told_in=cell(raw.get("told_in"), Column("told_in", "currency"), where),
             rates=tuple(
-                {"date": rows[0].get("date")} | row(r, fixings, f"{where}: rates") for r in raw.get("rates") or []
+                {"date": rows[0].get("date")} | row(r, fixings, f"{where}: rates")
+                for r in _listed(raw.get("rates"), f"{where}: rates")
             ),
             tariff=()
             if raw.get("tariff") is None
-            else self._tariff(pack, [row(r, duties, f"{where}: tariff") for r in raw["tariff"]]),
+            else self._tariff(
+                pack, [row(r, duties, f"{where}: tariff") for r in _listed(raw["tariff"], f"{where}: tariff")]
+            ),
             lines=tuple(rows),
             expect=tuple(expected),
             export=tuple(exported),
@@ -219,7 +238,3 @@ def _free_days(rows: Sequence[Row]) -> list[dict[str, Any]]:
     first, last = min(row["valid_from"] for row in rows), max(row.get("valid_to") or date.max for row in rows)
     before: list[dict[str, Any]] = [{"valid_to": first - timedelta(days=1)}] if first > START else []
     return before + ([{"valid_from": last + timedelta(days=1)}] if last < date.max else [])
-
-
-def _assumable(rule: Rule) -> bool:
-    return bool(rule.values)

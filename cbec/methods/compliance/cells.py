@@ -29,6 +29,16 @@ DTYPES: dict[str, Any] = {
     "bool": pl.Boolean,
 }
 YES, NO = ("true", "yes"), ("false", "no")
+ASKED = {
+    "int": "a whole number, e.g. 3",
+    "decimal": "a number with a point, e.g. 12.50",
+    "float": "a number with a point, e.g. 0.25",
+    "date": "a day, e.g. 2024-06-30",
+    "bool": "true or false",
+    "country": "two letters, e.g. DE",
+    "currency": "three letters, e.g. EUR",
+}
+"""How a cell of each kind is to be written."""
 CODES = {"country": COUNTRIES, "currency": CURRENCIES}
 
 Shape: TypeAlias = "Column | Contract | list[Shape] | dict[str, Shape]"
@@ -98,7 +108,8 @@ def cell(value: Any, column: Column, where: str) -> Any:
     """One cell in the type of its column, None for nothing."""
     if value is None:
         return None
-    fault = UsageFault(f"{where}: {column.name} {value!r} is no {column.kind}")
+    asked = f"; write {ASKED[column.kind]}" if column.kind in ASKED else ""
+    fault = UsageFault(f"{where}: {column.name} {value!r} is no {column.kind}{asked}")
     if isinstance(value, (list, dict)):
         raise fault
     text = str(value).strip()
@@ -119,7 +130,11 @@ def cell(value: Any, column: Column, where: str) -> Any:
     if column.kind in CODES:
         if text.upper() not in CODES[column.kind]:
             meant = MEANT.get(text.upper())
-            raise UsageFault(f"{fault}; did you mean {meant}?") if meant else fault
+            raise (
+                UsageFault(f"{where}: {column.name} {value!r} is no {column.kind}; did you mean {meant}?")
+                if meant
+                else fault
+            )
         return text.upper()
     if column.one_of is not None and text not in column.one_of:
         near = did_you_mean(text, column.one_of)
