@@ -123,6 +123,11 @@ class Facts:
         """The codes of the countries that goods go between: `ship_from`, `ship_to`."""
         return {name: self._words[name].codes(lines[name]) for name in ("ship_from", "ship_to")}
 
+    @property
+    def routes(self) -> int:
+        """How many numbers of routes there are."""
+        return self._words["ship_from"].size * self._words["ship_to"].size
+
     def route(self, ways: dict[str, pl.Series]) -> pl.Series:
         """A number for each pair of countries. ways: from `ways`."""
         return (ways["ship_from"] * self._words["ship_to"].size + ways["ship_to"]).alias("route")

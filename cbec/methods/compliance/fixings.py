@@ -31,6 +31,11 @@ class Money:
         self._to = [(pack.currency if pack.own_money else None, pack.other_currency) for pack in book.packs]
         self._pairs: dict[int, tuple[int, int]] = {}
 
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return self._words.size
+
     def codes(self, currency: pl.Series) -> pl.Series:
         """The code of each line's currency."""
         return self._words.codes(currency)

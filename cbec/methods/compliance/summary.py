@@ -19,46 +19,59 @@ if TYPE_CHECKING:
 REGISTERED = ("IOSS", "OSS")
 ADDED = ("_due", "_open", "_reduced", "_outside", "_assumed")
 """Tables of what lines add up to. Each part of a file has its own; one below the other they are those of the file."""
+SUMS = ("tax", "duty", "total")
+WORDS = ("status", "ship_to", "currency", "scheme", "collected_by", "flags", "reason_code", "reason")
+"""What is the same for lines that are `_alike`."""
 
 
 def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The tables `ADDED` of some lines and their tax, row by row beside each other; all else here is told of these."""
-    money = tax.select("status", "currency", "collected_by", "tax", "duty", "total", "flags")
-    sums = pl.len().alias("lines"), pl.col("flags").count().alias("flagged"), pl.col("tax", "duty", "total").sum()
-    known = (pl.col("status") == "OK").alias("known")
-    due = money.lazy().group_by(known, "currency", "collected_by").agg(*sums).collect(engine="streaming")
-    rows = places(tax["status"] == "UNDETERMINED")
-    goods = order_lines.select("qty", "price")[rows].select((pl.col("qty") * pl.col("price")).abs().alias("value"))
-    unknown = tax.select("order_id", "currency", "reason_code", "reason")[rows].hstack(goods)
-    gaps = unknown.group_by("reason_code", "currency").agg(
-        pl.len().alias("lines"), pl.col("value").sum(), pl.col("reason").min(), pl.col("order_id").min()
+    """The tables `ADDED` of some lines and their tax (with `_alike`), row by row beside each other; all else here is told of these."""
+    alike = _alike(tax, order_lines)
+    known, lines = pl.col("status") == "OK", pl.col("lines").sum()
+    flagged = pl.col("lines").filter(pl.col("flags").is_not_null()).sum().alias("flagged")
+    due = alike.group_by(known.alias("known"), "currency", "collected_by").agg(lines, flagged, pl.col(SUMS).sum())
+    gaps = (
+        alike.filter(~known)
+        .group_by("reason_code", "currency")
+        .agg(lines, pl.col("value").sum(), pl.col("reason", "order_id").min())
     )
-    flagged = tax.select("order_id", "ship_to", "currency", "tax_base", "tax", "flags").filter(
-        tax["flags"].is_not_null()
-    )
-    kinds = flagged["flags"].unique()
-    mine = kinds.filter(kinds.str.split("|").list.contains(REDUCED))
     reduced = (
-        (flagged if len(mine) == len(kinds) else flagged.filter(pl.col("flags").is_in(mine.implode())))
+        alike.filter(pl.col("flags").str.split("|").list.contains(REDUCED))
         .group_by("ship_to", "currency")
-        .agg(pl.len().alias("lines"), pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
+        .agg(lines, pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
     )
     away = pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
-    outside = tax.select("ship_to", "reason_code").filter(away).group_by("ship_to").agg(pl.len().alias("lines"))
-    return dict(zip(ADDED, (due, gaps, reduced, outside, _assumed(tax, order_lines)), strict=True))
+    outside = alike.filter(away).group_by("ship_to").agg(lines)
+    assumed = alike.filter(known).select(
+        pl.col("price_basis").sum(),
+        *(pl.col("registration").filter(pl.col("scheme") == scheme).sum().alias(scheme) for scheme in REGISTERED),
+    )
+    return dict(zip(ADDED, (due, gaps, reduced, outside, assumed), strict=True))
 
 
-def _assumed(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
-    """Lines with an answer for which something was taken for granted: `price_basis`, and registrations by scheme."""
-    told = order_lines.select("price_includes_tax", "scheme", "marketplace_collects").hstack(
-        tax.select("status", used="scheme")
+def _alike(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
+    """A row for all lines of which words, currency and country are the same (`_alike`): these, the sums of their money, `lines`, the first `order_id`, the
+    `value` of goods without an answer, and for how many `price_basis` and `registration` were taken for granted."""
+    untold = order_lines.select(
+        pl.col("price_includes_tax").is_null().alias("price_basis"),
+        (pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)).alias("registration"),
     )
-    known = pl.col("status") == "OK"
-    untold = known & pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)
-    return told.select(
-        (known & pl.col("price_includes_tax").is_null()).sum().alias("price_basis"),
-        *((untold & (pl.col("used") == scheme)).sum().alias(scheme) for scheme in REGISTERED),
+    lines = tax.select("_alike", "order_id", "tax_base", *SUMS).hstack(untold).with_row_index("row")
+    alike = (
+        lines.lazy()
+        .group_by("_alike")
+        .agg(
+            pl.len().alias("lines"),
+            pl.col("row", "order_id").min(),
+            pl.col("tax_base", *SUMS, "price_basis", "registration").sum(),
+        )
+        .collect(engine="streaming")
     )
+    alike = alike.hstack(tax.select(WORDS)[alike["row"]])
+    rows = places(tax["status"] == "UNDETERMINED")
+    goods = order_lines.select("qty", "price")[rows].select((pl.col("qty") * pl.col("price")).abs().alias("value"))
+    values = tax.select("_alike")[rows].hstack(goods).group_by("_alike").agg(pl.col("value").sum())
+    return alike.join(values, on="_alike", how="left", maintain_order="left")
 
 
 def metrics(due: pl.DataFrame) -> dict[str, float | int | str | None]:

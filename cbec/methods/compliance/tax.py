@@ -51,7 +51,7 @@ def compute(
 
     order_lines, products, rates, tariff: tables of those names. gross: whether prices include tax where a line does
     not say. Returns the table `tax` in the order of the lines, money Decimal in the line's currency, with `reason`
-    told in `language`. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
+    told in `language`, and `_alike`, one number for lines that bear the same words, currency and countries. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
     the parts changes nothing of the answer.
     Raises InputRejected for a missing exchange rate, UsageFault where two rules contradict each other.
     """
@@ -362,6 +362,7 @@ class Run:
         amounts = amounts.with_columns(
             known=frame["problem"].is_null(), words=words, cited=cited, tariff=frame["duty_kind"] == TARIFF
         )
+        alike = (words.cast(pl.Int64) * self._money.size + frame["money"]) * self._facts.routes + frame["route"]
         amounts = amounts.with_columns(
             *(cents(name, pl.col("known")) for name in ("intrinsic", "duty", "base", "tax")),
             cents("customs", pl.col("known") & imported),
@@ -390,6 +391,7 @@ class Run:
             told("flags"),
             told("reason_code"),
             told("reason"),
+            alike.alias("_alike"),
         )
 
 
