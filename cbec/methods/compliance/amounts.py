@@ -129,14 +129,17 @@ def valued(lines: pl.DataFrame, narrow: bool = False) -> pl.DataFrame:
     if lines["freight"].null_count() < lines.height:
         goods = pl.when(pl.col("freight").is_null()).then(goods).otherwise(at_least(held - pl.col("freight")))
     lines = lines.with_columns(goods.alias("intrinsic"))
-    if not lines.select((pl.col("fob") | pl.col("share").is_not_null() | pl.col("allowed").is_not_null()).any()).item():
+    shared, freed = (lines[name].null_count() < lines.height for name in ("share", "allowed"))
+    if not (lines["fob"].any() or shared or freed):
         return lines.with_columns(pl.col("value").alias("customs"))
-    customs = lines.select(pl.when("fob").then("intrinsic").otherwise("value").alias("customs"))["customs"]
-    rows = places(lines["share"].is_not_null())
-    share = lines.select("intrinsic", "share")[rows].select(part(pl.col("intrinsic"), pl.col("share")).alias("customs"))
-    lines = lines.with_columns(customs.scatter(rows, share["customs"]))
-    free = pl.col("allowed").fill_null(0)
-    return lines.with_columns(at_least(pl.col("customs") - free).alias("customs"))
+    customs = at_least(pl.when("fob").then("intrinsic").otherwise("value"))
+    if shared:
+        rows = places(lines["share"].is_not_null())
+        some = lines.select("intrinsic", "share")[rows].select(part(pl.col("intrinsic"), pl.col("share")).alias("of"))
+        customs = pl.lit(lines.select(customs.alias("customs"))["customs"].scatter(rows, some["of"]))
+    if freed:
+        customs = at_least(customs - pl.col("allowed").fill_null(0))
+    return lines.with_columns(customs.alias("customs"))
 
 
 def _solved(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:

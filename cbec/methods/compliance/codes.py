@@ -84,7 +84,8 @@ def taken(table: pl.Series, at: pl.Series) -> pl.Series:
 
 def places(mask: pl.Series) -> pl.Series:
     """The rows in which a mask is true; five times faster than `arg_true`."""
-    return pl.Series("row", np.flatnonzero(mask.fill_null(False).to_numpy()).astype(np.uint32))
+    told = mask.fill_null(False) if mask.null_count() else mask
+    return pl.Series("row", np.flatnonzero(told.to_numpy()).astype(np.uint32))
 
 
 class Register:
@@ -233,13 +234,11 @@ class Combinations:
         return numbers, fresh
 
     def _split(self, keys: pl.Series, group: list[str], before: pl.DataFrame | None) -> pl.DataFrame:
-        digits: dict[str, pl.Series] = {}
+        rest, digits = keys.to_numpy(), {}
         for name in reversed(group):
-            size = self._sizes[name]
-            digits[name] = keys % size if size > 1 else keys * 0
-            keys = keys // size if size > 1 else keys
-        own = pl.DataFrame([digits[name].alias(name) for name in group])
-        return own if before is None else pl.concat([before[keys.to_list()], own], how="horizontal")
+            rest, digits[name] = np.divmod(rest, self._sizes[name])
+        own = pl.DataFrame({name: digits[name] for name in group})
+        return own if before is None else pl.concat([before[rest.tolist()], own], how="horizontal")
 
 
 def runs(order_id: pl.Series) -> tuple[pl.Series, bool]:

@@ -112,11 +112,9 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     needed = dict.fromkeys(["row", *group, "sku", "line", "goods", by, "sign", "fx", "amount", "digits"])
     lines = lines.select(*needed, whole.alias("whole"))
     # Most consignments hold one line, which owes the whole.
-    alone = (lines["group"] != lines["group"].shift(1)).fill_null(True) & (
-        lines["group"] != lines["group"].shift(-1)
-    ).fill_null(True)
-    alone &= lines["sign"] > 0
-    lone = lines.filter(alone).select("row", pl.col("whole").alias("flat"))
+    begins, ends = (pl.col("group").ne_missing(pl.col("group").shift(step)) for step in (1, -1))
+    alone = lines.select((begins & ends & (pl.col("sign") > 0)).alias("alone"))["alone"]
+    lone = lines.select("row", flat="whole").filter(alone)
     lines = lines.filter(~alone)
     if lines.is_empty():
         return lone
@@ -132,19 +130,28 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     sales = sales.with_columns(
         shares(pl.col("whole"), pl.col("running"), pl.col("weight"), pl.col("total"), narrow).alias("flat")
     )
+    told = [lone, sales.select("row", "flat")]
+    if sales.height < ordered.height:
+        told.append(_given_back(ordered.filter(pl.col("sign") < 0), sales))
+    return pl.concat(told)
+
+
+def _given_back(refunds: pl.DataFrame, sales: pl.DataFrame) -> pl.DataFrame:
+    """row -> `flat` of refunds: of what the sales of the article in the consignment bear, null where there are none."""
     article = ["group", "sku"]
-    sold = sales.group_by(article).agg(
-        pl.col("flat").sum().alias("owed"), pl.col("goods").sum().alias("value"), pl.len().alias("count")
+    sold = (
+        sales.join(refunds.select("group"), on="group", how="semi")
+        .group_by(article)
+        .agg(pl.col("flat").sum().alias("owed"), pl.col("goods").sum().alias("value"), pl.len().alias("count"))
     )
-    back = ordered.filter(pl.col("sign") < 0).join(sold, on=article, how="left", maintain_order="left")
+    back = refunds.join(sold, on=article, how="left", maintain_order="left")
     back = back.with_columns(wide(pl.col("goods")).cum_sum().over(article).alias("running"))
     share = shares(pl.col("owed"), pl.col("running"), pl.col("goods"), at_least("value", 1))
     # What was given away free goes back line by line.
     number = pl.min_horizontal(pl.int_range(1, pl.len() + 1).over(article), pl.col("count").cast(pl.Int64))
     free = shares(pl.col("owed"), number, wide(1), pl.col("count"))
     told = pl.when(pl.col("value") > 0).then(share).when(pl.col("value") == 0).then(free)
-    back = back.with_columns(told.alias("flat"))
-    return pl.concat([lone, sales.select("row", "flat"), back.select("row", "flat")])
+    return back.select("row", told.alias("flat"))
 
 
 def _added_up(lines: pl.DataFrame, group: list[str]) -> pl.DataFrame:
@@ -167,9 +174,9 @@ def _added_up(lines: pl.DataFrame, group: list[str]) -> pl.DataFrame:
 def _weight(lines: pl.DataFrame, by: str) -> pl.Series:
     """The value of each line beside the others of its consignment (lines of one together): `by` in minor units, or in
     money of the limit where currencies of one consignment differ."""
-    alike = (lines["fx"] == lines["fx"].shift(1)) & (lines["digits"] == lines["digits"].shift(1))
-    same = lines["group"].ne_missing(lines["group"].shift(1)) | alike.fill_null(False)
-    if same.all() and fits(most(lines[by]), lines.height):
+    alike = pl.all_horizontal(pl.col(c) == pl.col(c).shift(1) for c in ("fx", "digits")).fill_null(False)
+    same = pl.col("group").ne_missing(pl.col("group").shift(1)) | alike
+    if lines.select(same.all()).item() and fits(most(lines[by]), lines.height):
         return lines[by].alias("weight")
     unit = hundredths(pl.col("digits"))
     return lines.select((wide(pl.col(by)) * unit * pl.col("fx")).alias("weight"))["weight"]

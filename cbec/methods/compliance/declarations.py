@@ -187,7 +187,8 @@ class _Owed:
 
     def __init__(self, sales: pl.DataFrame, group: Array, kind: Array, only_tax: bool) -> None:
         def column(name: str, over: float = 1.0) -> Array:
-            return sales[name].cast(pl.Float64).fill_null(0.0).to_numpy() / over
+            told = sales[name].cast(pl.Float64)
+            return (told.fill_null(0.0) if told.null_count() else told).to_numpy() / over
 
         self._group, self._kind, self._only_tax = group, kind, only_tax
         self._goods, self._whole, self._allowed = column("goods"), column("whole"), column("allowed")

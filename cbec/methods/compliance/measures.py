@@ -92,8 +92,10 @@ class Applied:
         """Looks up what the expressions of lines ask for, but for the customs value. frame: decided lines."""
         if self._lines.is_empty():
             return
-        asked = frame.select("row", "resolution").filter(frame["duty_kind"] == TARIFF)
-        asked = asked.join(self._lines.select("row", "currency", "day"), on="row", how="inner", maintain_order="left")
+        asked = self._lines.select("row", "currency", "day").hstack(
+            frame.select("resolution", "duty_kind")[self._lines["row"]]
+        )
+        asked = asked.filter(pl.col("duty_kind") == TARIFF)
         quantities = self._held() if asked.height else None
         for i in range(self._resolved.deep):
             rows = asked.with_columns(self._resolved.of(f"expression{i}").cast(pl.UInt32).alias("expression"))
@@ -143,7 +145,7 @@ class Applied:
         frame: lines with `customs`, `digits`, `sign`, `problem`; told of those whose duty comes from the tariff and is known.
         """
         asked = pl.col("problem").is_null() & (pl.col("duty_kind") == TARIFF) & self._resolved.of("several")
-        frame = frame.select(*NEEDED, "sign")[places(frame.select(asked.alias("asked"))["asked"])]
+        frame = frame.select(*NEEDED, "sign", "problem")[_several(frame)].filter(asked)
         if frame.is_empty():
             return pl.DataFrame(schema={"row": frame.schema["row"], "duty_parts": pl.String})
         parts = self._parts(frame)
@@ -157,10 +159,9 @@ class Applied:
             )
             money = pl.when(pl.col("digits") == 0).then(amount.cast(pl.String)).otherwise(money)
             told.append(pl.concat_str(self._resolved.of(f"measure{i}"), pl.lit(" "), money))
-        joined = frame.hstack([parts[c] for c in parts.columns if c.startswith("duty")]).select(
+        return frame.hstack([parts[c] for c in parts.columns if c.startswith("duty")]).select(
             "row", pl.concat_str(told, separator="|", ignore_nulls=True).alias("duty_parts")
         )
-        return joined
 
     def _parts(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`duty0` .. of each measure, and `lacking0` .. where an expression could not be computed."""

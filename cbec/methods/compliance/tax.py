@@ -342,8 +342,7 @@ class Run:
         words, cited = (numbers.cast(pl.UInt32) for numbers in self._words.number(used))
         if applied is not None:
             built = applied.build_up(frame)
-            if built.height:
-                parts = frame.select("row").join(built, on="row", how="left", maintain_order="left")["duty_parts"]
+            parts = parts.scatter(built["row"], built["duty_parts"])
         table, sources = self._words.table, self._words.sources
         factor = frame["sign"] if frame["sign"].min() == -1 else None
         if frame["digits"].min() == 0:
