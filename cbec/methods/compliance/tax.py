@@ -51,12 +51,12 @@ def compute(
 
     order_lines, products, rates, tariff: tables of those names. gross: whether prices include tax where a line does
     not say. Returns the table `tax` in the order of the lines, money Decimal in the line's currency, with `reason`
-    told in `language`, and `_alike`, one number for lines that bear the same words, currency and countries. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
+    told in `language`. A line that no rule decides has status UNDETERMINED, null money, and says why. The size of
     the parts changes nothing of the answer.
     Raises InputRejected for a missing exchange rate, UsageFault where two rules contradict each other.
     """
     run = Run(met(order_lines), products, rates, book, tariff=tariff, gross=gross, language=language)
-    return run.told(order_lines, years.by_order(order_lines, Fixings(rates), book), part_size)
+    return run.told(order_lines, years.by_order(order_lines, Fixings(rates), book), part_size).drop("_alike")
 
 
 class Run:
@@ -94,7 +94,8 @@ class Run:
         return self._facts.places
 
     def told(self, lines: pl.DataFrame, spent: pl.DataFrame | None, part_size: int = PART) -> pl.DataFrame:
-        """What `compute` returns, for some whole orders of the file, in the order of their lines.
+        """What `compute` returns, for some whole orders of the file, in the order of their lines; and `_alike`, a number
+        that lines share which bear the same words, currency and countries.
 
         spent: what buyers spent (`years.by_order`), all that the lines of one order take from those of others.
         """

@@ -47,7 +47,9 @@ def by_order(lines: pl.DataFrame, fixings: Fixings, book: Rulebook) -> pl.DataFr
         asked = pl.concat([asked.with_columns(pl.col("date").alias("sold")), returned.select(*asked.columns, "sold")])
     packs = {pack.id: pack.currency for pack in book.packs}
     ways = asked.select("currency", "pack").unique()
-    ways = ways.with_columns(pl.Series("pair", [fixings.pair(c, packs[p]) for c, p in ways.iter_rows()], dtype=pl.Int64))
+    ways = ways.with_columns(
+        pl.Series("pair", [fixings.pair(c, packs[p]) for c, p in ways.iter_rows()], dtype=pl.Int64)
+    )
     pairs = asked.join(ways, on=["currency", "pack"], how="left", maintain_order="left")["pair"]
     fx = fixings.of(pairs, asked["sold" if returned.height else "date"])
     worth = micro("qty") * micro("price") // 10**6 + micro("shipping").fill_null(0) + micro("insurance").fill_null(0)

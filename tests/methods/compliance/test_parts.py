@@ -14,7 +14,7 @@ from cbec.methods.compliance import summary
 from cbec.methods.compliance.facts import met
 from cbec.methods.compliance.fixings import Fixings
 from cbec.methods.compliance.rules import SCHEMES, TRANSPORTS
-from cbec.methods.compliance.tax import Run, compute
+from cbec.methods.compliance.tax import Run
 from cbec.methods.compliance.years import by_order
 
 PER_EURO = {
@@ -111,7 +111,8 @@ def test_parts_shuffled_lines_and_single_orders_give_the_same_table() -> None:
 
 def test_what_is_told_of_a_table_does_not_hang_on_its_parts_nor_their_order() -> None:
     lines = _lines(random.Random(21), 60)
-    tax = compute(lines, None, FIXINGS, book(), tariff=DUTIES)
+    years = by_order(lines, Fixings(FIXINGS), book())
+    tax = Run(met(lines), None, FIXINGS, book(), tariff=DUTIES).told(lines, years)
 
     def told(*parts: pl.Series) -> tuple[object, ...]:
         added = [summary.added(tax[rows], lines[rows]) for rows in parts]
