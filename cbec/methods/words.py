@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbec.core.words import of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,4 +30,4 @@ def some(names: Sequence[str], most: int = NAMED) -> str:
 
 def skus(names: Sequence[str]) -> str:
     """SKU A, or 7 SKUs (A, B, C ...)."""
-    return f"SKU {names[0]}" if len(names) == 1 else f"{len(names)} SKUs ({some(names)})"
+    return f"SKU {names[0]}" if len(names) == 1 else f"{of(len(names), 'SKU')} ({some(names)})"

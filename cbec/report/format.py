@@ -9,9 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cbec.core import words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+of = words.of
 NOTHING = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF", "IDR", "TWD"})
@@ -130,11 +133,6 @@ def clip(text: str, ems: float) -> str:
             break
         kept += character
     return kept.rstrip() + "…"
-
-
-def of(count: int, noun: str) -> str:
-    """`1 row`, `2 rows`, `1,200 series`."""
-    return f"{count:,} {noun}" + ("" if count == 1 or noun.endswith("s") else "s")
 
 
 def verdict(headline: Mapping[str, Any]) -> tuple[str, str]:

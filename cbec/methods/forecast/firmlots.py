@@ -16,8 +16,8 @@ from cbec.methods.inventory import lotsize
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.firmdue import Due
     from cbec.methods.forecast.orders import Plan
-    from cbec.methods.protection import Clock
     from cbec.methods.terms import Stock, Terms
     from cbec.methods.unitcost import Prices
 
@@ -71,34 +71,28 @@ def alone(terms: Terms, items: pl.DataFrame, firm: pl.DataFrame | None, per_day:
     return replace(terms, policy=lots.astype("U20"))
 
 
-def beside(
-    plan: Plan, items: pl.DataFrame, firm: pl.DataFrame | None, terms: Terms, lot: Floats, clock: Clock
-) -> tuple[Plan, Floats]:
-    """The plan, its stock at least what firm orders ask for until the next order arrives; n, those units where that raised it.
+def beside(plan: Plan, due: Due, terms: Terms, lot: Floats) -> tuple[Plan, Floats, Floats]:
+    """The plan, its stock at least what firm orders ask for until the next order arrives; n, those units where that raised it;
+    n, the units that an order must have for them.
 
     For items whose policy plans no lots: their firm orders are part of the demand that was forecast (the greater of forecast
     and orders, as MRP consumes forecasts), so that only what stock and order would not hold is news. NaN = not raised.
-    lot: n, of the policy sQ.
+    Where stock is looked at all the time, the next order may arrive a day after this one. lot: n, of the policy sQ.
     """
-    due = np.zeros(items.height)
-    if firm is not None:
-        rows = firm.join(items.with_row_index("item"), on=_KEY)
-        at = rows["item"].to_numpy()
-        near = clock.offset(rows["due_date"]) < terms.protection[at]
-        np.add.at(due, at[near], rows["qty"].to_numpy()[near])
-    due[np.isin(terms.policy, list(METHODS))] = 0.0
-    lacking = due - plan.position
+    asked = np.where(
+        np.isin(terms.policy, list(METHODS)), 0.0, due.before(np.maximum(terms.protection, terms.arrival + 1))
+    )
+    lacking = np.where(asked > 0, asked - plan.position, 0.0)
     lacking = np.where(terms.policy == "sQ", np.ceil(lacking / lot - 1e-9) * lot, lacking)
-    order = np.maximum(plan.order, whole_packs(lacking, terms))
+    least = whole_packs(lacking, terms)
+    order = np.maximum(plan.order, least)
     raised = order > plan.order
-    up_to = np.where(raised, np.maximum(plan.order_up_to, due), plan.order_up_to)
+    up_to = np.where(raised, np.maximum(plan.order_up_to, asked), plan.order_up_to)
     safety = plan.safety + up_to - plan.order_up_to
-    return replace(plan, order=order, order_up_to=up_to, safety=safety), np.where(raised, due, np.nan)
+    return replace(plan, order=order, order_up_to=up_to, safety=safety), np.where(raised, asked, np.nan), least
 
 
-def plan(
-    items: pl.DataFrame, firm: pl.DataFrame | None, terms: Terms, held: Stock, prices: Prices, clock: Clock
-) -> Firm:
+def plan(items: pl.DataFrame, due: Due, terms: Terms, held: Stock, prices: Prices) -> Firm:
     """Lots of every item whose policy asks for them.
 
     Orders can be placed today and every review after; what an order brings is there from its arrival on, so that the
@@ -106,23 +100,15 @@ def plan(
     Raises InputRejected where the cost of holding is not known.
     """
     asked = np.flatnonzero(np.isin(terms.policy, list(METHODS)))
-    due: dict[int, tuple[Floats, Floats]] = {}
-    if firm is not None and asked.size:
-        rows = firm.join(items.with_row_index("item"), on=_KEY).sort("item", "due_date")
-        day = clock.offset(rows["due_date"])
-        for i in np.unique(rows["item"].to_numpy()):
-            here = rows["item"].to_numpy() == i
-            due[int(i)] = day[here], rows["qty"].to_numpy()[here]
-    answers = [_one(int(i), due.get(int(i)), items, terms, held, prices) for i in asked]
+    answers = [_one(int(i), due, items, terms, held, prices) for i in asked]
     columns = np.array(answers, dtype=np.float64).reshape(len(asked), 6).T
     return Firm(asked, *columns)
 
 
-def _one(
-    i: int, due: tuple[Floats, Floats] | None, items: pl.DataFrame, terms: Terms, held: Stock, prices: Prices
-) -> tuple[float, ...]:
+def _one(i: int, due: Due, items: pl.DataFrame, terms: Terms, held: Stock, prices: Prices) -> tuple[float, ...]:
     own = held.item == i
-    if due is None:
+    day, units = due.day[due.item == i], due.qty[due.item == i]
+    if not day.size:
         owed = max(-held.free[i] - held.qty[own].sum(), 0.0)
         return (owed, owed, np.nan, np.nan, terms.order_cost[i] * (owed > 0), terms.order_cost[i] * (owed > 0))
     holding = prices.unit_cost[i] * terms.holding_rate[i] * terms.review[i] / DAYS_OF_YEAR
@@ -133,7 +119,6 @@ def _one(
             hint="give unit_cost in products or inventory",
         )
     first, step = float(terms.arrival[i]), terms.review[i]
-    day, units = due
     count = int(max(np.floor((day.max() - first) / step) + 1, 1))
     ends = first + step * np.arange(1, count + 1)  # the first day of the period after
     asked = np.array([units[day < end].sum() for end in ends])

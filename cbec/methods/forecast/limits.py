@@ -3,7 +3,7 @@
 Which orders to cut, or to fill up a container with: those that cost least by it. The expected cost of an item is a
 convex function of its order (holding rises, shortage falls), here in pieces between whole packs, so that the program
 needs integers only for packs, smallest orders and containers. A unit short counts at least what the service level
-implies that it costs (Co / (1 - p)), so that nothing is cut unless a limit makes it.
+implies that it costs (Co / (1 - p)), so that nothing is cut unless a limit makes it. What firm orders need is never cut.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import polars as pl
 
 from cbec.core.errors import InputRejected
 from cbec.core.money import rate_to
-from cbec.methods import counts, milp
+from cbec.methods import milp
+from cbec.methods.forecast import firmdue
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, MOMENTS
 from cbec.methods.forecast.orders import in_packs
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.firmdue import Due
     from cbec.methods.forecast.orders import Plan
     from cbec.methods.protection import Demand
     from cbec.methods.terms import Stock, Terms
@@ -120,7 +122,8 @@ def boxes(
 
 @dataclass(frozen=True)
 class Question:
-    """What the program is made of, n each. fixed: orders that may be neither cut nor raised (lots for firm orders)."""
+    """What the program is made of, n each. due: firm orders; least: units for them, which may not be cut. fixed: orders that
+    may be neither cut nor raised (lots for firm orders)."""
 
     items: pl.DataFrame
     demand: Demand
@@ -128,6 +131,8 @@ class Question:
     held: Stock
     plan: Plan
     prices: Prices
+    due: Due
+    least: Floats
     fixed: NDArray[np.bool_]
 
 
@@ -241,7 +246,7 @@ def _items(model: milp.Model, q: Question, rows: Rows, most: Floats, credit: Flo
     """Columns of packs, pieces of cost and, where an order has a cost or a least size, whether there is one."""
     pack, fixed = q.terms.pack[rows], q.fixed[rows]
     count = np.round(most / pack)
-    packs = model.add(-credit, np.where(fixed, count, 0.0), count, whole=True)
+    packs = model.add(-credit, np.where(fixed, count, np.round(q.least[rows] / pack)), count, whole=True)
     grid = np.round(count[:, None] * np.linspace(0, 1, PIECES + 1)) * pack[:, None]
     slopes, width, nothing = _slopes(q, rows, grid)
     model.constant += nothing
@@ -267,14 +272,16 @@ def _slopes(q: Question, rows: Rows, grid: Floats) -> tuple[Floats, Floats, floa
     per_day = q.prices.unit_cost[rows] * terms.holding_rate[rows] / DAYS_OF_YEAR
     level = np.clip(np.nan_to_num(terms.service[rows], nan=0.95), 0.0, 0.999)
     short = np.fmax(q.prices.shortage[rows], per_day * terms.review[rows] / (1 - level))
-    cost = short[:, None] * counts.shortage(
-        plan.position[rows, None] + grid, plan.whole.mean[rows, None], plan.whole.var[rows, None]
+    due = q.due.before(terms.lead + terms.review)[rows, None]
+    cost = short[:, None] * firmdue.shortage(
+        plan.position[rows, None] + grid, plan.whole.mean[rows, None], plan.whole.var[rows, None], due
     )
     for i in range(MOMENTS):
         at = terms.lead + terms.review * (i + 0.5) / MOMENTS
         mean, var = q.demand.at(at[rows, None], rows)
         stock = (q.held.free + q.held.coming(at))[rows, None] + grid
-        cost += (per_day * terms.review[rows] / MOMENTS)[:, None] * counts.left_over(stock, mean, var)
+        left = firmdue.left_over(stock, mean, var, q.due.before(at)[rows, None])
+        cost += (per_day * terms.review[rows] / MOMENTS)[:, None] * left
     width = np.diff(grid, axis=1)
     slopes = np.where(width > 0, np.diff(cost, axis=1) / np.maximum(width, 1e-12), -np.inf)
     out: Floats = np.maximum.accumulate(slopes, axis=1)  # rounding only: the functions are convex

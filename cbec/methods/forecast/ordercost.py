@@ -1,18 +1,20 @@
 """What an order is expected to cost over lead time + review, beside the seller formula's order and none at all.
 
 Holding (unit cost x rate x expected stock over time), shortage (expected units short x cost of one), and the cost of
-placing an order. Before the order arrives nothing can be changed any more, so that this part is the same for all.
+placing an order. Before the order arrives nothing can be changed any more, so that this part is the same for all: firm
+orders that come too early for it are short in each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods import counts
+from cbec.methods.forecast import firmdue
+from cbec.methods.forecast.firmdue import Due
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +49,7 @@ class Costing:
     held: Stock
     plan: Plan
     prices: Prices
+    due: Due = field(default_factory=Due)
 
     def of(self, order: Floats) -> Outcome:
         """Expected outcome of ordering `order` (n units) today.
@@ -54,10 +57,12 @@ class Costing:
         Units short: those short when the order arrives, and those that become short from then until the next could
         arrive. A random lead time counts by the two moments of its demand.
         """
-        lead, whole = self.plan.lead, self.plan.whole
+        lead, whole, terms = self.plan.lead, self.plan.whole, self.terms
         at_lead, before, days = self._until_arrival
-        after = counts.shortage(self.plan.position + order, whole.mean, whole.var)
-        waiting = counts.shortage(at_lead + order, lead.mean, lead.var)
+        after = firmdue.shortage(
+            self.plan.position + order, whole.mean, whole.var, self.due.before(terms.lead + terms.review)
+        )
+        waiting = firmdue.shortage(at_lead + order, lead.mean, lead.var, self.due.before(terms.arrival))
         short = before + np.maximum(after - waiting, 0.0)
         days = days + self._stock_days(self.terms.lead, self.terms.review, order)
         holding = self._per_day * days
@@ -70,7 +75,9 @@ class Costing:
         """What no order changes any more: stock at the end of the lead time, units short by then, stock times days."""
         at_lead = self.held.free + self.held.coming(self.terms.lead)
         lead, none = self.plan.lead, np.zeros_like(self.held.free)
-        short = counts.shortage(at_lead, lead.mean, lead.var)
+        short = firmdue.shortage(at_lead, lead.mean, lead.var, self.due.before(self.terms.arrival))
+        # A delivery on its way may come too late for firm orders, though it is there before the order.
+        short = np.maximum(short, firmdue.early(self.due, self.held, self.terms.arrival).units)
         return at_lead, short, self._stock_days(none, self.terms.lead, none)
 
     @property
@@ -82,7 +89,8 @@ class Costing:
         for i in range(MOMENTS):
             at = start + length * (i + 0.5) / MOMENTS
             mean, var = self.demand.at(at)
-            total += length / MOMENTS * counts.left_over(self.held.free + self.held.coming(at) + order, mean, var)
+            there = self.held.free + self.held.coming(at) + order
+            total += length / MOMENTS * firmdue.left_over(there, mean, var, self.due.before(at))
         return total
 
     def spread(self, ours: Floats, theirs: Floats) -> float:
@@ -94,11 +102,12 @@ class Costing:
         z, weight = np.polynomial.hermite_e.hermegauss(5)
         weight = weight / weight.sum()
         mean, var = self.plan.whole.mean, self.plan.whole.var
+        due = self.due.before(self.terms.lead + self.terms.review)
         with np.errstate(divide="ignore", invalid="ignore"):
             cv = np.where(mean > 0, np.sqrt(var) / mean, 0.0) / 3
         first, second = np.zeros_like(mean), np.zeros_like(mean)
         for point, w in zip(z, weight, strict=True):
-            units = mean * np.maximum(1 - cv**2 + point * cv, 0.0) ** 3
+            units = np.maximum(mean * np.maximum(1 - cv**2 + point * cv, 0.0) ** 3, due)
             cost = [
                 self._per_day * self.terms.review * np.maximum(stock - units, 0.0)
                 + self.prices.shortage * np.maximum(units - stock, 0.0)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.firmdue import Due
     from cbec.methods.protection import Clock, Demand
     from cbec.methods.terms import Stock, Terms
 
@@ -48,11 +49,12 @@ class Projection:
 
 
 def project(
-    items: pl.DataFrame, demand: Demand, terms: Terms, held: Stock, order: Floats, clock: Clock, days: int
+    items: pl.DataFrame, demand: Demand, due: Due, terms: Terms, held: Stock, order: Floats, clock: Clock, days: int
 ) -> Projection:
     """Rows of every item for `days` days, at least until its order arrives and the review after; never past its forecast.
 
-    order: n units, placed today. The search for the empty shelf goes to the end of the forecast.
+    due: firm orders; the greater of them and the forecast is demand. order: n units, placed today. The search for the
+    empty shelf goes to the end of the forecast.
     """
     known = np.floor(demand.reach + 1e-9).astype(np.int64)
     last = np.minimum(known, np.maximum(days, np.ceil(terms.protection).astype(np.int64)))
@@ -60,10 +62,13 @@ def project(
     for start in range(0, len(order), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(order)))
         grid, mean, _, without = _paths(demand, held, rows, int(known[rows].max(initial=0)))
-        gone = (without - mean <= 1e-9) & (mean > 0) & (grid <= known[rows, None])
+        asked = due.by_day(len(grid), rows, len(order))
+        # Firm orders that take the last unit leave nobody without.
+        gone = ((without - mean <= 1e-9) & (mean > 0)) | ((without - asked < -1e-9) & (asked > 0))
+        gone &= grid <= known[rows, None]
         if grid.size:
             empty[rows] = np.where(gone.any(1), gone.argmax(1) + 1.0, np.nan)
-    return Projection(empty, lambda: _table(items, demand, terms, held, order, clock, last))
+    return Projection(empty, lambda: _table(items, demand, due, terms, held, order, clock, last))
 
 
 def _paths(demand: Demand, held: Stock, rows: slice, span: int) -> tuple[Floats, Floats, Floats, Floats]:
@@ -76,6 +81,7 @@ def _paths(demand: Demand, held: Stock, rows: slice, span: int) -> tuple[Floats,
 def _table(
     items: pl.DataFrame,
     demand: Demand,
+    due: Due,
     terms: Terms,
     held: Stock,
     order: Floats,
@@ -87,7 +93,8 @@ def _table(
         rows = slice(start, min(start + _BLOCK, len(order)))
         grid, mean, var, without = _paths(demand, held, rows, int(last[rows].max(initial=0)))
         own = _own(order[rows], terms.arrival[rows], len(grid))
-        parts.append(_block(start, last[rows], mean, var, held.free[rows], without, own))
+        asked = due.by_day(len(grid), rows, len(order))
+        parts.append(_block(start, last[rows], mean, var, asked, held.free[rows], without, own))
     cells = pl.concat(parts)
     rows_of = items[cells["item"].to_numpy()].with_columns(cells.drop("item"))
     return rows_of.with_columns(date=pl.lit(clock.today) + pl.duration(days="day")).select(
@@ -102,29 +109,36 @@ def _own(order: Floats, arrival: NDArray[np.int64], span: int) -> Floats:
 
 
 def _block(
-    first: int, last: NDArray[np.int64], mean: Floats, var: Floats, free: Floats, without: Floats, own: Floats
+    first: int,
+    last: NDArray[np.int64],
+    mean: Floats,
+    var: Floats,
+    firm: Floats,
+    free: Floats,
+    without: Floats,
+    own: Floats,
 ) -> pl.DataFrame:
     """One row per item and day, days being the columns of the arrays (all cumulative)."""
     supply = without + own
-    low = counts.gamma_quantile(counts.UPPER.index(0.95), mean, var)
+    low = np.maximum(counts.gamma_quantile(counts.UPPER.index(0.95), mean, var), firm)
+    demand = np.maximum(mean, firm)
     arrivals = np.diff(supply, axis=1, prepend=free[:, None])
-    stock = lost_sales(supply, mean)
+    stock = lost_sales(supply, demand)
     item, day = np.nonzero(np.arange(mean.shape[1]) < last[:, None])
     figures = {
-        "demand_mean": np.diff(mean, axis=1, prepend=0.0),
+        "demand_mean": np.diff(demand, axis=1, prepend=0.0),
         "arrivals": arrivals,
         "stock_mean": stock,
         "stock_low": lost_sales(supply, low),
-        "stock_without_order": lost_sales(without, mean),
+        "stock_without_order": lost_sales(without, demand),
     }
     since = _since(stock, arrivals)
-    held, asked, spread = (
-        np.hstack([start, total])
-        for start, total in ((free[:, None], supply), (0 * free[:, None], mean), (0 * free[:, None], var))
-    )
+    held = np.hstack([free[:, None], supply])
+    asked, spread, promised = (np.hstack([0 * free[:, None], total]) for total in (mean, var, firm))
     begin = (item, since[item, day])
     there = supply[item, day] - np.where(begin[1] > 0, np.maximum(held[begin], 0.0), 0.0)
     chance = _chance(there, mean[item, day] - asked[begin], var[item, day] - spread[begin])
+    chance = np.where(firm[item, day] - promised[begin] > there + 1e-9, 1.0, chance)
     return pl.DataFrame({"item": item + first, "day": day + 1}).with_columns(
         *(pl.Series(name, value[item, day]) for name, value in figures.items()), pl.Series("p_stockout", chance)
     )

@@ -42,10 +42,14 @@ class Choices:
 
 
 def choices(case: Case) -> Choices:
-    """Our orders beside the seller formula's (its daily rate x (lead time + review) - position, same packs) and none."""
-    costing = Costing(case.demand, case.terms, case.held, case.plan, case.prices)
+    """Our orders beside the seller formula's (its daily rate x (lead time + review) - position, same packs) and none.
+
+    Firm orders have to be served whatever rule orders the rest.
+    """
+    costing = Costing(case.demand, case.terms, case.held, case.plan, case.prices, case.due)
     need = case.linked.seller_rate() * case.terms.protection - case.plan.position
-    seller = np.where(np.isnan(need), np.nan, whole_packs(np.nan_to_num(need), case.terms))
+    seller = np.maximum(whole_packs(np.nan_to_num(need), case.terms), case.question.least)
+    seller = np.where(np.isnan(need), np.nan, seller)
     at = np.nan_to_num(seller)
     theirs = costing.of(at)
     known = ~np.isnan(seller)
@@ -53,19 +57,20 @@ def choices(case: Case) -> Choices:
     sd = costing.spread(case.plan.order, np.where(known, seller, case.plan.order))
     ours = costing.of(case.plan.order)
     uncut = ours if np.array_equal(case.wanted, case.plan.order) else costing.of(case.wanted)
-    firm = case.firm.item
-    ours, uncut = (_instead(way, firm, case.firm.cost) for way in (ours, uncut))
-    # Lots for firm orders have to travel whatever rule orders the rest.
+    ours, uncut = (_instead(way, case, case.firm.cost) for way in (ours, uncut))
     theirs_too = np.where(case.question.fixed, case.plan.order, at)
     shipped = None if case.boxes is None else limits.shipped(case.question, case.boxes, theirs_too)
     return Choices(
-        seller, ours, _instead(theirs, firm, case.firm.simple), costing.of(np.zeros_like(at)), uncut, sd, shipped
+        seller, ours, _instead(theirs, case, case.firm.simple), costing.of(np.zeros_like(at)), uncut, sd, shipped
     )
 
 
-def _instead(way: Outcome, at: Rows, cost: Floats) -> Outcome:
+def _instead(way: Outcome, case: Case, lots: Floats) -> Outcome:
+    """The outcome with the cost of lots where items are planned by them; what comes too early for the first is short."""
+    at = case.firm.item
     whole, short = way.cost.copy(), way.short.copy()
-    whole[at], short[at] = cost, 0.0
+    short[at] = case.early.units[at]
+    whole[at] = lots + np.where(short[at] > 0, short[at] * case.prices.shortage[at], 0.0)
     return Outcome(whole, way.holding, short)
 
 
@@ -100,6 +105,7 @@ def rows(case: Case, ways: Choices) -> pl.DataFrame:
         "_lot": plan.order_up_to - plan.reorder_point,
         "_later": _at(len(need), case.firm.item, case.firm.later),
         "_firm_due": case.firm_due,
+        "_early": np.where(case.early.units > 0, case.early.units, np.nan),
         "_moq": terms.moq,
         "_years": np.where(per_day > 0, plan.order / np.maximum(per_day * DAYS_OF_YEAR, 1e-9), np.nan),
         "_cover": cover,
@@ -113,6 +119,8 @@ def rows(case: Case, ways: Choices) -> pl.DataFrame:
     day = {
         "order_date": np.where(ordered, terms.wait, np.nan),
         "arrival_date": np.where(ordered, terms.arrival, np.nan),
+        "_early_day": case.early.day,
+        "_earliest": terms.arrival.astype(np.float64),
         "_later_day": _at(len(need), case.firm.item, case.firm.later_day),
         "stockout_date": case.projected.empty,
         "_next_in": next_in,
@@ -165,7 +173,10 @@ def _reason_code() -> pl.Expr:
         (~waits, "order_now"),
     ]
     cut, filled = pl.col("_cut") > 1e-9, pl.col("_cut") < -1e-9
+    early = pl.col("_early").is_not_null()
     codes = [
+        (early & ordered & ~cut, "order_firm_late"),
+        (early & pl.col("_firm"), "firm_late"),
         (pl.col("_firm") & ordered, "order_firm"),
         (pl.col("_firm") & pl.col("_later").is_not_null(), "firm_later"),
         (pl.col("_firm"), "firm_enough"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cbec.methods import protection, unitcost
 from cbec.methods import terms as policy
-from cbec.methods.forecast import firmlots, limits, lostsales, orderdays, orders, projection, surge, targets
+from cbec.methods.forecast import firmdue, firmlots, limits, lostsales, orderdays, orders, projection, surge, targets
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.firmdue import Due, Early
     from cbec.methods.forecast.firmlots import Firm
     from cbec.methods.forecast.limits import Boxes, Limited
     from cbec.methods.forecast.orders import Plan
@@ -67,8 +69,9 @@ class Rules:
 class Case:
     """Everything computed for the n items.
 
-    firm_due: firm orders where they asked for more than the policy (else NaN). question, boxes: what the limits were asked. wanted: orders before them; plan.order: within them. uncosted: a target in money, but a cost is not known. factor: on the
-    critical ratio, where a replay of the past told it.
+    firm_due: firm orders where they asked for more than the policy (else NaN). due, early: all of them, and those that no order
+    serves in time. question, boxes: what the limits were asked. wanted: orders before them; plan.order: within them. uncosted: a
+    target in money, but a cost is not known. factor: on the critical ratio, where a replay of the past told it.
     """
 
     clock: Clock
@@ -85,6 +88,8 @@ class Case:
     limited: Limited
     firm: Firm
     firm_due: Floats
+    due: Due
+    early: Early
     surge: Surge
     projected: Projection
     uncosted: NDArray[np.bool_]
@@ -129,11 +134,13 @@ def case(given: Given, rules: Rules, clock: Clock) -> Case:
     if rules.lost:
         alone = protection.demand(linked, clock, terms.review, terms.spread_level, rules.correlation)
         plan = lostsales.replan(ahead, alone, terms, held, plan, rules.seed)
-    plan, firm_due = firmlots.beside(plan, items, firm_orders, terms, lot, clock)
-    firm = firmlots.plan(items, firm_orders, terms, held, prices, clock)
+    due = firmdue.of(items, firm_orders, clock)
+    plan, firm_due, least = firmlots.beside(plan, due, terms, lot)
+    firm = firmlots.plan(items, due, terms, held, prices)
     plan, fixed = orders.firm(plan, terms, firm)
+    early = firmdue.early(due, held, terms.arrival)
     boxes = limits.boxes(given.containers, items, products, rates, clock.today, prices.currency)
-    question = limits.Question(items, ahead, terms, held, plan, prices, fixed)
+    question = limits.Question(items, ahead, terms, held, plan, prices, due, np.where(fixed, plan.order, least), fixed)
     limited = limits.hold(question, rules.budget, boxes, rules.solver_seconds)
     within = limits.within(plan, limited)
     return Case(
@@ -144,15 +151,17 @@ def case(given: Given, rules: Rules, clock: Clock) -> Case:
         held=held,
         plan=within,
         prices=prices,
-        p_stockout=orders.stock_out_chance(ahead, terms, held),
+        p_stockout=np.where(early.units > 0, 1.0, orders.stock_out_chance(ahead, terms, held)),
         wanted=plan.order,
         question=question,
         boxes=boxes,
         limited=limited,
         firm=firm,
         firm_due=firm_due,
+        due=due,
+        early=early,
         surge=surge.find(forecast, given.sales, linked, clock, rules.surge_periods),
-        projected=projection.project(items, ahead, terms, held, within.order, clock, rules.projection_days),
+        projected=projection.project(items, ahead, due, terms, held, within.order, clock, rules.projection_days),
         uncosted=uncosted,
         factor=tuned,
     )

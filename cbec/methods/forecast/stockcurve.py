@@ -32,7 +32,7 @@ def curve(case: Case) -> pl.DataFrame:
     for level in LEVELS if known.any() else ():
         up_to = counts.level(np.full_like(mean, level), mean[:, None], var[:, None], np.ones((len(mean), 1)))
         order = whole_packs(up_to - plan.position, case.terms)
-        way = Costing(case.demand, case.terms, case.held, replace(plan, order=order), prices).of(order)
+        way = Costing(case.demand, case.terms, case.held, replace(plan, order=order), prices, case.due).of(order)
         held = {
             "holding": way.holding,
             "shortage": prices.shortage * way.short,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cbec.core.words import of
 from cbec.methods import counts
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ _NAMED = 3
 Count = tuple[str, str, str, int, list[str]]
 #: What is said of the SKUs of a warehouse, by rule.
 _PLACES = {
-    "firm_orders_beside": "have firm orders beside a forecast: they count as part of it, and stock is at least what is due "
+    "firm_orders_beside": "with firm orders beside a forecast: they count as part of it, and stock is at least what is due "
     "until the next order arrives; reserve the stock where they come on top",
-    "no_forecast": "have stock but no forecast, so that nothing is proposed for them",
-    "no_stock_row": "have a forecast but no row in inventory: taken as no stock",
+    "no_forecast": "with stock but without a forecast: nothing is proposed there",
+    "no_stock_row": "with a forecast but without a row in inventory: taken as no stock",
 }
 
 
@@ -65,10 +66,18 @@ def findings(
     tell(
         "stockout_before_arrival",
         "high",
-        answer["_empty_first"],
+        answer["_empty_first"].to_numpy() & (case.early.units <= 0),
         "empty on {stockout_date} at mean demand, and the earliest order is on the shelf only {_lead:g} days from now "
         "(chance of running out by then {_chance:.0f} %)",
         lost,
+    )
+    tell(
+        "firm_orders_too_early",
+        "high",
+        case.early.units > 0,
+        "firm orders are {_early:g} short from {_early_day} on, and the earliest order is on the shelf only on {_earliest}: hurry a "
+        "delivery, move stock, or agree on a later day",
+        case.early.units * case.prices.shortage,
     )
     _surges(case, answer, tell)
     out += _limits(case, ways)
@@ -76,8 +85,8 @@ def findings(
         "firm_orders_over_forecast",
         "warn",
         ~np.isnan(case.firm_due),
-        "firm orders of {_firm_due:g} are due within {_days:g} days, where {_mean:.1f} were expected: the order holds them, and the "
-        "forecast may lack others",
+        "firm orders of {_firm_due:g} units are due within {_days:g} days, where {_mean:.1f} were expected: the order is raised for "
+        "them, and the forecast may lack others",
     )
     tell("negative_stock", "warn", held.on_hand < 0, "stock on hand is negative: it counts as owed to customers")
     holding = plan.order * case.prices.unit_cost * terms.holding_rate * np.nan_to_num(answer["_years"].to_numpy()) / 2
@@ -128,7 +137,7 @@ def of_places(counted: Sequence[Count]) -> list[Found]:
     out: list[Found] = []
     for (rule, severity, place), (count, names) in every.items():
         listed = ", ".join(names) + (" ..." if count > _NAMED else "")
-        text = f"{count} SKU{'s' if count > 1 else ''} at {place} {_PLACES[rule]} ({listed})"
+        text = f"{of(count, 'SKU')} at {place} {_PLACES[rule]} ({listed})"
         out.append((f"{rule}:{place}", severity, place, rule, text, None, None))
     return out
 
@@ -173,9 +182,10 @@ def _limits(case: Case, ways: Choices) -> list[Found]:
         effect = (
             f"costs {money:,.2f} more" if money > 0 else f"costs {-money:,.2f} less (the service level has its price)"
         )
+        firm = "; what firm orders need is not cut" if case.question.least.any() else ""
         text = (
-            f"budget and containers cut {int(cut.sum())} orders by {gone:,.2f} {currency or ''}: over lead time + review that "
-            f"{effect}, and {short:,.0f} more units are short (most: {named})"
+            f"budget and containers cut {of(int(cut.sum()), 'order')} by {gone:,.2f} {currency or ''}: over lead time + review that "
+            f"{effect}, and {short:,.0f} more units are short (most: {named}){firm}"
         )
         out.append(("orders_cut", "warn", "budget", "orders_cut", text, round(money, 2), currency))
     if solved.status != "optimal":

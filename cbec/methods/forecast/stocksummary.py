@@ -70,6 +70,8 @@ def facts(
             "short": float(ours.short.sum()),
             "short_seller": float(seller.short[known].sum()),
             "short_none": float(ways.none_cost.short.sum()),
+            "early": float(case.early.units.sum()),
+            "early_cost": float(np.nansum((case.early.units * prices.shortage)[both])),
             "empty_first": int(answer["_empty_first"].sum()),
             "overstocked": int((answer["reason_code"] == "overstock").sum()),
         },
@@ -128,6 +130,8 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
     if rooms[0] is not None:
         today, ours = today + rooms[0], ours + rooms[1]
         basis += f"; containers by what their empty room costs ({rooms[0]:.2f} today, {rooms[1]:.2f} proposed)"
+    if sums["early"]:
+        basis += f"; in both, firm orders that come too early for any order ({sums['early_cost']:.2f})"
     if sums["both"] < sums["items"]:
         basis += f"; {sums['items'] - sums['both']} items without a known cost are left out"
     return Headline(today, ours, ours - today - half, ours - today + half, money, basis)
@@ -147,6 +151,7 @@ def metrics(parts: Sequence[dict[str, Any]]) -> dict[str, float | int | str | No
         "expected_short": round(sums["short"], 2),
         "expected_short_seller_formula": round(sums["short_seller"], 2) if sums["known"] else None,
         "expected_short_no_order": round(sums["short_none"], 2),
+        "firm_orders_short": round(sums["early"], 2),
         "stockouts_before_arrival": sums["empty_first"],
         "overstocked": sums["overstocked"],
     }

@@ -162,7 +162,7 @@ def test_firm_orders_without_other_demand_are_planned_in_lots_whatever_the_polic
     inventory = room.stock(COST, {"sku": "F", "on_hand": 2.0} | COST)
     for policy in ("RS", "sS"):
         result = run(
-            policies=room.policy({"policy": policy}), inventory=inventory, firm_orders=firm((3, 5.0), (4, 1.0))
+            policies=room.policy({"policy": policy}), inventory=inventory, firm_orders=firm((4, 5.0), (4, 1.0))
         )
         found = result.tables["replenishment"].filter(sku="F").row(0, named=True)
         assert found["order_qty"] == 4 and found["reason_code"] == "order_firm"
@@ -171,12 +171,12 @@ def test_firm_orders_without_other_demand_are_planned_in_lots_whatever_the_polic
 
 def test_firm_orders_beside_a_forecast_are_part_of_it_and_the_least_that_stock_holds():
     plain = one(run())
-    within = run(firm_orders=firm((3, 5.0)).with_columns(sku=pl.lit("A")))
+    within = run(firm_orders=firm((4, 5.0)).with_columns(sku=pl.lit("A")))
     assert one(within)["order_qty"] == plain["order_qty"] and one(within)["reason_code"] == plain["reason_code"]
     assert {f.rule for f in within.findings} >= {"firm_orders_beside"}
     level = plain["order_up_to"]
     for policy in ({}, {"policy": "sS"}, {"policy": "sQ", "lot_size": 30.0}):
-        more = run(policies=room.policy(policy), firm_orders=firm((1, level), (3, 70.0)).with_columns(sku=pl.lit("A")))
+        more = run(policies=room.policy(policy), firm_orders=firm((4, level), (4, 70.0)).with_columns(sku=pl.lit("A")))
         found = one(more)
         assert found["position"] + found["order_qty"] >= level + 70
         assert found["order_qty"] % policy.get("lot_size", 1) == 0
@@ -187,7 +187,7 @@ def test_firm_orders_beside_a_forecast_are_part_of_it_and_the_least_that_stock_h
 
 
 def test_firm_orders_alone_without_a_unit_cost_are_ordered_for_all_the_same():
-    found = run(firm_orders=firm((3, 5.0))).tables["replenishment"].filter(sku="F").row(0, named=True)
+    found = run(firm_orders=firm((4, 5.0))).tables["replenishment"].filter(sku="F").row(0, named=True)
     assert found["order_qty"] == 5 and found["reason_code"] == "order_firm_due"
 
 

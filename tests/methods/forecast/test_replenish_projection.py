@@ -38,6 +38,7 @@ def test_mass_balance_while_there_is_stock():
 def test_chance_of_running_out_agrees_with_simulated_lost_sales():
     from cbec.methods import protection
     from cbec.methods import terms as policy
+    from cbec.methods.forecast.firmdue import Due
     from cbec.methods.forecast.projection import project
 
     forecast = room.forecast(room.poisson(5, 24))
@@ -48,7 +49,7 @@ def test_chance_of_running_out_agrees_with_simulated_lost_sales():
     )
     demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
     held = policy.stock(linked.items, room.stock({"on_hand": 24.0}), None, clock)
-    path = project(linked.items, demand, terms, held, np.array([70.0]), clock, 24).rows
+    path = project(linked.items, demand, Due(), terms, held, np.array([70.0]), clock, 24).rows
 
     rng = np.random.default_rng(4)
     stock, share = np.full(20000, 24.0), []
