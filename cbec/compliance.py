@@ -47,7 +47,15 @@ def _law(
     return {"book": book, "run": run, "years": years.by_order(bought, Fixings(rates), book)}
 
 
-def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mapping[str, Any], **_: object) -> Result:
+def _told(
+    tables: dict[str, Table],
+    *,
+    order_lines: Table,
+    rates: Table | None = None,
+    s: Tax,
+    state: Mapping[str, Any],
+    **_: object,
+) -> Result:
     """What all lines add up to."""
     from cbec.methods.compliance import summary
 
@@ -56,7 +64,7 @@ def _told(tables: dict[str, Table], *, order_lines: Table, s: Tax, state: Mappin
         {name: tables[name] for name in ("tax", "exports") if name in tables},
         money=summary.headline(due),
         metrics=summary.metrics(due),
-        findings=summary.findings(tables, state["run"].places, book.packs, s.as_of),
+        findings=summary.findings(tables, state["run"].places, book.packs, s.as_of, rates),
         notes=summary.notes(tables["_assumed"], s.price_basis == "gross"),
         later={} if "exports" in tables else _leaving(order_lines, book, s),
     )

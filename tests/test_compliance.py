@@ -16,6 +16,7 @@ from support.taxed import order_lines
 
 from cbec import compliance, tables
 from cbec.core import check, reasons
+from cbec.core.command import Finding
 from cbec.core.packaged import folder
 
 DAY = date(2026, 8, 1)
@@ -82,7 +83,7 @@ def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_sile
         4.6,
         "EUR",
     )
-    assert found.message.startswith("a reduced rate may apply to 2 lines worth 20.00 EUR to PL, e.g. order 0")
+    assert found.message.startswith("a reduced rate may apply to 2 lines worth 20.00 EUR taxed in PL, e.g. order 0")
     assert result.metrics["flagged_lines"] == 2
     told = result.tables["tax"]
     assert told["flags"].to_list() == ["reduced_rate", "reduced_rate", None]
@@ -90,6 +91,38 @@ def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_sile
         "for what the line tells of them (hs_code, category) the rule pack holds only the standard rate of PL."
     )
     assert told["reason"][2].endswith("is charged by the seller.")
+
+
+def _small_sales(*sales: tuple[date, float, str]) -> list[Finding]:
+    sent = {"ship_from": "DE", "ship_to": "FR", "seller_country": "DE", "scheme": "NONE", "price_includes_tax": False}
+    lines = order_lines(
+        [
+            sent | {"order_id": str(i), "date": day, "price": price, "currency": c}
+            for i, (day, price, c) in enumerate(sales)
+        ]
+    )
+    found = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines).findings
+    return [f for f in found if f.rule == "threshold_passed"]
+
+
+def test_small_sellers_whose_file_shows_that_they_are_none_are_told() -> None:
+    assert not _small_sales(
+        (date(2024, 3, 1), 6000, "EUR"), (date(2024, 5, 3), 4000, "EUR"), (date(2025, 1, 1), 9000, "EUR")
+    )
+    (found,) = _small_sales(
+        (date(2024, 5, 3), 4000.01, "EUR"), (date(2024, 3, 1), 6000, "EUR"), (date(2024, 9, 1), 5, "PLN")
+    )
+    assert (found.finding_id, found.severity, found.money, found.currency) == (
+        "threshold:DE:2024",
+        "high",
+        10000.01,
+        "EUR",
+    )
+    assert (
+        "10,000.01 EUR without tax in 2024 (amounts in PLN left out, for want of rates), above 10,000 EUR"
+        in found.message
+    )
+    assert "from 2024-05-03 on" in found.message
 
 
 def test_what_was_taken_for_granted_is_said() -> None:
@@ -122,6 +155,7 @@ def test_every_reason_of_the_step_has_both_languages_and_only_known_parameters()
     codes = [code for code in reasons.catalogue() if code.startswith("tax_")]
     assert len(codes) >= 40
     known = {"ship_to", "tax_rate", "_limit", "_limit_currency", "_territory", "_pack_valid_to", "_what"}
+    known |= {"_sent", "_taxed_in"}
     for code in codes:
         sentences = reasons.catalogue()[code]
         assert sentences.keys() == {"en", "zh"}

@@ -117,7 +117,7 @@ class Rulebook:
         table = {
             "rule": [r.id for r in rules],
             "rests": [_rests(r) for r in rules],
-            "limit": [next(iter(_limits(r)), None) for r in rules],
+            "limit": [next(iter(_limits(r)), r.then.get("threshold")) for r in rules],
         }
         table |= {name: [r.then.get(name) for r in rules] for name in OUTCOMES[kind]}
         schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(table, TEXT)

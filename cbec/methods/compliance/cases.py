@@ -126,7 +126,7 @@ class _Reader:
     def __init__(self, packs: Sequence[Pack], own: Any) -> None:
         self._packs, self._own = packs, own
         self._currency = {pack.id: pack.currency for pack in packs}
-        self._owner = {code: pack for code, pack, _ in owners(packs).iter_rows()}
+        self._owner = dict(owners(packs).select("code", "pack").iter_rows())
         self._rules = {rule.id: rule for pack in packs for rule in pack.rules.values()}
 
     def read(self, entry: Any, file: str, number: int) -> Case:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.facts import Facts
 
 
+SENT = ("vat", "vat_rule", "category", "goods_rule", "hinted")
+"""What a case takes from the state of dispatch where its rule says so."""
+
+
 class Decisions:
     """Cells and cases of one file, numbered as they are met."""
 
@@ -34,16 +38,19 @@ class Decisions:
         self._same = Calendars(book)
         self._cells, self._cases, self._stands = Register(), Pairs(), Register()
         self._codes: list[int] = []
+        self._calendar = pl.Series("calendar", [], dtype=pl.Int64)
         self.cells, self.cases = pl.DataFrame(), pl.DataFrame()
 
     def cell(self, fact: pl.Series, period: pl.Series) -> pl.Series:
         """The cell of each line: facts and period (null: the line has no date)."""
-        owned = taken(self._facts.table["owned"], fact)
-        period = self._same.of(owned, period.fill_null(self._periods - 1))
-        numbers, fresh = self._cells.number(fact * self._periods + period)
-        if len(fresh):
-            told = self._facts.table[(fresh // self._periods).to_list()].with_columns(
-                (fresh % self._periods).cast(pl.Int32).alias("period")
+        fresh = self._facts.table.select("owned", "sent_owned")[len(self._calendar) :]
+        both = pl.Series("calendar", [self._same.both(*pair) for pair in fresh.iter_rows()], dtype=pl.Int64)
+        self._calendar = pl.concat([self._calendar, both], rechunk=True) if len(both) else self._calendar
+        period = self._same.of(taken(self._calendar, fact), period.fill_null(self._periods - 1))
+        numbers, new = self._cells.number(fact * self._periods + period)
+        if len(new):
+            told = self._facts.table[(new // self._periods).to_list()].with_columns(
+                (new % self._periods).cast(pl.Int32).alias("period")
             )
             told = _dated(told, self._book)
             self.cells = pl.concat([self.cells, told], rechunk=True) if self.cells.width else told
@@ -83,16 +90,32 @@ class Calendars:
                 firsts.append(at)
             firsts.append(self._periods - 1)
         self._firsts = pl.Series("period", firsts, dtype=pl.Int64)
+        self._pairs: dict[tuple[int, int], int] = {}
 
-    def of(self, owned: pl.Series, period: pl.Series) -> pl.Series:
-        """The period that stands for each. owned: place in `Rulebook.owned`; period: the last one is that of no date."""
-        return taken(self._firsts, owned * self._periods + period)
+    def both(self, one: int, other: int) -> int:
+        """A calendar in which nothing changes for either of two places in `Rulebook.owned` (0: no place)."""
+        if other == 0:
+            return one
+        if (one, other) not in self._pairs:
+            self._pairs[one, other] = len(self._firsts) // self._periods
+            mine, theirs = (self._firsts[at * self._periods : (at + 1) * self._periods] for at in (one, other))
+            later = pl.select(pl.max_horizontal(mine, theirs.alias("theirs")).alias("period"))["period"]
+            self._firsts = pl.concat([self._firsts, later], rechunk=True)
+        return self._pairs[one, other]
+
+    def of(self, calendar: pl.Series, period: pl.Series) -> pl.Series:
+        """The period that stands for each. calendar: place in `Rulebook.owned`, or of `both`; period: the last one is that
+        of no date."""
+        return taken(self._firsts, calendar * self._periods + period)
 
 
 def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     """Adds what holds in the period: rates, flat amounts, bounds; and `issue`, why it cannot be decided at all."""
     for levy in LEVIES:
-        cells = _with_rate(cells, book, levy)
+        cells = cells.hstack(_rated(cells, book, levy))
+    sent = pl.col("sent").alias("country"), pl.lit(None, pl.String).alias("territory"), pl.lit("main").alias("area")
+    of_sent = cells.select(*sent, pl.col("sent_category").alias("category"), "period")
+    cells = cells.hstack(_rated(of_sent, book, "vat").select(pl.all().name.prefix("sent_")))
     cells = cells.join(book.dated, on=["pack", "period"], how="left", maintain_order="left")
     cells = cells.join(book.periods.frame().rename({"starts": "day"}), on="period", how="left", maintain_order="left")
     late = pl.lit(False)
@@ -127,8 +150,8 @@ def composite_rate(vat: pl.Expr, consumption: pl.Expr, factor: pl.Expr) -> pl.Ex
     ).cast(pl.Int64)
 
 
-def _with_rate(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
-    """Adds `<levy>` (millionths of a percent, Int64) and `<levy>_rule`: of the category, the territory or the country.
+def _rated(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
+    """`<levy>` (millionths of a percent, Int64) and `<levy>_rule`: of the category, the territory or the country.
 
     A category with a rate of its own in a country has a known one in a territory that has rates of its own only where a
     rate names both, or the territory shares those of its country.
@@ -145,17 +168,15 @@ def _with_rate(cells: pl.DataFrame, book: Rulebook, levy: str) -> pl.DataFrame:
         general = rates.filter(pl.col("category").is_null()).select("country", "period", "rate", "rate_rule")
         main = main.join(general, on=["country", "period"], how="left", maintain_order="left")
         told = pl.coalesce(levy, "rate").alias(levy), pl.coalesce(f"{levy}_rule", "rate_rule").alias(f"{levy}_rule")
-        return cells.hstack(main.select(*told))
+        return main.select(*told)
     special = book.values("territory").select(
         pl.col("rule_id").alias("territory"), "period", rate="micro", rate_rule="rule_id"
     )
     main = main.join(special, on=["territory", "period"], how="left", maintain_order="left")
     local = pl.col("territory").is_not_null() & ((pl.col("area") == "outside") | pl.col("category").is_null())
-    return cells.hstack(
-        main.select(
-            pl.when(local).then(theirs).otherwise(own).alias(own)
-            for own, theirs in ((levy, "rate"), (f"{levy}_rule", "rate_rule"))
-        )
+    return main.select(
+        pl.when(local).then(theirs).otherwise(own).alias(own)
+        for own, theirs in ((levy, "rate"), (f"{levy}_rule", "rate_rule"))
     )
 
 
@@ -163,7 +184,7 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     """Adds to cases the rules that hold and what they say.
 
     `scheme_rule`, `duty_rule` and their outcomes; `problem`: the reason code where they leave it open; `rate`,
-    `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory` for the sentences of reasons.
+    `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory`, `_sent`, `_taxed_in` for the sentences of reasons.
     """
     cases = cases.with_columns(pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer"))
     asked = cases.select(pl.col("issue").is_null() & pl.col("priced_in_money")).to_series().to_numpy()
@@ -185,7 +206,12 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
 def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     for kind in ("scheme", "duty"):
         cases = cases.join(book.outcomes(kind), on=f"{kind}_rule", how="left", maintain_order="left")
-    limits = book.values("limit").select(
+    dispatch = (pl.col("scheme_rate_of") == "dispatch").fill_null(False)
+    cases = cases.with_columns(
+        *(pl.when(dispatch).then(f"sent_{c}").otherwise(c).alias(c) for c in SENT),
+        pl.when(~dispatch).then("territory").alias("territory"),
+    )
+    limits = book.values("limit", "threshold").select(
         pl.col("rule_id").alias("scheme_limit"), "period", pl.col("value").cast(pl.Float64).alias("_limit"), "unit"
     )
     cases = cases.join(limits, on=["scheme_limit", "period"], how="left", maintain_order="left")
@@ -205,6 +231,8 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     cases = cases.with_columns(
         pl.col("unit").alias("_limit_currency"),
         pl.col("territory_name").alias("_territory"),
+        pl.col("sent").alias("_sent"),
+        pl.when(dispatch).then("sent").otherwise("ship_to").alias("_taxed_in"),
         pl.when(pl.col("scheme_rate").is_not_null())
         .then("named")
         .when(levy == "composite")

@@ -35,16 +35,18 @@ TELLING = ("IOSS", "UK_VAT")
 MISSING, INSIDE, ORIGIN, OUTSIDE = "missing", "inside", "origin", "outside"
 PLAIN = {
     "ship_from": OTHER, "seller": UNKNOWN, "buyer_tax_id": MISSING, "scheme": UNKNOWN, "transport": UNKNOWN, "origin": OTHER,
-    "marketplace": "no", "gift": "no", "buyer_statement": "no",
+    "marketplace": "no", "gift": "no", "buyer_statement": "no", "from_home": "no",
 }  # fmt: skip
 """What a fact counts as where no rule of the pack names it."""
 BUYERS = [MISSING, INSIDE, ORIGIN, OUTSIDE, MALFORMED]
 PLACE = {
     "pack": pl.String, "country": pl.String, "number": pl.Int64, "owned": pl.Int64, "ship_from": pl.String, "ship_to": pl.String, "movement": pl.String,
-    "seller": pl.String, "territory": pl.String, "area": pl.String, "territory_name": pl.String,
+    "seller": pl.String, "from_home": pl.String, "territory": pl.String, "area": pl.String, "territory_name": pl.String,
 }  # fmt: skip
 YES_NO = {"marketplace": "marketplace_collects", "gift": "gift", "buyer_statement": "buyer_statement"}
 FLAGS = ("business", *YES_NO)
+ORDINARY = 2 * len(BUYERS)
+"""The second code of a fact is below this where no rate of the state of dispatch is asked for."""
 LETTERS = [a + b for a in ascii_uppercase for b in ascii_uppercase]
 COLUMNS = (
     "date", "currency", "ship_from", "ship_to", "ship_to_region", "seller_country", "scheme", "transport", "origin", "category", "hs_code",
@@ -107,6 +109,12 @@ class Facts:
         conduct = {"pack": len(packs) + 1} | sizes("scheme", "transport") | {"origin": len(self._origins)}
         self._conducts = Classes(conduct | dict.fromkeys(FLAGS, 2), self._conduct)
         self._dealings, self._sales, self._pairs = Pairs(), Pairs(), Pairs()
+        # Rules that charge the tax of the state of dispatch, and what is asked of the lines for which they may hold.
+        self._sent = {p.id: [r for r in p.of("scheme") if r.then.get("rate_of") == "dispatch"] for p in packs}
+        self._asking: list[bool] = []
+        of = {code: book.owned.index((pack, country)) for code, pack, country, _ in owners(packs).iter_rows()}
+        self._of_dispatch = pl.Series("owned", [*(of.get(w, 0) for w in words["ship_from"].words), 0], dtype=pl.Int64)
+        self._dispatches = Pairs()
         self.table = pl.DataFrame()
 
     @property
@@ -150,19 +158,42 @@ class Facts:
         told = {"pack": pack, "scheme": codes["scheme"], "transport": codes["transport"]}
         told |= {"origin": taken(self._of_origin, origin)}
         conduct = self._conducts.number(pl.DataFrame(told).hstack(flags))
-        sale = self._sales.number(self._dealings.number(place, conduct), kind)
-        buyer = self._buyer(lines, ways)
-        numbers = self._pairs.number(sale, buyer * 2 + lines["currency"].is_null().cast(pl.Int64))
+        dealing, buyer = self._dealings.number(place, conduct), self._buyer(lines, ways)
+        rest = buyer * 2 + lines["currency"].is_null().cast(pl.Int64)
+        rows = self._from_where(dealing, buyer)
+        if len(rows):
+            sent = self._of_dispatch.gather(ways["ship_from"].gather(rows))
+            there = pl.DataFrame([sent, *(code.gather(rows) for code in category)])
+            number = self._dispatches.number(sent, self._kinds.number(there)) + 1
+            rest = rest.scatter(rows, rest.gather(rows) + number * ORDINARY)
+        numbers = self._pairs.number(self._sales.number(dealing, kind), rest)
         if len(self._pairs.first) > self.table.height:
             self._extend()
         return numbers
 
+    def _from_where(self, dealing: pl.Series, buyer: pl.Series) -> pl.Series:
+        """The rows of lines that may bear the tax of the state their goods are sent from."""
+        fresh = slice(len(self._asking) // len(BUYERS), None)
+        for place, conduct in zip(self._dealings.first[fresh], self._dealings.second[fresh], strict=True):
+            told = self._places.table.row(place, named=True) | self._conducts.table.row(conduct, named=True)
+            told |= {"buyer": "B2B" if told["business"] else "B2C"}
+            self._asking += [self._asks(told | {"buyer_tax_id": MISSING if b == MALFORMED else b}) for b in BUYERS]
+        if not any(self._asking):
+            return pl.Series("row", [], dtype=pl.UInt32)
+        return places(taken(pl.Series("asks", self._asking), dealing * len(BUYERS) + buyer))
+
+    def _asks(self, told: Mapping[str, str | None]) -> bool:
+        """Whether a rule that charges the tax of dispatch may hold, as far as these facts tell."""
+        rules = self._sent.get(told["pack"] or "", ())
+        return any(all(told[k] in words for k, words in rule.when.items() if k in told) for rule in rules)
+
     def _extend(self) -> None:
         """Rows of `table` for the facts that were met since."""
         sale, rest = (pairs[self.table.height :] for pairs in (self._pairs.first, self._pairs.second))
+        sent, rest = rest // ORDINARY, rest % ORDINARY
         dealing, kind = self._sales.first.gather(sale), self._sales.second.gather(sale)
         place, conduct = self._dealings.first.gather(dealing), self._dealings.second.gather(dealing)
-        parts = [self._places.table[place], self._conducts.table[conduct], self._kinds.table[kind]]
+        parts = [self._places.table[place], self._conducts.table[conduct], self._kinds.table[kind], self._of_sent(sent)]
         number = pl.Series("buyer_tax_id", BUYERS, dtype=pl.String).gather(rest // 2)
         told = pl.concat(parts, how="horizontal").with_columns(
             number.replace(MALFORMED, MISSING),
@@ -170,6 +201,19 @@ class Facts:
             (rest % 2 == 0).alias("priced_in_money"),
         )
         self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
+
+    def _of_sent(self, sent: pl.Series) -> pl.DataFrame:
+        """What the state of dispatch says of the goods, null where nobody asks: `sent` (its code), `sent_owned` (its place in
+        `Rulebook.owned`, 0 for none), `sent_category`, `sent_goods_rule`, `sent_hinted`."""
+        codes = [
+            pl.concat([pl.Series(c.name, [None], dtype=pl.Int64), c])
+            for c in (self._dispatches.first, self._dispatches.second)
+        ]
+        owned, kind = (code.gather(sent) for code in codes)
+        countries = pl.Series("sent", [country for _, country in self._owned], dtype=pl.String)
+        kinds = self._kinds.table.select("category", "goods_rule", "hinted").select(pl.all().name.prefix("sent_"))
+        found = kinds.select(pl.all().gather(kind)) if kinds.height else kinds
+        return found.with_columns(countries.gather(owned), owned.fill_null(0).alias("sent_owned"))
 
     def _buyer(self, lines: pl.DataFrame, ways: dict[str, pl.Series]) -> pl.Series:
         """Whose prefix the buyer's number bears, as a position in `BUYERS`."""
@@ -218,6 +262,7 @@ class Facts:
                 place["ship_to"],
                 place["movement"],
                 self._plain(place["pack"], "seller", place["seller"]),
+                self._plain(place["pack"], "from_home", place["from_home"]) if self._asks(place) else "no",
                 place["territory"],
                 place["area"],
                 place["territory_name"],
@@ -380,22 +425,22 @@ class Regions:
 
 
 def owners(packs: Sequence[Pack]) -> pl.DataFrame:
-    """code -> pack and country: jurisdictions, codes treated as one of them, codes of special territories."""
-    rows = [(code, pack.id, code) for pack in packs for code in pack.jurisdictions]
-    rows += [(code, pack.id, to) for pack in packs for code, to in pack.treated_as.items()]
-    rows += [
-        (code, pack.id, rule.country or "") for pack in packs for rule in pack.of("territory") for code in rule.codes
-    ]
-    schema = dict.fromkeys(("code", "pack", "country"), pl.String)
+    """code -> pack, country and place (a special territory is one of its own): jurisdictions, codes treated as one of
+    them, codes of special territories."""
+    rows = [(code, pack.id, code, code) for pack in packs for code in pack.jurisdictions]
+    rows += [(code, pack.id, to, to) for pack in packs for code, to in pack.treated_as.items()]
+    special = [(code, pack.id, rule) for pack in packs for rule in pack.of("territory") for code in rule.codes]
+    rows += [(code, pack, rule.country or "", code) for code, pack, rule in special]
+    schema = dict.fromkeys(("code", "pack", "country", "place"), pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row").unique("code", keep="first", maintain_order=True)
 
 
 def _placed(facts: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:
-    """Adds pack, country, movement, seller, area and the name of the territory."""
+    """Adds pack, country, movement, seller, from_home, area and the name of the territory."""
     held = owners(packs)
 
     def owner(column: str, tag: str) -> pl.DataFrame:
-        return held.rename({"code": column, "pack": f"pack{tag}", "country": f"country{tag}"})
+        return held.rename({"code": column} | {name: f"{name}{tag}" for name in ("pack", "country", "place")})
 
     areas = {rule.id: rule.area for pack in packs for rule in pack.of("territory")}
     names = {rule.id: rule.name for pack in packs for rule in pack.of("territory")}
@@ -422,8 +467,13 @@ def _placed(facts: pl.DataFrame, packs: Sequence[Pack]) -> pl.DataFrame:
         .then(pl.lit("inside"))
         .otherwise(pl.lit("outside"))
     )
+    home = (pl.col("place_seller") == pl.col("place_from")).fill_null(False)
     area = pl.col("territory").replace_strict(areas, default="main", return_dtype=pl.String).fill_null("main")
     name = pl.col("territory").replace_strict(names, default=None, return_dtype=pl.String)
     return placed.with_columns(
-        movement.alias("movement"), seller.alias("seller"), area.alias("area"), name.alias("territory_name")
+        movement.alias("movement"),
+        seller.alias("seller"),
+        pl.when(home).then(pl.lit("yes")).otherwise(pl.lit("no")).alias("from_home"),
+        area.alias("area"),
+        name.alias("territory_name"),
     ).drop("country_seller", "pack_seller")

@@ -18,6 +18,7 @@ from cbec.methods.compliance import periods
 from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.lines import with_sale_date
 from cbec.methods.compliance.periods import Period
+from cbec.methods.compliance.rules import DISPATCH
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.filing_rules import ReturnRule
@@ -74,7 +75,7 @@ def _united_kingdom(country: str, code: pl.Expr) -> pl.Expr:
 
 
 def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], where: Places) -> pl.DataFrame:
-    """The tax table with what its order lines tell, and `country` (of consumption), `rate_type`, `sold`, `has_sale`.
+    """The tax table with what its order lines tell, and `country` (whose tax it is), `rate_type`, `sold`, `has_sale`.
 
     sold: the day of the sale that a refund takes back, of other lines their own day. Raises InputRejected for a line of
     tax that is no order line.
@@ -101,6 +102,8 @@ def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], 
         rate_types(lines["rule_ids"], packs),
         (pl.col("qty") < 0).fill_null(False).alias("back"),
     )
+    there = pl.when(pl.col("scheme") == DISPATCH).then("from_country").otherwise("country")
+    lines = lines.with_columns(there.alias("country"))
     # What the rules of the United Kingdom take under OSS goes to Northern Ireland.
     from_there = pl.col("ship_from") == NORTHERN_IRELAND
     lines = lines.with_columns(_united_kingdom("country", pl.lit(True)), _united_kingdom("from_country", from_there))

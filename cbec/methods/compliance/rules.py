@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "amount": ("unit", "per", "digits", "values"),
     "bracket": ("unit", "per", "measures", "steps", *DATES),
     "factor": ("unit", "values"),
+    "threshold": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "step", "values"),
     "declaration": ("unit", "base_step", "step", "values"),
     "method": ("method", "unit", "values"),
@@ -48,6 +49,8 @@ territory: a place with a rate of its own; what the country's categories bear is
 territory, or country_rates says that theirs hold there too. goods: a class of goods by customs
 codes and words; without a rate its lines are marked, unless hint is false. limit: a value that a consignment, an item or a buyer's year is held against. amount: a duty in
 money. bracket: a duty in money that depends on the rate of some measures together. factor: the part of a rate that is charged.
+threshold: what a seller may turn over in a calendar year and still fall under a rule that names it; the lines of a file do not tell it, the scheme
+that a line names does.
 waiver: tax (and duty) of a consignment up to which none is levied, rounded to a step before where that is told.
 declaration: customs reckons a consignment as a whole, bases cut to `base_step` and sums to `step` of the pack's currency; values: the
 national part of the tax in percent, on which the rest is reckoned. measure: a duty beside others (most favoured
@@ -66,6 +69,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "amount": ("unit", "per", "digits", "values"),
     "bracket": ("unit", "per", "measures", "steps", "valid_from"),
     "factor": ("unit", "values"),
+    "threshold": ("unit", "values"),
     "waiver": ("unit", "of", "inclusive", "values"),
     "declaration": ("unit", "base_step", "step", "values"),
     "method": ("method",),
@@ -80,6 +84,8 @@ SCHEMES = (
     "IOSS", "OSS", "OSS_NON_UNION", "UK_VAT", "LOCAL", "NONE", "LVG", "VOEC", "CBEC", "PARCEL", "POSTAL_SPECIFIC", "POSTAL_AD_VALOREM",
 )  # fmt: skip
 """Registrations and channels that an order line may name."""
+DISPATCH = "DISPATCH"
+"""The scheme of lines that bear the tax of the state they are sent from (`rate_of`), which goes into a return there."""
 TRANSPORTS = ("post", "courier", "air", "sea", "land")
 LEVIES = ("vat", "consumption", "parcel")
 
@@ -90,6 +96,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "buyer_statement": ("yes", "no"),
     "marketplace": ("yes", "no"),
     "seller": ("local", "inside", "outside", "unknown"),
+    "from_home": ("yes", "no"),
     "scheme": (*SCHEMES, "unknown"),
     "transport": (*TRANSPORTS, "unknown"),
     "gift": ("yes", "no"),
@@ -102,7 +109,8 @@ movement: domestic = sent and received in one country, intra = between two count
 anywhere else. buyer_tax_id: whose prefix the number bears: of a country of the pack (inside; also a number
 without prefix), of the country the goods are sent from (origin), of any other (outside). buyer_statement: the buyer
 stated to be registered for the tax. seller: established in the country of destination (local), in another country
-of the pack (inside), elsewhere (outside). area: the mainland (main) or a special territory: inside the tax area with
+of the pack (inside), elsewhere (outside). from_home: the goods are sent from the country that the seller is known to be
+established in; asked only where a rule may charge the tax of dispatch (rate_of). area: the mainland (main) or a special territory: inside the tax area with
 a rate of its own (inside), an import territory with a rate of its own (import), outside the tax area (outside), with
 rules that no pack holds (special), or with a rate that holds a tax the province levies itself (provincial). leaves (rules of kind export): the goods leave the country for the order, or
 lay abroad when they were sold.
@@ -124,6 +132,8 @@ OUTCOMES: dict[str, dict[str, tuple[str, ...] | None]] = {
         "base": None,
         "levy": ("vat", "composite", "parcel"),
         "rate": None,
+        "rate_of": ("dispatch",),
+        "threshold": None,
         "allowance": None,
         "factor": None,
         "waiver": None,
@@ -148,9 +158,10 @@ LINKS = {
     "waiver": "waiver",
     "declaration": "declaration",
     "rate": "rate",
+    "threshold": "threshold",
     "allowance": "limit",
 }
-"""What an outcome names, and the kind of rule that it is. rate: charged instead of that of the place. allowance: a limit per consignment, in the pack's currency;
+"""What an outcome names, and the kind of rule that it is. rate: charged instead of that of the place. threshold: told in the reason. allowance: a limit per consignment, in the pack's currency;
 so much of its value is left free of duty and tax."""
 METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
 """Ways of computing that the engine knows. Customs value: goods + shipping + insurance (cif), goods alone (fob), a

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.methods.compliance import small_sales
 from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.rules import DISPATCH
 from cbec.methods.compliance.words import REDUCED
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 REGISTERED = ("IOSS", "OSS")
-ADDED = ("_due", "_open", "_reduced", "_outside", "_assumed")
+ADDED = ("_due", "_open", "_reduced", "_outside", "_assumed", "_small")
 """Tables of what lines add up to. Each part of a file has its own; one below the other they are those of the file."""
 SUMS = ("tax", "duty", "total")
 WORDS = ("status", "ship_to", "currency", "scheme", "collected_by", "flags", "reason_code", "reason")
@@ -35,9 +37,10 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         .group_by("reason_code", "currency")
         .agg(lines, pl.col("value").sum(), pl.col("reason", "order_id").min())
     )
+    taxed_in = pl.when(pl.col("scheme") == DISPATCH).then("ship_from").otherwise("ship_to").alias("ship_to")
     reduced = (
         alike.filter(pl.col("flags").str.split("|").list.contains(REDUCED))
-        .group_by("ship_to", "currency")
+        .group_by(taxed_in, "currency")
         .agg(lines, pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
     )
     away = pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
@@ -46,11 +49,12 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         pl.col("price_basis").sum(),
         *(pl.col("registration").filter(pl.col("scheme") == scheme).sum().alias(scheme) for scheme in REGISTERED),
     )
-    return dict(zip(ADDED, (due, gaps, reduced, outside, assumed), strict=True))
+    small = small_sales.added(tax, order_lines, alike.filter(pl.col("reason_code") == "tax_dispatch_small")["_alike"])
+    return dict(zip(ADDED, (due, gaps, reduced, outside, assumed, small), strict=True))
 
 
 def _alike(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
-    """A row for all lines of which words, currency and country are the same (`_alike`): these, the sums of their money, `lines`, the first `order_id`, the
+    """A row for all lines of which words, currency and country are the same (`_alike`): these, a `ship_from` (the one where the tax is that of dispatch), the sums of their money, `lines`, the first `order_id`, the
     `value` of goods without an answer, and for how many `price_basis` and `registration` were taken for granted."""
     untold = order_lines.select(
         pl.col("price_includes_tax").is_null().alias("price_basis"),
@@ -67,7 +71,7 @@ def _alike(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
         )
         .collect(engine="streaming")
     )
-    alike = alike.hstack(tax.select(WORDS)[alike["row"]])
+    alike = alike.hstack(tax.select(WORDS)[alike["row"]]).with_columns(order_lines["ship_from"].gather(alike["row"]))
     rows = places(tax["status"] == "UNDETERMINED")
     goods = order_lines.select("qty", "price")[rows].select((pl.col("qty") * pl.col("price")).abs().alias("value"))
     values = tax.select("_alike")[rows].hstack(goods).group_by("_alike").agg(pl.col("value").sum())
@@ -108,11 +112,16 @@ def headline(due: pl.DataFrame) -> str:
 
 
 def findings(
-    found: Mapping[str, pl.DataFrame], ship_to: pl.Series, packs: Sequence[Pack], as_of: date | None
+    found: Mapping[str, pl.DataFrame],
+    ship_to: pl.Series,
+    packs: Sequence[Pack],
+    as_of: date | None,
+    rates: pl.DataFrame | None = None,
 ) -> list[Finding]:
-    """Undetermined lines by reason with the goods they hold back (high); lines to which a reduced rate may apply,
+    """Undetermined lines by reason with the goods they hold back, small sellers who are none (high); lines to which a reduced rate may apply,
     lines outside the tax area and packs past their last check (warn). found: the tables `ADDED`."""
     told = [*_undetermined(found["_open"]), *_reduced(found["_reduced"]), *stale(packs, ship_to, as_of)]
+    told += small_sales.findings(found["_small"], packs, rates)
     outside = found["_outside"].group_by("ship_to").agg(pl.col("lines").sum()).sort("ship_to")
     for country, lines in outside.iter_rows():
         go = "line goes" if lines == 1 else "lines go"
@@ -150,7 +159,7 @@ def _reduced(flagged: pl.DataFrame) -> list[Finding]:
             "warn",
             country,
             "reduced_rate",
-            f"a reduced rate may apply to {lines} line{'s' if lines != 1 else ''} worth {base:,.2f} {currency} to {country}, "
+            f"a reduced rate may apply to {lines} line{'s' if lines != 1 else ''} worth {base:,.2f} {currency} taxed in {country}, "
             f"e.g. order {order}; the pack holds only the standard rate for them, by which they bear {due:,.2f} {currency}",
             due,
             currency,

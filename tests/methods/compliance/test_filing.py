@@ -49,6 +49,27 @@ def test_without_a_registration_every_dispatch_country_is_told() -> None:
     assert ("goods dispatched", "FR", "DE", None) in entries(one)
 
 
+def test_sales_taxed_where_they_are_sent_from_go_into_the_return_of_that_state() -> None:
+    """Beside the sales within it, not into the One Stop Shop; those from Northern Ireland into that of the United Kingdom."""
+    small = HOME | {"scheme": "NONE", "price": 100}
+    rows = [
+        small | {"order_id": "home", "ship_to": "DE"},
+        small | {"order_id": "away", "ship_to": "FR"},
+        small | {"order_id": "books", "ship_to": "DK", "hs_code": "490199"},
+        small | {"order_id": "back", "ship_to": "FR", "qty": -1, "price": 40},
+        HOME | {"order_id": "business", "ship_to": "IT", "buyer_type": "B2B", "price": 10},
+        small | {"order_id": "irish", "ship_to": "IE", "ship_from": "XI", "seller_country": "XI", "price": 200},
+    ]
+    made = filed(
+        rows, rates=rates([{"date": HOME["date"], "base": "EUR", "quote": "GBP", "rate": 0.5, "source": "ECB"}])
+    )
+    assert [r.id for r in made.returns] == ["gb.return.vat 2026-Q3", "local.DE.EUR 2026-Q3"]
+    german = {row.rate: (row.net, row.tax, row.lines) for row in named(made, "local.DE.EUR 2026-Q3").rows if row.rate}
+    assert german == {D(19): (D(170), D("32.3"), 4), D(7): (D(100), D(7), 1)}
+    boxes = {row.box: row.tax if row.tax is not None else row.net for row in named(made, "gb.return.vat 2026-Q3").rows}
+    assert (boxes["1"], boxes["6"]) == (D(20), D(100))
+
+
 def test_distance_sales_to_and_from_northern_ireland_are_in_the_one_stop_shop() -> None:
     """In euros by the rate of the last day, under the code XI; not in a return of the United Kingdom."""
     rows = [
@@ -234,7 +255,7 @@ def test_money_without_rates_is_a_wrong_use() -> None:
 
 def test_what_is_not_determined_or_somebody_elses_is_not_filed() -> None:
     rows = [
-        HOME | {"order_id": "a", "ship_to": "FR", "price": 100, "scheme": "NONE"},
+        HOME | {"order_id": "a", "ship_to": "IT", "price": 100, "scheme": "NONE", "seller_country": "FR"},
         CHINA | {"order_id": "b", "ship_to": "FR", "price": 100, "marketplace_collects": True},
         HOME | {"order_id": "c", "ship_to": "FR", "price": 5},
         HOME | {"order_id": "d", "ship_to": "FR", "price": 5, "date": None},

@@ -55,6 +55,7 @@ ORDER = st.fixed_dictionaries(
         "own": st.booleans(),
         "scheme": st.sampled_from([None, None, "IOSS", "NONE", "LVG", "VOEC", "CBEC", "PARCEL", "POSTAL_SPECIFIC"]),
         "transport": st.sampled_from([None, "post", "courier", "air", "sea"]),
+        "seller_country": st.sampled_from([None, "CN", "DE"]),
         "marketplace_collects": st.booleans(),
         "buyer_type": st.sampled_from(["B2C", "B2C", "B2B"]),
         "buyer_tax_id": st.sampled_from([None, "SE556677889901", "ABN 51 824 753 556"]),

@@ -120,7 +120,7 @@ def test_a_malformed_number_is_no_evidence_of_a_business():
         ]
     )
     assert (good["scheme"], good["flags"]) == ("REVERSE_CHARGE", None)
-    assert (bad["reason_code"], bad["flags"]) == ("tax_buyer_number", "buyer_tax_id_malformed")
+    assert (bad["reason_code"], bad["flags"]) == ("tax_dispatch_business", "buyer_tax_id_malformed")
     assert "check digit" in bad["reason"]
     assert consumer["flags"] is None
 
