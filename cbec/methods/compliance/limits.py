@@ -28,7 +28,6 @@ SCALED = CENTS * PER_UNIT // MICRO
 """Minor units times an exchange rate over this are millionths of the rule's currency."""
 SAFE = 2**62
 """Sums and products of integers below this are taken in 64 bits, others in Python's own integers."""
-HALF = 2**31
 HIGH, ORPHAN, GAP = 2, 4, 8
 _STATE = np.array([[ABOVE, WITHIN, CIRCULAR, WITHIN], [ABOVE, NO_SALE, CIRCULAR, NO_SALE]]).ravel()
 STATE = np.concatenate([_STATE, np.full(GAP, UNKNOWN)])
@@ -184,7 +183,7 @@ def _needed(per: str, base: str, own: bool) -> list[str]:
 
 def _integers(values: list[int]) -> Array:
     """An array of 64 bits, or of Python's own integers where those are too few."""
-    return np.array(values, dtype=np.int64 if all(abs(v) < SAFE for v in values) else object)
+    return np.array(values, dtype=np.int64 if max(map(abs, values), default=0) < SAFE else object)
 
 
 def _series(values: Array) -> pl.Series:
@@ -238,11 +237,21 @@ def _most(values: Array) -> int:
 
 def _summed(values: Array, starts: Array, longest: int) -> Array:
     """Sums of runs of at most `longest` values >= 0; a sum from SAFE on is told as SAFE, which is above every edge of 64 bits."""
-    if values.dtype == object or _most(values) * longest < SAFE:
+    if values.dtype == object:
         return np.add.reduceat(values, starts)
-    low = np.add.reduceat(values & (HALF - 1), starts)
-    high = np.add.reduceat(values // HALF, starts) + low // HALF
-    return np.where(high < SAFE // HALF, high * HALF + low % HALF, SAFE)
+    ends = np.append(starts[1:], len(values)) - 1
+
+    def sums(running: Array) -> Array:
+        told = running[ends]
+        told[1:] -= running[ends[:-1]]
+        return told
+
+    # Running sums may go round at 64 bits: their differences are right all the same, for sums that do not.
+    exact = sums(np.cumsum(values))
+    if _most(values) * longest < SAFE:
+        return exact
+    near = sums(np.cumsum(values, dtype=np.float64))
+    return np.where(near < SAFE * 1.5, np.minimum(exact, SAFE), SAFE)
 
 
 def _worth(imports: pl.DataFrame, which: str, base: str, own: bool, highest: int) -> tuple[Array, Array | None]:

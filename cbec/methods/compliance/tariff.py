@@ -127,6 +127,9 @@ class Tariff:
         self._book = book
         self._rows = _rows(table)
         _check_measures({measure for _, measure in self._rows}, book)
+        self._jurisdictions = {place for place, _ in self._rows}
+        self._remedied = {place for place, measure in self._rows if measure in REMEDIES}
+        self._packs = {pack.id: pack for pack in book.packs}
         rows = [row for held in self._rows.values() for row in held.rows]
         self._periods = Periods(tuple(sorted({date.min, *(d for r in rows for d in (r.start, _after(r.end)))})))
         words = facts.goods.hs_words
@@ -158,7 +161,7 @@ class Tariff:
     def covers(self, cells: pl.DataFrame) -> pl.Series:
         """Whether anything but the rate on the line itself can matter to lines of each cell."""
         packs = [pack.id for pack in self._book.packs if pack.of("measure")]
-        places = {place for place, _ in self._rows}
+        places = sorted(self._jurisdictions)
         named = pl.col("country").is_in(places) | pl.col("pack").str.to_uppercase().is_in(places)
         return cells.select((pl.col("pack").is_in(packs) | named).fill_null(False).alias("covers"))["covers"]
 
@@ -198,12 +201,10 @@ class Tariff:
 
     def _named(self, pack: str | None, country: str | None) -> tuple[str, ...]:
         """The names under which the tariff has rows for a country."""
-        names = {name for name, _ in self._rows}
-        return tuple(n for n in dict.fromkeys((country, pack and pack.upper())) if n in names)
+        return tuple(n for n in dict.fromkeys((country, pack and pack.upper())) if n in self._jurisdictions)
 
     def _resolve(self, place: Place, code: str | None, origin: str | None, day: date, told: bool) -> Resolution:
-        pack = next(p for p in self._book.packs if p.id == place.pack)
-        held = place.measures
+        pack, held = self._packs[str(place.pack)], place.measures
 
         def look(measure: str) -> Looked:
             return self._look(place.names, measure, code, origin, day)
@@ -272,7 +273,9 @@ class Tariff:
         self, place: Place, code: str | None, origin: str | None, day: date, pack: Pack
     ) -> list[Part] | Resolution:
         """What `REMEDIES` add for the goods, or why it is not known."""
-        parts = []
+        parts: list[Part] = []
+        if self._remedied.isdisjoint(place.names):
+            return parts
         for name in REMEDIES:
             if not any((held, name) in self._rows for held in place.names):
                 continue

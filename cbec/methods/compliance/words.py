@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core import reasons
-from cbec.methods.compliance.codes import MANY, REASON, Pairs, Register, places
+from cbec.methods.compliance.codes import REASON, Pairs, places
 from cbec.methods.compliance.exact import percent
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Words:
 
     def __init__(self, decisions: Decisions, tariff: Tariff, book: Rulebook, language: str) -> None:
         self._decisions, self._tariff, self._book, self._language = decisions, tariff, book, language
-        self._register, self._cited = Register(), Pairs()
+        self._told_of, self._cited = Pairs(), Pairs()
         self._whys: dict[tuple[str | None, str | None], int] = {(None, None): 0}
         self._rulesets: dict[tuple[str, ...] | None, int] = {None: 0}
         self._of_case = pl.Series("ruleset", [], dtype=pl.Int64)
@@ -50,31 +50,33 @@ class Words:
         lines: `case`, `problem` (reason code of what is unknown, null = nothing), `what` (what that reason is about),
         `resolution` (of the duties that were used, null = none), `waived`, `duty`.
         """
-        key = pl.col("case").cast(pl.Int64)
+        code = pl.lit(0, pl.Int64)
         if lines["problem"].null_count() < lines.height:
-            key += pl.lit(self._why(lines)) * (MANY * 8)
+            code += pl.lit(self._why(lines)) * 8
         if lines["waived"].any():
             levied = (pl.col("waived") & (pl.col("duty") > 0)).fill_null(False)
-            key += pl.col("waived").cast(pl.Int64) * MANY + levied.cast(pl.Int64) * (MANY * 4)
+            code += pl.col("waived").cast(pl.Int64) + levied.cast(pl.Int64) * 4
         if lines["resolution"].null_count() < lines.height:
             unchecked = pl.Series([r.unchecked for r in self._tariff.resolutions], dtype=pl.Boolean)
             if unchecked.any():
                 raised = pl.lit(unchecked).gather(pl.col("resolution")).fill_null(False)
-                key += raised.cast(pl.Int64) * (MANY * 2)
-        numbers, fresh = self._register.number(lines.select(key.alias("key"))["key"])
-        if len(fresh):
-            split = fresh.to_frame("key").select(
-                (pl.col("key") % MANY).alias("case"),
-                (pl.col("key") // MANY % 2).alias("waived"),
-                (pl.col("key") // (MANY * 2) % 2 == 1).alias("unchecked"),
-                (pl.col("key") // (MANY * 4) % 2 == 1).alias("levied"),
-                (pl.col("key") // (MANY * 8)).alias("why"),
-            )
+                code += raised.cast(pl.Int64) * 2
+        codes = lines.select(pl.col("case").cast(pl.Int64), code.alias("code"))
+        numbers = self._told_of.number(codes["case"], codes["code"])
+        fresh = pl.DataFrame([self._told_of.first.alias("case"), self._told_of.second.alias("code")])[self.table.height :]
+        if fresh.height:
             whys = list(self._whys)
-            said = [whys[n] for n in split["why"].to_list()]
-            problem = pl.Series("problem", [p for p, _ in said], dtype=pl.String)
-            what = pl.Series("what", [w for _, w in said], dtype=pl.String)
-            told = self._told(split.with_columns(problem, what))
+            said = [whys[n // 8] for n in fresh["code"].to_list()]
+            told = self._told(
+                fresh.select(
+                    "case",
+                    (pl.col("code") % 2 == 1).alias("waived"),
+                    (pl.col("code") // 2 % 2 == 1).alias("unchecked"),
+                    (pl.col("code") // 4 % 2 == 1).alias("levied"),
+                    pl.Series("problem", [p for p, _ in said], dtype=pl.String),
+                    pl.Series("what", [w for _, w in said], dtype=pl.String),
+                )
+            )
             self.table = pl.concat([self.table, told], rechunk=True) if self.table.width else told
         return numbers, self._cite(lines)
 
@@ -112,7 +114,8 @@ class Words:
             ruleset.alias("ruleset"),
             pl.lit(self._of_resolution).gather(pl.col("resolution")).fill_null(0).alias("duties"),
         )
-        numbers = self._cited.number(codes["ruleset"], codes["duties"])
+        # Duties are many where a tariff names a source for every row.
+        numbers = self._cited.number(codes["duties"], codes["ruleset"])
         if len(self._cited.first) > self.sources.height:
             told = self._told_sources()
             self.sources = pl.concat([self.sources, told], rechunk=True) if self.sources.width else told
@@ -120,10 +123,7 @@ class Words:
 
     def _told(self, fresh: pl.DataFrame) -> pl.DataFrame:
         cases = self._decisions.cases[fresh["case"].to_list()]
-        waived = fresh["waived"] == 1
-        rows = cases.with_columns(
-            fresh["problem"].alias("problem"), fresh["what"].alias("_what"), waived.alias("waived")
-        )
+        rows = cases.with_columns(fresh["problem"], fresh["what"].alias("_what"), fresh["waived"])
         known = pl.col("problem").is_null()
         reduced = known & (pl.col("scheme_tax") == "charge") & pl.col("hinted")
         ends = {pack.id: str(pack.valid_to) for pack in self._book.packs}
@@ -176,18 +176,22 @@ class Words:
         """`rule_ids`, sorted, and `citation`: the titles of their sources with those of the tariff's rows."""
         titles = {rule: _plain(title) for rule, title in self._book.titles().items()}
         rulesets, duties = list(self._rulesets), list(self._duties)
-        fresh = (codes[self.sources.height :].to_list() for codes in (self._cited.first, self._cited.second))
+        fresh = (codes[self.sources.height :].to_list() for codes in (self._cited.second, self._cited.first))
         ids: list[str | None] = []
         sources: list[str | None] = []
+        named: dict[tuple[tuple[str, ...], frozenset[str]], tuple[str, set[str]]] = {}
         for ruleset, number in zip(*fresh, strict=True):
             own, (more, told) = rulesets[ruleset], duties[number]
             if own is None:
                 ids.append(None)
                 sources.append(None)
                 continue
-            every = sorted({*own, *more})
-            ids.append("|".join(every))
-            sources.append("|".join(sorted({*(titles[r] for r in every), *told})))
+            if (own, more) not in named:
+                every = sorted({*own, *more})
+                named[own, more] = "|".join(every), {titles[rule] for rule in every}
+            joined, titled = named[own, more]
+            ids.append(joined)
+            sources.append("|".join(sorted(titled | told)))
         schema = {"rule_ids": pl.String, "citation": pl.String}
         return pl.DataFrame({"rule_ids": ids, "citation": sources}, schema=schema)
 
