@@ -63,7 +63,9 @@ class Words:
                 code += raised.cast(pl.Int64) * 2
         codes = lines.select(pl.col("case").cast(pl.Int64), code.alias("code"))
         numbers = self._told_of.number(codes["case"], codes["code"])
-        fresh = pl.DataFrame([self._told_of.first.alias("case"), self._told_of.second.alias("code")])[self.table.height :]
+        fresh = pl.DataFrame([self._told_of.first.alias("case"), self._told_of.second.alias("code")])[
+            self.table.height :
+        ]
         if fresh.height:
             whys = list(self._whys)
             said = [whys[n // 8] for n in fresh["code"].to_list()]
