@@ -12,9 +12,9 @@ import polars as pl
 
 from cbec.methods.compliance import intervals
 from cbec.methods.compliance.exact import PERCENT
-from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.goods import codes_of
 from cbec.methods.compliance.rules import LIMITS, LINKS, OUTCOMES, PIECE, Pack, Rule
+from cbec.methods.compliance.territories import owners
 
 TEXT = pl.String
 

@@ -26,9 +26,9 @@ from cbec import tables
 from cbec.core.contract import Column
 from cbec.core.errors import UsageFault, did_you_mean
 from cbec.methods.compliance.cells import VerbatimLoader, cell, known, read, row
-from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.packs import home, read_yaml
 from cbec.methods.compliance.questions import question
+from cbec.methods.compliance.territories import owners
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack

@@ -88,6 +88,24 @@ def places(mask: pl.Series) -> pl.Series:
     return pl.Series("row", np.flatnonzero(told.to_numpy()).astype(np.uint32))
 
 
+def gather(column: pl.Series, at: str) -> pl.Expr:
+    """The values of a column at the places that another one numbers."""
+    return pl.lit(column).gather(pl.col(at))
+
+
+def gathered(table: pl.DataFrame, at: str, *columns: str) -> list[pl.Expr]:
+    """Columns of a small table at the rows that a column numbers; those that are empty throughout cost nothing."""
+    return [
+        (pl.lit(None, table.schema[c]) if table[c].null_count() == table.height else gather(table[c], at)).alias(c)
+        for c in columns
+    ]
+
+
+def scattered(name: str, height: int, rows: pl.Series, values: pl.Series) -> pl.Series:
+    """A column with values in some rows, null elsewhere."""
+    return pl.select(pl.lit(None, values.dtype).alias(name)).to_series().new_from_index(0, height).scatter(rows, values)
+
+
 class Register:
     """Distinct integer keys >= 0, numbered as they are met: small keys by a table, others by a join."""
 

@@ -96,6 +96,18 @@ def lone_article(imports: pl.DataFrame) -> pl.DataFrame:
     return told.with_columns(pl.coalesce("subheading", "subheading_right").alias("subheading")).drop("subheading_right")
 
 
+def flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:
+    """row -> `flat`: the flat duty that a DDP price includes if its consignment is within the limit."""
+    inclusive = pl.col("gross") & pl.col("ddp")
+    owing = ~pl.col("business") & pl.all_horizontal(pl.col("amount", "subheading", "goods", "fx").is_not_null())
+    candidates = imports.filter(owing)
+    if not candidates.select(inclusive.any()).item():
+        return pl.DataFrame(schema={"row": imports.schema["row"], "flat": pl.Int64})
+    asked = candidates.select("row", "group").filter(candidates.select(inclusive.alias("inclusive"))["inclusive"])
+    candidates = candidates.filter(candidates["group"].is_in(asked["group"].unique().implode()))
+    return flat_duty(candidates).join(asked, on="row", how="semi")
+
+
 def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") -> pl.DataFrame:
     """row -> `flat`: each line's share of the duty that is owed once per tariff subheading of a consignment.
 

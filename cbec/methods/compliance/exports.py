@@ -8,7 +8,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.methods.compliance import chain
-from cbec.methods.compliance.facts import owners
+from cbec.methods.compliance.territories import owners
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook

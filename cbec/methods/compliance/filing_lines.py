@@ -15,10 +15,10 @@ import polars as pl
 
 from cbec.core.errors import InputRejected
 from cbec.methods.compliance import periods
-from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.lines import with_sale_date
 from cbec.methods.compliance.periods import Period
 from cbec.methods.compliance.rules import DISPATCH
+from cbec.methods.compliance.territories import owners
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.filing_rules import ReturnRule

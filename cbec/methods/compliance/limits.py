@@ -242,7 +242,7 @@ def _summed(values: Array, starts: Array, longest: int) -> Array:
     ends = np.append(starts[1:], len(values)) - 1
 
     def sums(running: Array) -> Array:
-        told = running[ends]
+        told: Array = running[ends]
         told[1:] -= running[ends[:-1]]
         return told
 
@@ -251,7 +251,8 @@ def _summed(values: Array, starts: Array, longest: int) -> Array:
     if _most(values) * longest < SAFE:
         return exact
     near = sums(np.cumsum(values, dtype=np.float64))
-    return np.where(near < SAFE * 1.5, np.minimum(exact, SAFE), SAFE)
+    told: Array = np.where(near < SAFE * 1.5, np.minimum(exact, SAFE), SAFE)
+    return told
 
 
 def _worth(imports: pl.DataFrame, which: str, base: str, own: bool, highest: int) -> tuple[Array, Array | None]:

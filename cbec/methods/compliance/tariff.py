@@ -8,71 +8,32 @@ goods; a measure that nobody knows is refused, never left out. Resolved once per
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from cbec.core.errors import InputRejected, did_you_mean
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.codes import Combinations, Pairs, taken
 from cbec.methods.compliance.duty_text import DOLLARS, VALUE, Expression, NoRate, Term, parse
-from cbec.methods.compliance.facts import UNKNOWN
 from cbec.methods.compliance.goods import Prefixes
 from cbec.methods.compliance.intervals import MICRO, Periods, known
 from cbec.methods.compliance.lines import digits_of
+from cbec.methods.compliance.schedule import MFN, REMEDIES, Looked, Row, day_after, schedules
+from cbec.methods.compliance.territories import UNKNOWN
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.facts import Facts
     from cbec.methods.compliance.rules import Pack, Rule
 
-MFN = "mfn"
-REMEDIES = ("antidumping", "countervailing", "safeguard")
-"""Measures that every country may have beside those of its pack: owed where the tariff has a row for the goods."""
 UNTOLD = ""
 """The origin of goods of which none is told."""
 FROM_LINE = -1
 """Instead of a rate: the rate that the line itself tells."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the user's tariff."""
-
-    code: str
-    origin: str | None
-    start: date
-    end: date
-    duty: str
-    source: str
-
-
-Looked: TypeAlias = "tuple[Row | None, bool, bool]"
-"""A row of the tariff, if any; whether the tariff has any row of the measure on that day, and any with a code."""
-
-
-class Schedule:
-    """The rows of one jurisdiction and measure."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.by_code: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            self.by_code[row.code].append(row)
-        self.lengths = sorted({len(code) for code in self.by_code}, reverse=True)
-        self._days: dict[date, tuple[bool, bool]] = {}
-
-    def on(self, day: date) -> tuple[bool, bool]:
-        """Whether any row holds on a day, and any with a code."""
-        if day not in self._days:
-            there = [bool(row.code) for row in self.rows if row.start <= day <= row.end]
-            self._days[day] = bool(there), any(there)
-        return self._days[day]
 
 
 @dataclass(frozen=True)
@@ -125,13 +86,12 @@ class Tariff:
 
     def __init__(self, table: pl.DataFrame | None, facts: Facts, book: Rulebook) -> None:
         self._book = book
-        self._rows = _rows(table)
-        _check_measures({measure for _, measure in self._rows}, book)
+        self._rows = schedules(table, book)
         self._jurisdictions = {place for place, _ in self._rows}
         self._remedied = {place for place, measure in self._rows if measure in REMEDIES}
         self._packs = {pack.id: pack for pack in book.packs}
         rows = [row for held in self._rows.values() for row in held.rows]
-        self._periods = Periods(tuple(sorted({date.min, *(d for r in rows for d in (r.start, _after(r.end)))})))
+        self._periods = Periods(tuple(sorted({date.min, *(d for r in rows for d in (r.start, day_after(r.end)))})))
         words = facts.goods.hs_words
         digits = words.to_frame().select(digits_of(pl.col("word")))["word"]
         prefixes = Prefixes(digits, [r.code for r in rows])
@@ -360,38 +320,6 @@ class Tariff:
             return Part(measure.name, measure.rule, int(expression.simple * MICRO), None, source)
         number = self._numbers.setdefault(expression, len(self._numbers))
         return Part(measure.name, measure.rule, None, number, source)
-
-
-def _check_measures(named: set[str], book: Rulebook) -> None:
-    """A duty that would be left out, because no pack knows its measure, must not be."""
-    known = sorted({MFN, *REMEDIES, *(str(rule.measure) for pack in book.packs for rule in pack.of("measure"))})
-    for measure in sorted(named - set(known)):
-        raise InputRejected(
-            f'tariff: measure "{measure}" is none of {", ".join(known)}{did_you_mean(measure, known)}',
-            hint="say under which of them the duty is owed, or leave such rows out",
-        )
-
-
-def _rows(table: pl.DataFrame | None) -> dict[tuple[str, str], Schedule]:
-    """The tariff by jurisdiction and measure."""
-    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    if table is None:
-        return {}
-    columns = ("jurisdiction", "measure", "hs_code", "origin", "valid_from", "valid_to", "duty", "source")
-    plain = table.select(columns).with_columns(
-        pl.col("jurisdiction").str.strip_chars().str.to_uppercase(),
-        pl.col("measure").fill_null(MFN).str.strip_chars().str.to_lowercase(),
-        digits_of(pl.col("hs_code").fill_null("")),
-        pl.col("valid_to").fill_null(date.max),
-        pl.col("source").fill_null(""),
-    )
-    for place, measure, code, origin, start, end, duty, source in plain.iter_rows():
-        found[place, measure].append(Row(code, origin, start, end, duty, source))
-    return {place: Schedule(rows) for place, rows in found.items()}
-
-
-def _after(day: date) -> date:
-    return day if day == date.max else day + timedelta(days=1)
 
 
 def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from cbec.methods.compliance import consignments, years
 from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
-from cbec.methods.compliance.codes import REASON, places, reason, runs
+from cbec.methods.compliance.codes import REASON, gather, gathered, places, reason, runs, scattered
 from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.declarations import declared
 from cbec.methods.compliance.exact import at_least, decimal, hundredths, part, percent
@@ -149,8 +149,8 @@ class Run:
             origin=origin,
         )
         frame = frame.with_columns(
-            *_gathered(self._decisions.cells, "cell", "net_rate", "imported"),
-            _gather(self._decisions.cells["issue"].is_null(), "cell").alias("decidable"),
+            *gathered(self._decisions.cells, "cell", "net_rate", "imported"),
+            gather(self._decisions.cells["issue"].is_null(), "cell").alias("decidable"),
         )
         rows = places(frame["imported"] & frame["decidable"])
         frame, applied = self._with_duties(frame, lines, rows)
@@ -175,7 +175,7 @@ class Run:
             ), None
         sought = frame.select("cell", "day", "duty_rate", "hs", "origin")[rows]
         number = self._tariff.number(sought, self._decisions.cells).cast(pl.UInt32)
-        frame = frame.with_columns(_scattered("resolution", frame.height, rows, number))
+        frame = frame.with_columns(scattered("resolution", frame.height, rows, number))
         told = lines.select("row", "net_weight_kg", "quantities", "currency", "piece_kg")
         self._resolved.grow()
         applied = Applied(self._resolved, self._fixings, told.with_columns(frame["pieces"], frame["day"]))
@@ -185,7 +185,7 @@ class Run:
         """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
         cells = self._decisions.cells
         imports = frame.drop(UNASKED)[rows].with_columns(
-            _gathered(cells, "cell", "amount", "business", "telling", "share")
+            gathered(cells, "cell", "amount", "business", "telling", "share")
         )
         imports = imports.with_columns(
             pl.when("priced").then("goods").alias("goods"),
@@ -198,7 +198,7 @@ class Run:
             imports = imports.with_columns(pl.lit(None, pl.Int64).alias("subheading"))
         imports = imports.with_columns(lines["sku"][rows], lines["line"][rows])
         imports = consignments.lone_article(consignments.grouped(imports))
-        flat = _flat_in_price(imports)
+        flat = consignments.flat_in_price(imports)
         none = pl.lit(None, pl.Int64).alias("flat")
         imports = (
             imports.join(flat, on="row", how="left", maintain_order="left")
@@ -217,7 +217,7 @@ class Run:
         case = self._decisions.case(frame["cell"].cast(pl.Int64), state)
         frame = frame.with_columns(case.cast(pl.UInt32).alias("case"))
         frame = frame.with_columns(
-            *_gathered(
+            *gathered(
                 self._decisions.cases,
                 "case",
                 "charged_rate",
@@ -229,7 +229,7 @@ class Run:
                 "waiver",
                 "declaration",
             ),
-            _gather(self._decisions.cases["problem"].cast(REASON), "case").alias("problem"),
+            gather(self._decisions.cases["problem"].cast(REASON), "case").alias("problem"),
         ).rename({"customs_share": "share"})
         unpriced = pl.col("decidable") & ~pl.col("priced")
         problem = pl.when(unpriced).then(reason("tax_no_price")).otherwise("problem")
@@ -268,7 +268,7 @@ class Run:
             .otherwise(pl.lit(pl.Series(said, dtype=pl.String)).gather(pl.col("resolution")))
             .alias("what")
         )["what"]
-        return _scattered("what", frame.height, rows, told)
+        return scattered("what", frame.height, rows, told)
 
     def _reckoned(self, frame: pl.DataFrame, imports: pl.DataFrame | None, applied: Applied | None) -> pl.DataFrame:
         """Adds the amounts, and the problems that come to light with them."""
@@ -351,13 +351,13 @@ class Run:
             factor = unit if factor is None else factor * unit
 
         def told(column: str) -> pl.Expr:
-            return _gather(table[column], "words").alias(column)
+            return gather(table[column], "words").alias(column)
 
         def cents(amount: str, when: pl.Expr) -> pl.Expr:
             told = pl.when(when).then(amount)
             return (told if factor is None else told * factor).alias(amount)
 
-        imported = pl.col("imported") | _gather(table["import"], "words")
+        imported = pl.col("imported") | gather(table["import"], "words")
         amounts = frame.select("intrinsic", "customs", "duty", "base", "tax", "imported")
         amounts = amounts.with_columns(
             known=frame["problem"].is_null(), words=words, cited=cited, tariff=frame["duty_kind"] == TARIFF
@@ -380,45 +380,16 @@ class Run:
             told("tax_rate"),
             decimal("base").alias("tax_base"),
             decimal("tax"),
-            _gather(table["other_charges"], "words").alias("other_charges"),
+            gather(table["other_charges"], "words").alias("other_charges"),
             decimal(pl.col("duty") + pl.col("tax")).alias("total"),
             lines["currency"],
             told("scheme"),
             told("collected_by"),
-            _gather(sources["rule_ids"], "cited").alias("rule_ids"),
-            _gather(sources["citation"], "cited").alias("citation"),
+            gather(sources["rule_ids"], "cited").alias("rule_ids"),
+            gather(sources["citation"], "cited").alias("citation"),
             parts,
             told("flags"),
             told("reason_code"),
             told("reason"),
             alike.alias("_alike"),
         )
-
-
-def _gather(column: pl.Series, at: str) -> pl.Expr:
-    return pl.lit(column).gather(pl.col(at))
-
-
-def _gathered(table: pl.DataFrame, at: str, *columns: str) -> list[pl.Expr]:
-    """Columns of a small table at the rows that a column numbers; those that are empty throughout cost nothing."""
-    return [
-        (pl.lit(None, table.schema[c]) if table[c].null_count() == table.height else _gather(table[c], at)).alias(c)
-        for c in columns
-    ]
-
-
-def _scattered(name: str, height: int, rows: pl.Series, values: pl.Series) -> pl.Series:
-    """A column with values in some rows, null elsewhere."""
-    return pl.select(pl.lit(None, values.dtype).alias(name)).to_series().new_from_index(0, height).scatter(rows, values)
-
-
-def _flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:
-    """row -> `flat`: the flat duty that a DDP price includes if its consignment is within the limit."""
-    inclusive = pl.col("gross") & pl.col("ddp")
-    owing = ~pl.col("business") & pl.all_horizontal(pl.col("amount", "subheading", "goods", "fx").is_not_null())
-    candidates = imports.filter(owing)
-    if not candidates.select(inclusive.any()).item():
-        return pl.DataFrame(schema={"row": imports.schema["row"], "flat": pl.Int64})
-    asked = candidates.select("row", "group").filter(candidates.select(inclusive.alias("inclusive"))["inclusive"])
-    candidates = candidates.filter(candidates["group"].is_in(asked["group"].unique().implode()))
-    return consignments.flat_duty(candidates).join(asked, on="row", how="semi")

@@ -8,8 +8,8 @@ import polars as pl
 
 from cbec.methods.compliance.codes import places
 from cbec.methods.compliance.exact import fits, micro, most, wide
-from cbec.methods.compliance.facts import owners
 from cbec.methods.compliance.fixings import PER_UNIT, Fixings
+from cbec.methods.compliance.territories import owners
 
 if TYPE_CHECKING:
     from cbec.core.command import Common
