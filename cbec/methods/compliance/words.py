@@ -212,8 +212,8 @@ def _plain(source: str) -> str:
 
 FIGURES = (
     "tax_no_duty_rate", "tax_measure_unknown", "tax_no_tariff_code", "tax_no_goods_origin", "tax_no_quantity",
-    "tax_duty_text", "tax_duty_condition",
+    "tax_duty_text", "tax_duty_condition", "tax_excise",
 )  # fmt: skip
-"""Reasons of lines whose duty cannot be reckoned; what they fall under is known."""
+"""Reasons of lines whose duty or excise cannot be reckoned; what they fall under is known where the rule tells it."""
 UNTOUCHED = ("tax_no_price", "tax_no_currency")
 """Reasons of lines that no rule was asked about."""
