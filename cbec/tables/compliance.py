@@ -102,7 +102,7 @@ tax = Contract(
         Column(
             "flags",
             "text",
-            "what a person should check although the line is reckoned, joined by |: reduced_rate = the standard rate was taken, but goods of this kind commonly bear a reduced one; exemption_unchecked = a duty on nearly everything was taken, and the tariff does not name its exemptions; buyer_tax_id_malformed = the buyer's tax number cannot be one and counts as none",
+            "what a person should check although the line is reckoned, joined by |: reduced_rate = the standard rate was taken, but goods of this kind commonly bear a reduced one; exemption_unchecked = a duty on nearly everything was taken, and the tariff does not name its exemptions; refund_without_sale = the sale is not in the file, so that rules and rates of the refund's own day were taken; buyer_tax_id_malformed = the buyer's tax number cannot be one and counts as none",
             null=True,
         ),
         Column("reason_code", "text"),

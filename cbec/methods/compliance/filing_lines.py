@@ -109,7 +109,7 @@ def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], 
     lines = lines.with_columns(_united_kingdom("country", pl.lit(True)), _united_kingdom("from_country", from_there))
     sales = pl.col("date").filter(~pl.col("back")).count().over("run")
     return lines.with_columns(
-        with_sale_date(lines.select("run", "sku", "qty", "date")).alias("sold"),
+        with_sale_date(lines.select("run", "sku", "qty", "date"))[0].alias("sold"),
         (~pl.col("back") | (sales > 0)).alias("has_sale"),
     )
 

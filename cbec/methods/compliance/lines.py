@@ -26,15 +26,15 @@ def with_products(lines: pl.DataFrame, products: pl.DataFrame | None) -> pl.Data
     )
 
 
-def with_sale_date(lines: pl.DataFrame) -> pl.Series:
-    """The day whose rules hold: that of the line, for a refund that of its sale.
+def with_sale_date(lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The day whose rules hold: that of the line, for a refund that of its sale; and the rows of refunds without a sale.
 
     lines: `run` (number of the order), `sku`, `qty`, `date`. A refund falls under the rules of the day of the sale of
-    its article in its order, else of its order.
+    its article in its order, else of its order; without one under those of its own day.
     """
     back = places(lines["qty"] < 0)
     if not len(back):
-        return lines["date"]
+        return lines["date"], back
     refunds = lines.select("run", "sku", "date")[back]
     run = lines["run"].to_numpy()
     returned = np.zeros(int(run.max()) + 1, dtype=bool)
@@ -45,7 +45,7 @@ def with_sale_date(lines: pl.DataFrame) -> pl.Series:
     joined = refunds.join(article, on=["run", "sku"], how="left", maintain_order="left")
     joined = joined.join(order, on="run", how="left", maintain_order="left")
     sold = joined.select(pl.coalesce("of_article", "of_order", "date").alias("date"))["date"]
-    return lines["date"].scatter(back, sold)
+    return lines["date"].scatter(back, sold), back.filter(joined["of_order"].is_null())
 
 
 def amounts(lines: pl.DataFrame, digits: pl.Series) -> pl.DataFrame:

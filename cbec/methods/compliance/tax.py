@@ -126,7 +126,8 @@ class Run:
         lines = with_products(lines, self._products)
         run = (starts.cast(pl.Int64).cum_sum() - 1).alias("run")
         lines = lines.with_columns(run).with_row_index("row")
-        day = with_sale_date(lines).alias("day")
+        day, orphans = with_sale_date(lines)
+        day = day.alias("day")
         hs = self._facts.goods.words(lines["hs_code"])
         origin = self._facts.origin.codes(lines["origin"])
         ways = self._facts.ways(lines)
@@ -157,7 +158,7 @@ class Run:
         imports = self._imports(frame, lines, rows) if len(rows) else None
         frame = self._with_case(frame, imports)
         frame = self._reckoned(frame, imports, applied)
-        return self._told(frame, lines, applied)
+        return self._told(frame, lines, applied, orphans)
 
     def _with_duties(
         self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series
@@ -334,13 +335,15 @@ class Run:
                 problem = problem.scatter(lost, pl.Series(["tax_refund_without_sale"] * len(lost), dtype=REASON))
         return frame.with_columns(flat, problem)
 
-    def _told(self, frame: pl.DataFrame, lines: pl.DataFrame, applied: Applied | None) -> pl.DataFrame:
+    def _told(
+        self, frame: pl.DataFrame, lines: pl.DataFrame, applied: Applied | None, orphans: pl.Series
+    ) -> pl.DataFrame:
         known = pl.col("problem").is_null()
         tariff = pl.col("duty_kind") == TARIFF
         rate = frame["one_rate"] if applied is None else applied.rate(frame)
         parts = pl.Series("duty_parts", [None], dtype=pl.String).new_from_index(0, frame.height)
         used = frame.with_columns(pl.when(known & tariff).then("resolution").alias("resolution"))
-        words, cited = (numbers.cast(pl.UInt32) for numbers in self._words.number(used))
+        words, cited = (numbers.cast(pl.UInt32) for numbers in self._words.number(used, orphans))
         if applied is not None:
             built = applied.build_up(frame)
             parts = parts.scatter(built["row"], built["duty_parts"])

@@ -22,6 +22,8 @@ UNCHECKED = "exemption_unchecked"
 """Flag of a line with a duty on nearly everything, whose exceptions the tariff does not name."""
 REDUCED = "reduced_rate"
 """Flag of a line taxed at the standard rate although goods of its kind commonly bear a reduced one."""
+ORPHAN = "refund_without_sale"
+"""Flag of a refund whose sale is not in the file, reckoned by the rules of its own day."""
 TAX_ID = "buyer_tax_id_malformed"
 """Flag of a sale to a business whose tax number cannot be one: taken as if it had none."""
 
@@ -44,15 +46,15 @@ class Words:
         self.table = pl.DataFrame()
         self.sources = pl.DataFrame()
 
-    def number(self, lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    def number(self, lines: pl.DataFrame, orphans: pl.Series) -> tuple[pl.Series, pl.Series]:
         """The words of each line (rows of `table`) and its sources (rows of `sources`).
 
         lines: `case`, `problem` (reason code of what is unknown, null = nothing), `what` (what that reason is about),
-        `resolution` (of the duties that were used, null = none), `waived`, `duty`.
+        `resolution` (of the duties that were used, null = none), `waived`, `duty`. orphans: rows of refunds without their sale.
         """
         code = pl.lit(0, pl.Int64)
         if lines["problem"].null_count() < lines.height:
-            code += pl.lit(self._why(lines)) * 8
+            code += pl.lit(self._why(lines)) * 16
         if lines["waived"].any():
             levied = (pl.col("waived") & (pl.col("duty") > 0)).fill_null(False)
             code += pl.col("waived").cast(pl.Int64) + levied.cast(pl.Int64) * 4
@@ -62,19 +64,23 @@ class Words:
                 raised = pl.lit(unchecked).gather(pl.col("resolution")).fill_null(False)
                 code += raised.cast(pl.Int64) * 2
         codes = lines.select(pl.col("case").cast(pl.Int64), code.alias("code"))
+        if len(orphans):
+            own = codes["code"].scatter(orphans, codes["code"].gather(orphans) + 8)
+            codes = codes.with_columns(own)
         numbers = self._told_of.number(codes["case"], codes["code"])
         fresh = pl.DataFrame([self._told_of.first.alias("case"), self._told_of.second.alias("code")])[
             self.table.height :
         ]
         if fresh.height:
             whys = list(self._whys)
-            said = [whys[n // 8] for n in fresh["code"].to_list()]
+            said = [whys[n // 16] for n in fresh["code"].to_list()]
             told = self._told(
                 fresh.select(
                     "case",
                     (pl.col("code") % 2 == 1).alias("waived"),
                     (pl.col("code") // 2 % 2 == 1).alias("unchecked"),
                     (pl.col("code") // 4 % 2 == 1).alias("levied"),
+                    (pl.col("code") // 8 % 2 == 1).alias("orphan"),
                     pl.Series("problem", [p for p, _ in said], dtype=pl.String),
                     pl.Series("what", [w for _, w in said], dtype=pl.String),
                 )
@@ -135,6 +141,7 @@ class Words:
             pl.concat_str(
                 pl.when(reduced.fill_null(False)).then(pl.lit(REDUCED)),
                 pl.when(known & pl.lit(fresh["unchecked"])).then(pl.lit(UNCHECKED)),
+                pl.when(known & pl.lit(fresh["orphan"])).then(pl.lit(ORPHAN)),
                 pl.when(pl.col("business") & pl.col("malformed")).then(pl.lit(TAX_ID)),
                 separator="|",
                 ignore_nulls=True,
@@ -149,6 +156,7 @@ class Words:
         for flag, code in (
             (REDUCED, "tax_reduced_possible"),
             (UNCHECKED, "tax_exemption_unchecked"),
+            (ORPHAN, "tax_refund_own_day"),
             (TAX_ID, "tax_number_malformed"),
         ):
             warned = reasons.render(rows.with_columns(reason_code=pl.lit(code)), self._language)["reason"]
