@@ -44,7 +44,8 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
 
     frame: reckoned lines with `waiver` (id of the rule that their scheme names, null = none). imports: the imported
     lines with `group` and `fx`. What is owed is added up per consignment over its sales; a line of it without an
-    answer leaves that of the others open. Refunds follow their sale.
+    answer leaves that of the others open. Refunds follow their sale; one alone that owes so little is open, since its sale
+    may have owed more.
     """
     frame = frame.with_columns(pl.lit(False).alias("waived"))
     rules = {rule.id: rule for pack in book.packs for rule in pack.of("waiver")}
@@ -74,18 +75,23 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
     bound = wide(pl.col("bound") + more) * (CENTS * PER_UNIT // MICRO)
     strict = [rule.id for rule in rules.values() if not rule.inclusive or rule.id in half]
     within = pl.when(pl.col("waiver").is_in(strict)).then(due < bound).otherwise(due <= bound)
-    freed = asked.select(
-        "row", (within & pl.col("complete") & first).fill_null(False).alias("freed"), "waiver", "complete", "bound"
-    )
+    small = (within & pl.col("complete") & first).fill_null(False).alias("small")
+    freed = asked.select("row", small, "has_sale", "waiver", "complete", "bound")
     joined = frame.select("row").join(freed, on="row", how="left", maintain_order="left")
-    free = joined["freed"].fill_null(False)
+    free = (joined["small"] & joined["has_sale"]).fill_null(False)
+    alone = (joined["small"] & ~joined["has_sale"]).fill_null(False)
     gap = (~joined["complete"]).fill_null(False) & joined["bound"].is_not_null() & frame["problem"].is_null()
     both = free & joined["waiver"].is_in(_both(rules)).fill_null(False)
     return frame.with_columns(
         free.alias("waived"),
         pl.when(free).then(0).otherwise("tax").alias("tax"),
         pl.when(both).then(0).otherwise("duty").alias("duty"),
-        pl.when(gap).then(reason("tax_consignment_unknown")).otherwise("problem").alias("problem"),
+        pl.when(gap)
+        .then(reason("tax_consignment_unknown"))
+        .when(alone)
+        .then(reason("tax_refund_without_sale"))
+        .otherwise("problem")
+        .alias("problem"),
     )
 
 
