@@ -15,7 +15,7 @@ import polars as pl
 
 from cbec.methods.compliance import filing_lines, periods, registered, returns
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL, Places
-from cbec.methods.compliance.filing_rates import conversions
+from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.periods import Period
 from cbec.methods.compliance.returns import EVERY_KIND, POSTPONED, Purchases, Return, Sum
 
@@ -116,9 +116,8 @@ def _return(
     else:
         rows = returns.summary_rows(sums, paid, currency, rule.rounding == "whole")
     exact = (sum((s.net for s in sums), ZERO), sum((s.tax for s in sums), ZERO))
-    return replace(
-        made, rows=tuple(rows), converted=converted, exact=exact, postponed=paid.tax(POSTPONED), untaxed=untaxed
-    )
+    postponed = rounded(paid.tax(POSTPONED), currency)
+    return replace(made, rows=tuple(rows), converted=converted, exact=exact, postponed=postponed, untaxed=untaxed)
 
 
 def _zero_rated(lines: pl.DataFrame, made: Return, where: Places) -> pl.DataFrame:

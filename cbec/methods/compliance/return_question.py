@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +39,10 @@ def answer(given: Mapping[str, Any], _book: Rulebook) -> Mapping[str, Any]:
     told: dict[str, Any] = {"rule_ids": [rule.id], "citation": rule.citation.split("|")}
     if given.get("period") is not None:
         told["due_date"] = periods.due_date(periods.parse(given["period"]).end, rule.due)
-    if rule.form == "gb":
-        return told | _boxes(given)
     currency = given.get("currency") or rule.currency
     sums = merged([_sum(line, rule, currency, given) for line in given.get("lines") or []])
+    if rule.form == "gb":
+        return told | _boxes(sums, given)
     if rule.form == "oss":
         rows = oss_rows(sums, currency)
     else:
@@ -105,10 +105,9 @@ def _purchases(given: Mapping[str, Any]) -> Purchases:
     return Purchases(found)
 
 
-def _boxes(given: Mapping[str, Any]) -> dict[str, Any]:
+def _boxes(sums: Sequence[Sum], given: Mapping[str, Any]) -> dict[str, Any]:
     """Boxes 1 to 9, from boxes 1, 2, 4 and 6 to 9, or from sales (`lines`) and `purchases`."""
-    if given.get("lines") or given.get("purchases"):
-        sums = [Sum(line.get("country"), line.get("net") or ZERO, _tax(line), 1) for line in given.get("lines") or []]
+    if sums or given.get("purchases"):
         boxes = {row.box: row.amount for row in gb_rows(sums, _purchases(given)) if row.box.isdigit()}
     else:
         one, two, four, six, seven, eight, nine = (given.get(f"box{n}") or ZERO for n in (1, 2, 4, 6, 7, 8, 9))

@@ -181,10 +181,10 @@ def vat_boxes(
     tax, input tax and input value. Box 5 is the difference of boxes 3 and 4, never negative; boxes 6 to 9 are whole
     pounds, half rounded away from zero.
     """
-    due = output_tax + acquisition_tax
-    boxes = {"1": output_tax, "2": acquisition_tax, "3": due, "4": input_tax, "5": abs(due - input_tax)}
+    one, two, four = (rounded(v, "GBP") for v in (output_tax, acquisition_tax, input_tax))
+    # Boxes 3 and 5 are reckoned from the boxes as they are filed: HMRC refuses a return whose boxes do not add up.
+    told = {"1": one, "2": two, "3": one + two, "4": four, "5": abs(one + two - four)}
     values = {"6": output_net, "7": input_net, "8": dispatch_net, "9": acquisition_net}
-    told = {box: rounded(v, "GBP") for box, v in boxes.items()}
     return told | {box: rounded(v, "GBP", whole=True) for box, v in values.items()}
 
 
@@ -198,7 +198,7 @@ def gb_rows(sums: Sequence[Sum], purchases: Purchases, zero_rated: Sequence[Sum]
     sales_net, sales_tax = sum((s.net for s in sums), ZERO), sum((s.tax for s in sums), ZERO)
     other_net = sum((s.net for s in zero_rated), ZERO)
     boxes = vat_boxes(
-        output_tax=rounded(sales_tax, "GBP") + purchases.tax(POSTPONED),
+        output_tax=rounded(sales_tax, "GBP") + rounded(purchases.tax(POSTPONED), "GBP"),
         output_net=sales_net + other_net,
         input_tax=purchases.tax(*EVERY_KIND),
         input_net=purchases.net(*EVERY_KIND),
