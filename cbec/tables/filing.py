@@ -142,7 +142,7 @@ customs_items = Contract(
     "customs_items",
     "Goods of the period that cross a border, as customs papers tell them; a row per order line.",
     (
-        Column("consignment", "text", "the order"),
+        Column("consignment", "text", "the order; the order and its way (o-1 CN-DE) where it is sent from or to several countries"),
         Column("item", "int", "goods item within the consignment, from 1"),
         Column("line", "text", "order line"),
         Column("date", "date"),

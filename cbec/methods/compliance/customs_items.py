@@ -11,6 +11,8 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.errors import CbecError
+from cbec.methods.compliance import registered
+from cbec.methods.compliance.filing_lines import NORTHERN_IRELAND, SELLER
 from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.filing_rules import papers
 from cbec.methods.compliance.lines import digits_of
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.periods import Period
 
 MONEY = pl.Decimal(38, 6)
+MONACO = "MC"
+"""Part of the customs territory of the Union: Union Customs Code, Article 4(2)."""
 NEEDED = {
     "H7": ("description", "hs6", "gross_weight_kg", "intrinsic_value", "currency"),
     "H1": ("description", "hs_code", "origin", "gross_weight_kg", "intrinsic_value", "currency"),
@@ -49,14 +53,17 @@ def items(
     """
     lines = _crossing(order_lines, asked, where)
     values = tax.select("order_id", "line", "intrinsic_value", "customs_value", "scheme", "collected_by")
-    lines = lines.join(values, on=["order_id", "line"], how="left", maintain_order="left")
+    # The scheme is what the tax table found: the word of an order line is often empty, or overruled.
+    lines = lines.drop("scheme").join(values, on=["order_id", "line"], how="left", maintain_order="left")
     lines = _with_products(lines, products)
     if exports is not None:
         lines = lines.join(exports.select("order_id", "line", "regime"), on=["order_id", "line"], how="left")
     else:
         lines = lines.with_columns(pl.lit(None, pl.String).alias("regime"))
-    lines = _told(lines.sort("order_id", "line"), _ioss(registrations))
-    rows = lines.to_dicts()
+    rows = _told(lines.sort("order_id", "line")).to_dicts()
+    held = [] if registrations is None else registrations.sort("country").to_dicts()
+    for row in rows:
+        row["ioss_number"] = _ioss(row, held)
     _papers(rows, where.countries("EU"), rates)
     schema = dict(_SCHEMA.items())
     return reasons.render(pl.DataFrame(rows, schema=schema), language)
@@ -74,7 +81,11 @@ _SCHEMA: dict[str, Any] = {
 def _crossing(order_lines: pl.DataFrame, asked: Period, where: Places) -> pl.DataFrame:
     union = sorted(where.countries("EU"))
     source, target = (pl.col(c).replace(where.country) for c in ("ship_from", "ship_to"))
-    inside = source.is_in(union) & target.is_in(union)
+    there = (pl.col("ship_to") == "GB") & pl.col("ship_to_region").str.strip_chars().str.to_uppercase().str.contains(r"^BT\d")
+    to_there = ((pl.col("ship_to") == NORTHERN_IRELAND) | there).fill_null(False)
+    from_there = (pl.col("ship_from") == NORTHERN_IRELAND).fill_null(False)
+    # Between the Union and Northern Ireland goods need no customs declaration (Revised Protocol; Revenue Ireland, "Trade with NI").
+    inside = (source.is_in(union) | from_there) & (target.is_in(union) | to_there)
     return order_lines.filter(
         pl.col("date").is_between(asked.start, asked.end) & (pl.col("qty") > 0) & (source != target) & ~inside
     )
@@ -97,23 +108,28 @@ def _with_products(lines: pl.DataFrame, products: pl.DataFrame | None) -> pl.Dat
     return joined.with_columns(pl.coalesce(c, f"own_{c}").alias(c) for c in ("hs_code", "origin"))
 
 
-def _ioss(registrations: pl.DataFrame | None) -> str | None:
-    if registrations is None:
+def _ioss(row: Mapping[str, Any], held: Sequence[Mapping[str, Any]]) -> str | None:
+    """The seller's IOSS number on the day of the line; a marketplace that collects has one of its own."""
+    if row["scheme"] != "IOSS" or row["collected_by"] != SELLER:
         return None
-    own = registrations.filter(pl.col("scheme") == "IOSS").sort("country")
-    return None if own.is_empty() else own["number"][0]
+    return (registered.find(held, "IOSS", (), row["date"], row["date"]) or {}).get("number")
 
 
-def _told(lines: pl.DataFrame, ioss: str | None) -> pl.DataFrame:
+def _told(lines: pl.DataFrame) -> pl.DataFrame:
     digits = digits_of(pl.col("hs_code"))
     charged = pl.sum_horizontal(
         "shipping", "insurance", ignore_nulls=True
     )  # 0 where neither is told: nothing was charged for the line
+    # What one order sends from one country to another is one consignment, as for the limits of the tax.
+    route = pl.format("{}-{}", "ship_from", "ship_to")
+    consignment = (
+        pl.when(route.n_unique().over("order_id") == 1).then("order_id").otherwise(pl.format("{} {}", "order_id", route))
+    )
     net = pl.when(pl.col("price_includes_tax").fill_null(False)).then(None).otherwise(pl.col("qty") * pl.col("price"))
     more = (pl.col("customs_value") - pl.col("intrinsic_value")).cast(MONEY)
     return lines.select(
-        pl.col("order_id").alias("consignment"),
-        pl.col("order_id").cum_count().over("order_id").cast(pl.Int64).alias("item"),
+        consignment.alias("consignment"),
+        pl.col("order_id").cum_count().over("order_id", "ship_from", "ship_to").cast(pl.Int64).alias("item"),
         "line", "date", "ship_from", "ship_to",
         pl.lit(None, pl.String).alias("import_data_set"),
         pl.lit(None, pl.String).alias("postal_form"),
@@ -128,10 +144,10 @@ def _told(lines: pl.DataFrame, ioss: str | None) -> pl.DataFrame:
         pl.when(more > 0).then(more).otherwise(charged.cast(MONEY)).alias("transport_insurance"),
         "currency",
         pl.lit(None, MONEY).alias("consignment_value"),
-        pl.when((pl.col("scheme") == "IOSS") & (pl.col("collected_by") == "seller")).then(pl.lit(ioss, pl.String)).alias("ioss_number"),
+        pl.lit(None, pl.String).alias("ioss_number"),
         "incoterm",
         pl.col("customer_id").alias("buyer"),
-        "scheme", "transport",
+        "scheme", "collected_by", "transport",
     )  # fmt: skip
 
 
@@ -142,7 +158,7 @@ def _papers(rows: Sequence[dict[str, Any]], union: frozenset[str], rates: pl.Dat
     for row in rows:
         consignments.setdefault(row["consignment"], []).append(row)
     for own in consignments.values():
-        into_union = own[0]["ship_to"] in union
+        into_union = own[0]["ship_to"] in {*union, MONACO}
         value = _value(own, h7.currency, rates) if into_union else None
         form, reason = None, "customs_invoice"
         data_set = None
