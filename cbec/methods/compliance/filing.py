@@ -123,16 +123,17 @@ def _return(
 def _zero_rated(lines: pl.DataFrame, made: Return, where: Places) -> pl.DataFrame:
     """Exports from the place of the return, and reverse-charge supplies into it: part of the value of sales, without tax.
 
-    The value of an export is what was charged without tax: goods, shipping and insurance, as far as they are known net.
+    The value of an export is what was charged without tax: goods, shipping and insurance, as far as they are known net;
+    so it counts too where the tax of its destination is not determined.
     """
     countries = sorted({c for place in made.rule.places for c in where.countries(place)}) if made.rule else []
     here, away = pl.col("from_country").is_in(countries), ~pl.col("country").is_in(countries)
     reverse = (pl.col("scheme") == "REVERSE_CHARGE") & pl.col("country").is_in(countries)
     sign = pl.when(pl.col("back")).then(-1).otherwise(1)
     charges = pl.col("shipping").fill_null(0) + pl.col("insurance").fill_null(0)
-    goods = pl.col("intrinsic_value") + pl.when(pl.col("price_includes_tax").fill_null(False)).then(0).otherwise(
-        charges * sign
-    )
+    gross = pl.col("price_includes_tax").fill_null(False)
+    priced = pl.when(~gross & (pl.col("status") != "OK")).then(pl.col("qty") * pl.col("price"))
+    goods = pl.coalesce("intrinsic_value", priced) + pl.when(gross).then(0).otherwise(charges * sign)
     more = (pl.col("customs_value") * sign > goods * sign).fill_null(False)
     value = pl.when(reverse).then("tax_base").when(more).then("customs_value").otherwise(goods)
     found = lines.filter(
