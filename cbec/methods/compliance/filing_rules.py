@@ -71,7 +71,12 @@ class ReturnRule(Sourced):
 
 @dataclass(frozen=True)
 class RegistrationRule(Sourced):
-    """A threshold: whose sales of which kind count, in which window, and by when to register (days from an event)."""
+    """A threshold: whose sales of which kind count, in which window, and by when to register (days from an event).
+
+    from_home: only goods sent from the seller's own country; elsewhere: of a seller established in the place, goods sent
+    from another of its countries. item_limit: value of a piece (of what an order sends, where per_consignment) up to
+    which an import counts; import_buyer: to whom imports have to go to count.
+    """
 
     place: str
     scheme: str
@@ -86,8 +91,11 @@ class RegistrationRule(Sourced):
     buyer: tuple[str, ...]
     collected_by: tuple[str, ...]
     from_home: bool
+    elsewhere: bool
     item_limit: Decimal | None
     item_inclusive: bool
+    per_consignment: bool
+    import_buyer: tuple[str, ...]
     register_days: int | None
     register_from: str
     worldwide: Decimal | None
@@ -235,8 +243,11 @@ def _registration(key: str, raw: Mapping[str, Any], where: str) -> RegistrationR
         buyer=tuple(counts.get("buyer") or ()),
         collected_by=tuple(counts.get("collected_by") or ()),
         from_home=bool(counts.get("from_home", False)),
+        elsewhere=bool(counts.get("elsewhere", False)),
         item_limit=Decimal(str(limit["value"])) if limit else None,
         item_inclusive=bool(limit.get("inclusive", True)),
+        per_consignment=limit.get("per") == "consignment",
+        import_buyer=tuple(counts.get("import_buyer") or ()),
         register_days=int(register["days"]) if register else None,
         register_from=str(register.get("from", "crossing")),
         worldwide=Decimal(str(raw["global"])) if raw.get("global") is not None else None,

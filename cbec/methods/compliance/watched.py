@@ -41,7 +41,8 @@ def table(
 ) -> pl.DataFrame:
     """A row for each threshold and country of the seller with sales that count towards it.
 
-    Turnover is the tax base of the table tax, else quantity times price with shipping and insurance as charged. Raises
+    Turnover is the tax base of the table tax less the duty in it, else quantity times price with shipping and insurance as
+    charged. Raises
     UsageFault and InputRejected where amounts cannot be told in the currency of a threshold.
     """
     where = filing_lines.places(packs)
@@ -54,9 +55,11 @@ def table(
         for seller in sorted({s or "" for s in own["seller_country"].to_list()}):
             home = where.country.get(seller, seller)
             established = home in countries
-            if rule.seller != "any" and established != (rule.seller == "established") and seller:
-                continue
             part = own.filter(pl.col("seller_country").fill_null("") == seller)
+            if rule.seller != "any" and established != (rule.seller == "established") and seller:
+                if not (established and rule.elsewhere):
+                    continue
+                part = part.filter(pl.col("from_country") != home)
             if rule.from_home:
                 part = part.filter(pl.col("from_country") == home)
             part = _small(part, rule, rates)
@@ -71,10 +74,11 @@ def _lines(order_lines: pl.DataFrame, tax: pl.DataFrame | None, where: Places) -
     lines = order_lines.filter(pl.col("date").is_not_null() & pl.col("ship_to").is_not_null())
     base = pl.lit(None, MONEY)
     if tax is not None:
-        known = tax.select("order_id", "line", "tax_base", collector="collected_by")
-        lines, base = lines.join(known, on=["order_id", "line"], how="left", maintain_order="left"), pl.col("tax_base")
+        known = tax.select("order_id", "line", "tax_base", "duty", collector="collected_by", worth="intrinsic_value")
+        lines = lines.join(known, on=["order_id", "line"], how="left", maintain_order="left")
+        base = pl.col("tax_base") - pl.col("duty").fill_null(0)
     else:
-        lines = lines.with_columns(pl.lit(None, pl.String).alias("collector"))
+        lines = lines.with_columns(pl.lit(None, pl.String).alias("collector"), pl.lit(None, MONEY).alias("worth"))
     sign = pl.when(pl.col("qty") < 0).then(-1).otherwise(1)
     charges = (pl.col("shipping").fill_null(0) + pl.col("insurance").fill_null(0)) * sign
     told = (pl.col("qty") * pl.col("price") + charges).cast(MONEY)
@@ -83,6 +87,7 @@ def _lines(order_lines: pl.DataFrame, tax: pl.DataFrame | None, where: Places) -
         pl.col("ship_to").replace(where.country).alias("country"),
         pl.col("ship_from").replace(where.country).alias("from_country"),
         pl.coalesce(base, told).alias("value"),
+        pl.coalesce("worth", pl.col("qty") * pl.col("price")).cast(MONEY).alias("worth"),
         (base.is_null() & pl.col("price_includes_tax").fill_null(False)).alias("gross"),
     )
     block = pl.col("country").replace_strict(blocks, default=None, return_dtype=pl.String)
@@ -102,24 +107,39 @@ def _counting(lines: pl.DataFrame, rule: RegistrationRule, countries: frozenset[
     """The lines of a kind that counts; sales that the marketplace accounts for never do."""
     counts = pl.col("country").is_in(sorted(countries)) & pl.col("movement").is_in(rule.movement)
     counts &= ~pl.col("marketplace_collects").fill_null(False)
+    buyer = pl.col("buyer_type").fill_null("B2C")
     if rule.buyer:
-        counts &= pl.col("buyer_type").fill_null("B2C").is_in(rule.buyer)
+        counts &= buyer.is_in(rule.buyer)
+    if rule.import_buyer:
+        counts &= (pl.col("movement") != "import") | buyer.is_in(rule.import_buyer)
     if rule.collected_by:
         counts &= pl.col("collector").is_null() | pl.col("collector").is_in(rule.collected_by)
     return lines.filter(counts.fill_null(False))
 
 
 def _small(part: pl.DataFrame, rule: RegistrationRule, rates: pl.DataFrame | None) -> pl.DataFrame:
-    """Lines whose piece is worth no more than the rule's limit."""
+    """Lines without imports whose piece (or consignment) is worth more than the rule's limit, without tax where known.
+
+    A refund goes with its sale by what a piece of it is worth; a consignment is what the order sent, refunds aside.
+    """
     if rule.item_limit is None or part.is_empty():
         return part
     pairs = part.select("currency", "date").unique().drop_nulls().rows()
     factors = conversions([(c, rule.currency, d, False) for c, d in pairs], rates)
+    sent: dict[tuple[str, str, str], Decimal] = {}
+    told = part.select("order_id", "from_country", "country", "qty", "worth", "currency", "date", "movement").rows()
+    if rule.per_consignment:
+        for order, source, target, qty, worth, currency, day, _ in told:
+            if worth is not None and currency is not None and qty > 0:
+                way = (order, source, target)
+                sent[way] = sent.get(way, Decimal(0)) + worth * factors[currency, rule.currency, day]
     keep = []
-    for price, currency, day in part.select("price", "currency", "date").iter_rows():
-        worth = price * factors[currency, rule.currency, day] if price is not None and currency is not None else None
-        within = worth is not None and (worth <= rule.item_limit if rule.item_inclusive else worth < rule.item_limit)
-        keep.append(within)
+    for order, source, target, qty, worth, currency, day, movement in told:
+        known = worth is not None and currency is not None and qty
+        piece = worth / qty * factors[currency, rule.currency, day] if known else None
+        own = sent.get((order, source, target), piece) if rule.per_consignment else piece
+        within = own is not None and (own <= rule.item_limit if rule.item_inclusive else own < rule.item_limit)
+        keep.append(movement != "import" or within)
     return part.filter(pl.Series(keep, dtype=pl.Boolean))
 
 
