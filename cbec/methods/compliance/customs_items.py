@@ -29,7 +29,7 @@ NEEDED = {
     "H7": ("description", "hs6", "gross_weight_kg", "intrinsic_value", "currency"),
     "H1": ("description", "hs_code", "origin", "gross_weight_kg", "intrinsic_value", "currency"),
     "CN22": ("description", "gross_weight_kg", "intrinsic_value", "currency"),
-    "CN23": ("description", "hs6", "origin", "gross_weight_kg", "intrinsic_value", "currency"),
+    "CN23": ("description", "hs6", "origin", "net_weight_kg", "gross_weight_kg", "intrinsic_value", "currency"),
     "": ("description", "hs_code", "origin", "intrinsic_value", "currency"),
 }
 """What a paper asks for of each item; "" = a commercial invoice."""
@@ -210,6 +210,11 @@ def _form(own: Sequence[Mapping[str, Any]], cn22: Paper, rates: pl.DataFrame | N
     return ("CN22" if small else "CN23"), told
 
 
+def _known_sum(column: str) -> pl.Expr:
+    """The sum of a group, empty where one of its values is not known."""
+    return pl.when(pl.col(column).null_count() == 0).then(pl.col(column).sum())
+
+
 def summary_9610(table: pl.DataFrame) -> pl.DataFrame:
     """Items under regime 9610 by month, destination, customs code and currency, as a summary declaration asks for.
 
@@ -224,13 +229,12 @@ def summary_9610(table: pl.DataFrame) -> pl.DataFrame:
             pl.col("consignment").n_unique().alias("lists"),
             pl.len().alias("items"),
             pl.col("qty").sum(),
-            pl.when(pl.col("net_weight_kg").null_count() == 0)
-            .then(pl.col("net_weight_kg").sum())
-            .alias("net_weight_kg"),
-            pl.col("intrinsic_value").sum().alias("value"),
+            _known_sum("net_weight_kg").alias("net_weight_kg"),
+            _known_sum("intrinsic_value").alias("value"),
         )
         .sort("month", "ship_to", "hs_code", "currency", nulls_last=True)
     )
-    if grouped["value"].sum() != own["intrinsic_value"].sum() or grouped["items"].sum() != own.height:
+    valued = own["intrinsic_value"].null_count() == 0
+    if (valued and grouped["value"].sum() != own["intrinsic_value"].sum()) or grouped["items"].sum() != own.height:
         raise AssertionError("the summary declaration does not add up to its lists")
     return grouped

@@ -98,7 +98,7 @@ def _h7_json(items: pl.DataFrame, seller: Mapping[str, Any]) -> bytes:
                 "exporter": {k: seller.get(k) for k in ("name", "address", "country", "eori")},
                 "importer": {"reference": first["buyer"], "country": first["ship_to"]},
                 "additional_fiscal_references": fiscal,
-                "transport_and_insurance_costs": _money(_sum(rows, "transport_insurance")),
+                "transport_and_insurance_costs": _money(_charged(rows, "transport_insurance")),
                 "number_of_packages": None,
                 "goods": goods,
                 "missing": sorted({word for row in rows if row["missing"] for word in row["missing"].split("|")}),
@@ -120,6 +120,11 @@ def _sum(rows: Sequence[Mapping[str, Any]], column: str) -> Decimal | None:
     """The sum over a consignment, None where one is not known."""
     values = [row[column] for row in rows]
     return None if None in values else sum(values, Decimal(0))
+
+
+def _charged(rows: Sequence[Mapping[str, Any]], column: str) -> Decimal | None:
+    """A sum of money; None too where the lines of a consignment are in several currencies."""
+    return _sum(rows, column) if len({row["currency"] for row in rows}) == 1 else None
 
 
 STYLE = (
@@ -150,13 +155,17 @@ def _sheet(rows: Sequence[Mapping[str, Any]], seller: Mapping[str, Any], postal:
         if seller.get(key):
             sender += f"<br>{key.upper() if key == 'eori' else key}: {escape(str(seller[key]))}"
     receiver = f"{escape(first['buyer'] or '')}<br><br>{escape(first['ship_to'])}"
-    heads = ("Description", "HS code", "Origin", "Pieces", "Net kg", "Gross kg", "Value")
+    each = () if postal else ("Unit value",)
+    heads = ("Description", "HS code", "Origin", "Pieces", "Net kg", "Gross kg", *each, "Value")
     head = "".join(f"<th{_right(i)}>{name}</th>" for i, name in enumerate(heads))
     body = "".join(f"<tr>{_cells(row, postal)}</tr>" for row in rows)
     lacking = sorted({word for row in rows if row["missing"] for word in row["missing"].split("|")})
     note = f'<p class="lack">Missing: {escape(", ".join(lacking))}</p>' if lacking else ""
-    goods, other = _money(_sum(rows, "intrinsic_value")), _money(_sum(rows, "transport_insurance"))
-    totals = f"Goods {goods or '?'} {first['currency'] or ''}; transport and insurance {other or '?'}; gross {_plain(_sum(rows, 'gross_weight_kg')) or '?'} kg"
+    goods, other = (_charged(rows, column) for column in ("intrinsic_value", "transport_insurance"))
+    total = None if goods is None or other is None else goods + other
+    totals = f"Goods {_money(goods) or '?'} {first['currency'] or ''}; transport and insurance {_money(other) or '?'}; "
+    totals += "" if postal else f"total {_money(total) or '?'} {first['currency'] or ''}; "
+    totals += f"gross {_plain(_sum(rows, 'gross_weight_kg')) or '?'} kg; sent from {first['ship_from']}"
     kind = "Category of item: sale of goods. " if postal else f"Incoterms 2020: {escape(first['incoterm'] or '?')}. "
     ioss = f" IOSS {escape(first['ioss_number'])}." if first["ioss_number"] else ""
     return (
@@ -174,6 +183,14 @@ def _cells(row: Mapping[str, Any], postal: bool) -> str:
     value = f"{_money(row['intrinsic_value']) or '?'} {row['currency'] or ''}"
     told = (
         row["description"] or row["sku"], row["hs6" if postal else "hs_code"] or "?", row["origin"] or "?", _plain(row["qty"]),
-        _plain(row["net_weight_kg"]) or "", _plain(row["gross_weight_kg"]) or "?", value,
+        _plain(row["net_weight_kg"]) or "", _plain(row["gross_weight_kg"]) or "?", *(() if postal else (_each(row),)), value,
     )  # fmt: skip
     return "".join(f"<td{_right(i)}>{escape(str(text))}</td>" for i, text in enumerate(told))
+
+
+def _each(row: Mapping[str, Any]) -> str:
+    """Value of a piece: with two decimals where they are exact, else four."""
+    if row["intrinsic_value"] is None or not row["qty"]:
+        return "?"
+    each = Decimal(row["intrinsic_value"] / row["qty"])
+    return f"{each:.2f}" if each == round(each, 2) else f"{each:.4f}"
