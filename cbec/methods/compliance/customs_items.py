@@ -81,7 +81,9 @@ _SCHEMA: dict[str, Any] = {
 def _crossing(order_lines: pl.DataFrame, asked: Period, where: Places) -> pl.DataFrame:
     union = sorted(where.countries("EU"))
     source, target = (pl.col(c).replace(where.country) for c in ("ship_from", "ship_to"))
-    there = (pl.col("ship_to") == "GB") & pl.col("ship_to_region").str.strip_chars().str.to_uppercase().str.contains(r"^BT\d")
+    there = (pl.col("ship_to") == "GB") & pl.col("ship_to_region").str.strip_chars().str.to_uppercase().str.contains(
+        r"^BT\d"
+    )
     to_there = ((pl.col("ship_to") == NORTHERN_IRELAND) | there).fill_null(False)
     from_there = (pl.col("ship_from") == NORTHERN_IRELAND).fill_null(False)
     # Between the Union and Northern Ireland goods need no customs declaration (Revised Protocol; Revenue Ireland, "Trade with NI").
@@ -123,7 +125,9 @@ def _told(lines: pl.DataFrame) -> pl.DataFrame:
     # What one order sends from one country to another is one consignment, as for the limits of the tax.
     route = pl.format("{}-{}", "ship_from", "ship_to")
     consignment = (
-        pl.when(route.n_unique().over("order_id") == 1).then("order_id").otherwise(pl.format("{} {}", "order_id", route))
+        pl.when(route.n_unique().over("order_id") == 1)
+        .then("order_id")
+        .otherwise(pl.format("{} {}", "order_id", route))
     )
     net = pl.when(pl.col("price_includes_tax").fill_null(False)).then(None).otherwise(pl.col("qty") * pl.col("price"))
     more = (pl.col("customs_value") - pl.col("intrinsic_value")).cast(MONEY)

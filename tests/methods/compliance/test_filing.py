@@ -340,3 +340,30 @@ def test_totals_are_those_of_the_tax_table_whatever_the_order_of_lines(rows: lis
 
 def _days() -> list[date]:
     return [date(2026, month, day) for month in range(3, 12) for day in (1, 6, 11, 16, 21, 26)]
+
+
+def test_exports_count_in_box_6_whether_or_not_the_tax_of_their_destination_is_known() -> None:
+    home = UK | {"seller_country": "GB"}
+    rows = [
+        home | {"order_id": "a", "price": 100},
+        home | {"order_id": "b", "ship_to": "BR", "price": 33.33, "shipping": 4},  # no rule pack
+        home | {"order_id": "c", "ship_to": "US", "price": 50},  # no duty rate
+        home | {"order_id": "d", "ship_to": "BR", "price": 9, "price_includes_tax": True},  # value without tax unknown
+        home | {"order_id": "e", "line": "1", "ship_to": "BR", "price": 10, "qty": 2},
+        home | {"order_id": "e", "line": "2", "ship_to": "BR", "price": 10, "qty": -1},
+    ]
+    fixing = rates([{"date": DAY, "base": "GBP", "quote": "USD", "rate": 1.25}])
+    boxes = {r.box: r.amount for r in named(filed(rows, rates=fixing), "gb.return.vat 2026-Q3").rows}
+    assert (boxes["1"], boxes["6"]) == (D(20), D(197))  # 100 + 37.33 + 50 + 10
+
+
+def test_british_boxes_add_up_where_purchases_were_converted() -> None:
+    fixing = rates([{"date": date(2026, 7, 1), "base": "EUR", "quote": "GBP", "rate": 0.85}])
+    bought = purchases(
+        {"document": "a", "kind": "import_postponed", "net": "1000.03", "tax": "200.01", "currency": "EUR"},
+        {"document": "b", "kind": "acquisition", "net": "33.35", "tax": "6.67", "currency": "EUR"},
+    )
+    made = filed([UK | {"seller_country": "GB", "price": 100.5}], bought=bought, rates=fixing)
+    boxes = {r.box: r.amount for r in named(made, "gb.return.vat 2026-Q3").rows}
+    assert (boxes["1"], boxes["2"], boxes["3"]) == (D("190.11"), D("5.67"), D("195.78"))
+    assert boxes["5"] == boxes["3"] - boxes["4"]

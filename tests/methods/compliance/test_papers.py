@@ -77,6 +77,49 @@ def test_within_the_union_and_at_home_there_are_no_customs_papers() -> None:
     assert _items([PARCEL | {"price": 10, "date": date(2026, 6, 30)}]).is_empty()
 
 
+def test_between_the_union_and_northern_ireland_there_are_no_customs_papers() -> None:
+    rows = [
+        HOME | {"order_id": "a", "ship_to": "XI", "price": 1},
+        HOME | {"order_id": "b", "ship_to": "GB", "ship_to_region": "bt1 5gs", "price": 1},
+        HOME | {"order_id": "c", "ship_from": "XI", "ship_to": "IE", "price": 1},
+        HOME | {"order_id": "d", "ship_to": "GB", "ship_to_region": "B1 1AA", "price": 1},
+        HOME | {"order_id": "e", "ship_to": "GB", "price": 1},
+    ]
+    fixing = rates([{"date": DAY, "base": "EUR", "quote": "GBP", "rate": 0.8}])
+    assert _items(rows, fixing=fixing)["consignment"].to_list() == ["d", "e"]
+
+
+def test_the_ioss_number_is_that_of_the_day_and_of_who_collects() -> None:
+    """Also where the order line says nothing of a scheme, and none where IOSS cannot be used."""
+    old, new = IOSS | {"number": "IM1", "valid_to": date(2026, 7, 9)}, IOSS | {"number": "IM2", "valid_from": DAY}
+    silent = {key: value for key, value in PARCEL.items() if key != "scheme"}
+    rows = [
+        silent | {"order_id": "a", "price": 10},
+        silent | {"order_id": "b", "price": 10, "date": date(2026, 7, 1)},
+        silent | {"order_id": "c", "price": 10, "marketplace_collects": True},
+        PARCEL | {"order_id": "d", "price": 10, "ship_to": "ES", "ship_to_region": "35001"},  # Canary Islands
+        PARCEL | {"order_id": "e", "price": 10, "ship_to": "MC"},
+    ]
+    found = _items(rows, registrations(old, new))
+    assert found["ioss_number"].to_list() == ["IM2", "IM1", None, None, "IM2"]
+    assert found["missing"].to_list() == [None, None, "ioss_number", None, None]
+    assert found["import_data_set"].to_list() == ["H7"] * 5
+
+
+def test_an_order_sent_from_two_countries_is_two_consignments() -> None:
+    rows = [
+        PARCEL | {"order_id": "a", "line": "1", "price": 100},
+        PARCEL | {"order_id": "a", "line": "2", "price": 100, "ship_from": "GB"},
+        PARCEL | {"order_id": "a", "line": "3", "price": 40},
+    ]
+    found = _items(rows, registrations(IOSS))
+    assert found.select("consignment", "item", "line", "consignment_value", "import_data_set").rows() == [
+        ("a CN-FR", 1, "1", D(140), "H7"),
+        ("a CN-FR", 2, "3", D(140), "H7"),
+        ("a GB-FR", 1, "2", D(100), "H7"),
+    ]
+
+
 def test_what_nobody_told_is_named_not_guessed() -> None:
     row = _items([PARCEL | {"price": 10, "hs_code": None, "origin": None}], goods=False).row(0, named=True)
     assert row["missing"] == "description|gross_weight_kg|hs6|hs_code|ioss_number|origin"
@@ -122,6 +165,29 @@ def test_lists_and_summary_of_9610_add_up() -> None:
     files = paper_files.files(found, {})
     assert {"cn_9610_list.csv", "cn_9610_summary.csv", "h7.csv", "h7.json", "commercial_invoices.html"} <= files.keys()
     assert "2026-08-15" in files["cn_9610_summary.csv"].decode()
+
+
+def test_a_summary_of_9610_has_no_value_where_one_is_not_known() -> None:
+    rows = [
+        PARCEL | {"order_id": "a", "price": 10},
+        PARCEL | {"order_id": "b", "ship_to": "US", "price": 20, "currency": "USD", "price_includes_tax": True},
+        PARCEL | {"order_id": "c", "ship_to": "US", "price": 20, "currency": "USD"},
+    ]
+    fixing = rates([{"date": DAY, "base": "EUR", "quote": "USD", "rate": 1.25}])
+    summary = customs_items.summary_9610(_items(rows, fixing=fixing))
+    assert summary.select("ship_to", "lists", "value").rows() == [("FR", 1, D(10)), ("US", 2, None)]
+
+
+def test_a_commercial_invoice_tells_the_value_of_a_piece_and_the_total() -> None:
+    rows = [
+        PARCEL | {"order_id": "a", "line": "1", "price": 10.02, "qty": 3, "shipping": 2.5},
+        PARCEL | {"order_id": "a", "line": "2", "price": 5, "currency": "EUR"},
+    ]
+    page = paper_files.files(_items(rows), {})["commercial_invoices.html"].decode()
+    assert "total 37.56 EUR" in page and ">10.02<" in page and "sent from CN" in page
+    fixing = rates([{"date": DAY, "base": "EUR", "quote": "USD", "rate": 1.25}])
+    mixed = paper_files.files(_items([rows[0], rows[1] | {"currency": "USD"}], fixing=fixing), {})
+    assert "total ? EUR" in mixed["commercial_invoices.html"].decode()  # two currencies are never added up
 
 
 def test_the_h7_file_is_a_declaration_per_consignment() -> None:

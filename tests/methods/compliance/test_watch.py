@@ -201,3 +201,45 @@ def test_stock_in_a_member_state_without_a_registration_there() -> None:
     assert told[1].message.startswith("2 lines of a seller in CN left PL, e.g. order O1,")
     held = registrations({"scheme": "VAT", "country": "PL"}, {"scheme": "OSS", "country": "DE"})
     assert [f.entity for f in watched.stock(lines, packaged(), held, DAY)] == ["DE"]
+
+
+AUSTRALIA = {"ship_to": "AU", "currency": "AUD"}
+
+
+def test_a_limit_on_imports_is_held_against_net_values_and_in_australia_against_consignments() -> None:
+    rows = [
+        CHINA | AUSTRALIA | {"order_id": "a", "price": 1100, "price_includes_tax": True},  # 1,000 without tax
+        CHINA | AUSTRALIA | {"order_id": "b", "line": "1", "price": 750, "duty_rate_pct": 5},
+        CHINA | AUSTRALIA | {"order_id": "b", "line": "2", "price": 750, "duty_rate_pct": 5},
+        CHINA | AUSTRALIA | {"order_id": "c", "price": 10, "buyer_type": "B2B", "buyer_tax_id": "51824753556"},
+        CHINA | {"order_id": "n", "ship_to": "NO", "currency": "NOK", "price": 3125, "price_includes_tax": True},
+    ]
+    found = _watch(rows)
+    assert found["au.registration"]["turnover"] == D(1000)
+    assert found["no.registration.voec"]["turnover"] == D(2500)
+
+
+def test_no_limit_of_imports_for_sales_within_the_country() -> None:
+    home = AUSTRALIA | {"ship_from": "AU", "seller_country": "AU", "price_includes_tax": False, "date": DAY}
+    rows = [
+        home | {"order_id": "a", "price": 1500, "qty": 49},
+        home | {"order_id": "b", "price": 1500, "buyer_type": "B2B"},
+    ]
+    told = _watch(rows)["au.registration"]
+    assert (told["verdict"], told["turnover"], told["crossed_on"]) == ("must_register", D(75000), DAY)
+
+
+def test_duty_is_no_turnover() -> None:
+    row = CHINA | {"ship_to": "NZ", "currency": "NZD", "price": 900, "qty": 2, "duty_rate_pct": 5}
+    assert _watch([row])["nz.registration"]["turnover"] == D(1800)
+
+
+def test_goods_sent_from_another_member_state_have_no_threshold() -> None:
+    home = {"ship_from": "DE", "seller_country": "DE", "ship_to": "FR", "price_includes_tax": False, "date": DAY}
+    found = _watch([home | {"order_id": "a", "price": 50}, home | {"order_id": "b", "price": 1, "ship_from": "PL"}])
+    assert (found["eu.registration.distance"]["verdict"], found["eu.registration.distance"]["turnover"]) == (
+        "below",
+        D(50),
+    )
+    other = found["eu.registration.distance.abroad"]
+    assert (other["verdict"], other["turnover"], other["established"]) == ("must_register", D(1), True)
