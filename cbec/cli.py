@@ -38,6 +38,12 @@ class DeclaredCommand(TyperCommand):
             with formatter.section(title):
                 formatter.write_dl(records)
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The example, in one line however long it is: it is there to be copied."""
+        if self.epilog:
+            with formatter.section("Example (tables of the sample company)"):
+                formatter.write(f"  {self.epilog}\n")
+
 
 class LazyGroup(TyperGroup):
     """A group that does not parse options it was not given.
@@ -69,7 +75,9 @@ class StepGroup(LazyGroup):
             step = typer.Typer(add_completion=False, rich_markup_mode=None)
             step.callback()(lambda: None)
             for declared in commands_of(str(self.name)).values():
-                step.command(declared.name, cls=DeclaredCommand, help=declared.help)(_function(declared))
+                step.command(declared.name, cls=DeclaredCommand, help=declared.help, epilog=_example(declared))(
+                    _function(declared)
+                )
             group: Any = typer.main.get_command(step)
             self.commands = group.commands
         return self.commands
@@ -233,6 +241,10 @@ def _function(command: Command) -> Callable[..., None]:
 
 def _level(quiet: bool, verbose: bool) -> int:
     return 0 if quiet else 2 if verbose else 1
+
+
+def _example(command: Command) -> str:
+    return f"cbec {command.path} {command.example}" if command.example else ""
 
 
 def _dashed(name: str) -> str:

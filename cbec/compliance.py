@@ -77,7 +77,15 @@ def _leaving(order_lines: Table, book: Rulebook, s: Tax) -> dict[str, Callable[[
     return {"exports": lambda: exports.leaving(order_lines, book, s.language)}
 
 
-@command("tax", "exports", by=("order_id",), fit=_law, conclude=_told, ranged=True)
+@command(
+    "tax",
+    "exports",
+    by=("order_id",),
+    fit=_law,
+    conclude=_told,
+    ranged=True,
+    example="--order-lines order_lines.csv --products products.csv --rates rates.csv -o tax.csv --write-exports exports.csv",
+)
 def tax(
     order_lines: Table,
     products: Table | None = None,
@@ -109,7 +117,7 @@ class RuleTest(Common):
     cases: str = setting("", "file or folder of cases (YAML); empty = the folder `cases` beside the rules")
 
 
-@command("rule_verdict", name="test")
+@command("rule_verdict", name="test", example="--fail-on high")
 def rule_test(*, s: RuleTest) -> Result:
     """Run the cases that stand beside the rules: every one, every field, exact to the cent.
 
@@ -122,7 +130,7 @@ def rule_test(*, s: RuleTest) -> Result:
     return verdict.result(outcome, loaded, whole=not s.cases)
 
 
-@command("tax_id_verdicts")
+@command("tax_id_verdicts", example="--tax-ids registrations.csv -o verdicts_of_numbers.csv")
 def taxid(tax_ids: Table, *, s: Common) -> Result:
     """Tax numbers held against the published format and check digits of their country.
 
@@ -150,7 +158,11 @@ class Diff(Common):
     )
 
 
-@command("rule_changes", "line_changes")
+@command(
+    "rule_changes",
+    "line_changes",
+    example="--effective 2026-07-01 --order-lines order_lines.csv --products products.csv --rates rates.csv -o changes.csv",
+)
 def diff(
     order_lines: Table | None = None,
     products: Table | None = None,
@@ -209,7 +221,13 @@ class File(Common):
     rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
 
 
-@command("returns_due", "filing_control", "filing_lines", "customs_items")
+@command(
+    "returns_due",
+    "filing_control",
+    "filing_lines",
+    "customs_items",
+    example="--tax tax.csv --exports exports.csv --order-lines order_lines.csv --rates rates.csv --period 2026-Q3 -o returns.csv",
+)
 def file(
     tax: Table,
     order_lines: Table,
@@ -278,7 +296,10 @@ class Watch(Common):
     rules: str = setting("", "folder of rule packs (YAML); empty = those that ship with cbec")
 
 
-@command("registration_watch")
+@command(
+    "registration_watch",
+    example="--order-lines order_lines.csv --tax tax.csv --registrations registrations.csv --rates rates.csv -o watch.csv",
+)
 def watch(
     order_lines: Table,
     tax: Table | None = None,
@@ -328,7 +349,11 @@ class Einvoice(Common):
     )
 
 
-@command("einvoices", "einvoice_findings")
+@command(
+    "einvoices",
+    "einvoice_findings",
+    example="--invoices invoices.csv --rates rates.csv --xml-folder xml -o einvoices.csv",
+)
 def einvoice(invoices: Table | None = None, rates: Table | None = None, *, s: Einvoice) -> Result:
     """Invoices as XML (UBL, CII) by EN 16931, held against its official rules; or XML files that are there already.
 

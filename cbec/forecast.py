@@ -100,6 +100,7 @@ def _demand_told(tables: dict[str, Table], *, s: Demand) -> Result:
     fit=_dates,
     conclude=_demand_told,
     parts=_series,
+    example="--sales sales.csv.gz --frequency W --horizon 26 -o forecast.parquet",
 )
 def demand(
     sales: Table,
@@ -224,6 +225,7 @@ def _replenish_told(tables: dict[str, Table], *, s: Replenish) -> Result:
     fit=_periods,
     conclude=_replenish_told,
     parts=_stocked_series,
+    example="--forecast forecast.parquet --inventory inventory.csv --policies policies.csv --coverage coverage.csv --products products.csv --rates rates.csv --home-currency CNY -o replenishment.csv",
 )
 def replenish(
     forecast: Table,
@@ -278,7 +280,7 @@ class StockBacktest(_Stock, Backtest):
     """Settings of `forecast backtest`; those of the stock replay hold where a policy says nothing."""
 
 
-@command("backtest", "stock_record")
+@command("backtest", "stock_record", example="--sales sales.csv.gz --frequency W --horizon 13 -o backtest.csv")
 def backtest(
     sales: Table,
     products: Table | None = None,
@@ -349,7 +351,11 @@ class Clearance(Common):
     )
 
 
-@command("clearance", "clearance_path")
+@command(
+    "clearance",
+    "clearance_path",
+    example="--forecast forecast.parquet --inventory inventory.csv --products products.csv --coverage coverage.csv --rates rates.csv --home-currency CNY -o clearance.csv",
+)
 def clearance(
     forecast: Table,
     inventory: Table,

@@ -47,7 +47,10 @@ class Score(_Watch):
     )
 
 
-@command("scores")
+@command(
+    "scores",
+    example="--transactions transactions.csv.gz --verdicts verdicts.csv --rates rates.csv --home-currency CNY -o scores.csv",
+)
 def score(transactions: Table, verdicts: Table | None = None, rates: Table | None = None, *, s: Score) -> Result:
     """A probability of fraud, a decision and reasons per payment: allow, review or hold.
 
@@ -87,7 +90,10 @@ class Train(_Watch):
     ignore: str = setting("", "columns of transactions that the model must not see, joined by commas")
 
 
-@command("training_record")
+@command(
+    "training_record",
+    example="--transactions transactions.csv.gz --verdicts verdicts.csv --rates rates.csv --home-currency CNY --model model -o training_record.csv",
+)
 def train(transactions: Table, verdicts: Table | None = None, rates: Table | None = None, *, s: Train) -> Result:
     """A model from labelled payments (LightGBM on causal features), judged on later payments than it learnt from.
 

@@ -17,7 +17,7 @@ class Forecast(Common):
     rate_basis: str = setting("", "points added to policy rates to reach the money market, e.g. CNY=-1.45")
 
 
-@command("fx_forecast", "fx_history")
+@command("fx_forecast", "fx_history", example="--rates rates.csv --home-currency CNY -o fx_forecast.csv")
 def forecast(rates: Table, policy_rates: Table | None = None, *, s: Forecast) -> Result:
     """Exchange rates ahead as a distribution, with the verdict of their record against no change.
 
@@ -47,7 +47,11 @@ class Exposure(Common):
     bucket: str = setting("month", "length of a time bucket", choices=("week", "month", "quarter"))
 
 
-@command("exposure_report", "currency_risk")
+@command(
+    "exposure_report",
+    "currency_risk",
+    example="--rates rates.csv --exposures exposures.csv --hedges hedges.csv --home-currency CNY -o exposure.csv",
+)
 def exposure(rates: Table, exposures: Table, hedges: Table | None = None, *, s: Exposure) -> Result:
     """Open money by currency and time, netted and after hedges, with its risk in home currency.
 
@@ -84,7 +88,11 @@ class Hedge(Exposure):
     rate_basis: str = setting("", "points added to policy rates to reach the money market, e.g. CNY=-1.45")
 
 
-@command("hedge_plan", "hedge_choices")
+@command(
+    "hedge_plan",
+    "hedge_choices",
+    example="--rates rates.csv --exposures exposures.csv --policy-rates policy_rates.csv --hedges hedges.csv --home-currency CNY -o hedges_next.csv",
+)
 def hedge(rates: Table, exposures: Table, policy_rates: Table, hedges: Table | None = None, *, s: Hedge) -> Result:
     """Forwards that take most out of the worst outcomes for their cost, within the bands of the policy.
 

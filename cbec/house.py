@@ -14,6 +14,7 @@ from cbec.core.command import Common, commands_of, find
 from cbec.core.delivery import to_stdout
 from cbec.core.errors import ExitStatus, InputRejected, UsageFault
 from cbec.core.staging import Staging
+from cbec.core.words import of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,10 +216,10 @@ def check(table: str, paths: Sequence[str], rejects: str | None, sets: Sequence[
         if rejects is not None:
             with Staging() as staging:
                 files.write(checking.conform(tables.get("rejects"), outcome.rejects), Path(rejects), staging)
-        faults = f"{outcome.total:,} fault{'s' if outcome.total != 1 else ''}"
-        rows = f"{outcome.rows:,} row{'s' if outcome.rows != 1 else ''}"
+        faults = of(outcome.total, "fault")
+        rows = of(outcome.rows, "row")
         raise InputRejected(f"{contract.name}: {faults} in {rows}", outcome.faults, total=outcome.total)
-    console.say(f"{contract.name}: {outcome.rows:,} rows, every one keeps the contract")
+    console.say(f"{contract.name}: {of(outcome.rows, 'row')}, every one keeps the contract")
 
 
 def config_show(step: str, command: str | None, path: str | None, sets: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cbec.core.command import Common, Finding, RawTable, Result, command, setting
+from cbec.core.words import of
 
 if TYPE_CHECKING:
     from cbec.methods.ingest.apply import Applied, Tally
@@ -31,7 +32,7 @@ class Check(Common):
     table: str = setting("sales", "table that the files are meant to be; `cbec schema` lists them")
 
 
-@command(*MADE, "dq", "removed", name="import")
+@command(*MADE, "dq", "removed", name="import", example="--files online_retail.csv --layout online_retail -o work")
 def import_(files: RawTable, *, s: Import) -> Result:
     """Canonical tables from an export of a shop or marketplace, by a layout.
 
@@ -59,7 +60,7 @@ def import_(files: RawTable, *, s: Import) -> Result:
     )
 
 
-@command("dq", "faults")
+@command("dq", "faults", example="--files sales.csv.gz --table sales -o dq.csv")
 def check(files: RawTable, *, s: Check) -> Result:
     """What is in a table, column by column, and which cells break its contract.
 
@@ -106,7 +107,7 @@ def _left_out(layout: Layout, tally: Tally) -> Finding:
     worth = ", ".join(f"{amount:,.2f} {code}" for code, amount in tally.money.items())
     if len(tally.money) == 1:
         [(currency, money)] = tally.money.items()
-    rows = f"{tally.rows:,} row{'s' if tally.rows != 1 else ''} left out"
+    rows = f"{of(tally.rows, 'row')} left out"
     message = f"{rows}{f' ({worth})' if worth else ''}: {tally.message}; the first is {tally.first}"
     return Finding(f"ingest:{layout.name}:{tally.rule}", "info", layout.name, tally.rule, message, money, currency)
 

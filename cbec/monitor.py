@@ -30,7 +30,12 @@ class Stock(Common):
     overdue_high_days: int = setting(14, "days overdue from which it is grave", min=0)
 
 
-@command("alerts", "stock_balance", "stock_ageing")
+@command(
+    "alerts",
+    "stock_balance",
+    "stock_ageing",
+    example="--inventory inventory.csv --sales sales.csv.gz --products products.csv --rates rates.csv --home-currency CNY -o alerts.csv",
+)
 def stock(
     inventory: Table,
     sales: Table | None = None,

@@ -63,6 +63,8 @@ def _command(command: Command) -> str:
     own = {name: field for name, field in command.fields().items() if name not in common}
     cut = f" Worked on in parts of `{', '.join(command.by)}` (`--engine`)." if command.by else ""
     lines = [f"### cbec {command.path}\n", command.help, "", f"In: {inputs or 'none'}. Out: {outputs}.{cut}", ""]
+    if command.example:
+        lines += [f"Example: `cbec {command.path} {command.example}`", ""]
     return "\n".join([*lines, *_settings(own, kinds_of(command.settings))]) + "\n"
 
 

@@ -26,7 +26,11 @@ class Plan(Common):
     factors: str = setting("", "file of emission factors (YAML); empty = those that ship with cbec")
 
 
-@command("options", "legs")
+@command(
+    "options",
+    "legs",
+    example="--shipments shipments.csv --lanes lanes.csv --nodes nodes.csv --rates rates.csv --home-currency CNY -o options.csv --write-legs legs.csv",
+)
 def plan(
     shipments: Table,
     lanes: Table,
@@ -67,7 +71,7 @@ class Carbon(Common):
     chosen_only: bool = setting(True, "only the legs of the first option of each shipment")
 
 
-@command("carbon")
+@command("carbon", example="--legs legs.csv -o carbon.csv")
 def carbon(legs: Table, *, s: Carbon) -> Result:
     """Emissions per leg, well to wheel, with the factor and its source; what is not known stays empty and is marked."""
     from cbec.methods.route import carbon as method
@@ -93,7 +97,10 @@ class Ship(Common):
     packing_share: float = setting(0.1, "weight and volume of packing as a share of those of the goods", min=0, max=5)
 
 
-@command("shipments")
+@command(
+    "shipments",
+    example="--replenishment replenishment.csv --products products.csv --rates rates.csv --origin CNNGB -o next_shipments.csv",
+)
 def ship(replenishment: Table, products: Table, rates: Table | None = None, *, s: Ship) -> Result:
     """Orders into shipments: one per supplier and warehouse, with weight, volume, value and the day it is needed."""
     from cbec.core.errors import UsageFault
@@ -124,7 +131,11 @@ class LeadTimes(Common):
     ready_sd_days: float = setting(0.0, "standard deviation of these days", min=0, max=365)
 
 
-@command("policies_update", "route_lead_times")
+@command(
+    "policies_update",
+    "route_lead_times",
+    example="--options options.csv --shipments shipments.csv --policies policies.csv -o policies_next.csv",
+)
 def leadtimes(options: Table, shipments: Table, policies: Table, *, s: LeadTimes) -> Result:
     """Lead times of the ways chosen, into the policies of the next orders: from the order to the shelf of each warehouse.
 

@@ -26,7 +26,12 @@ class Reconcile(Common):
     order_days: int = setting(30, "an order in no settlement after so many days is a finding", min=0)
 
 
-@command("matches", "unexplained", "recon_totals")
+@command(
+    "matches",
+    "unexplained",
+    "recon_totals",
+    example="--bank bank.csv --settlements settlements.csv.gz --order-lines order_lines.csv --rates rates.csv -o matches.csv",
+)
 def reconcile(
     bank: Table, settlements: Table, order_lines: Table | None = None, rates: Table | None = None, *, s: Reconcile
 ) -> Result:
@@ -84,7 +89,11 @@ class Profit(Common):
     dim_divisor: float = setting(6000.0, "cm3 per kg of volume weight, by which freight is shared out", min=1)
 
 
-@command("landed_profit", "profit_lines")
+@command(
+    "landed_profit",
+    "profit_lines",
+    example="--order-lines order_lines.csv --products products.csv --settlements settlements.csv.gz --rates rates.csv --home-currency CNY -o profit.csv",
+)
 def profit(
     order_lines: Table,
     products: Table,
@@ -121,7 +130,7 @@ def profit(
     )
 
 
-@command("ledger")
+@command("ledger", example="--events events.csv --ledger ledger.csv -o ledger_next.csv")
 def ledger(events: Table, ledger: Table | None = None, *, s: Common) -> Result:
     """Events into a ledger in which each record carries the hash of the one before it.
 
@@ -154,7 +163,7 @@ class Verify(Common):
     head: str = setting("", "hash of a record of this ledger as kept elsewhere; shows a tail cut off")
 
 
-@command("ledger_verdict")
+@command("ledger_verdict", example="--ledger ledger.csv -o ledger_verdict.csv")
 def verify(ledger: Table, *, s: Verify) -> Result:
     """Whether the chain of a ledger holds; where it is broken, exit status 1 and the first bad record.
 

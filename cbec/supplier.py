@@ -37,7 +37,12 @@ class Score(Common):
     defect_cost_pct: float = setting(0.0, "cost of a rejected piece, percent of its price; 0 = not told", min=0)
 
 
-@command("supplier_score", "lead_times", "policies_update")
+@command(
+    "supplier_score",
+    "lead_times",
+    "policies_update",
+    example="--receipts receipts.csv --purchase-orders purchase_orders.csv --rates rates.csv --home-currency CNY -o score.csv",
+)
 def score(
     receipts: Table,
     purchase_orders: Table,

@@ -40,7 +40,11 @@ class Slot(Picking):
     temporary: str = setting("TEMP", "name of the place where goods wait during a swap")
 
 
-@command("slotting", "moves")
+@command(
+    "slotting",
+    "moves",
+    example="--order-lines order_lines.csv --bins bins.csv --slots slots.csv --products products.csv -o slotting.csv --write-moves moves.csv",
+)
 def slot(
     order_lines: Table,
     bins: Table,
@@ -80,7 +84,7 @@ def slot(
     )
 
 
-@command("pick_evaluation")
+@command("pick_evaluation", example="--order-lines order_lines.csv --bins bins.csv --slots slots.csv -o walks.csv")
 def evaluate(order_lines: Table, bins: Table, slots: Table, *, s: Picking) -> Result:
     """How far pickers walk with today's slots, by way of walking, beside the shortest tours."""
     import polars as pl
@@ -134,7 +138,10 @@ class Rebalance(Common):
     time_limit: float = setting(30.0, "seconds for the proof that a plan is the best; 0 = none", min=0)
 
 
-@command("stock_transfers")
+@command(
+    "stock_transfers",
+    example="--forecast forecast.parquet --inventory inventory.csv --transfer-lanes transfer_lanes.csv --policies policies.csv --coverage coverage.csv --products products.csv --rates rates.csv --home-currency CNY -o transfers.csv",
+)
 def rebalance(
     forecast: Table,
     inventory: Table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,6 +54,9 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         monkeypatch.setattr(sys, "argv", ["cbec", *told])
         with pytest.raises(SystemExit) as ended:
             cli.app(told, prog_name="cbec")
+        signal.signal(
+            signal.SIGPIPE, signal.SIG_IGN
+        )  # as Python has it; a run that writes to standard output ends by it
         return int(ended.value.code or 0)
 
     return run

@@ -117,7 +117,7 @@ def test_sales_without_warehouse_are_placed_where_the_sku_lies_alone():
     rows = shelves({"on_hand": 5.0}, {"sku": "B", "on_hand": 5.0}, {"sku": "B", "warehouse": "W2", "on_hand": 5.0})
     result = monitor(rows, sales=sales, s=Stock())
     assert of(result, "cover_low")["sku"].to_list() == ["A"]
-    assert any("sales of 1 SKUs name no warehouse" in n for n in result.notes)
+    assert any("sales of 1 SKU without a warehouse" in n for n in result.notes)
 
 
 def test_costs_come_from_the_item_master_first_and_currencies_are_not_mixed():

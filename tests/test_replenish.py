@@ -137,7 +137,7 @@ def test_money_compares_with_the_seller_formula_and_with_no_order():
     assert result.money.today == pytest.approx(found["runner_up_cost"])
     assert result.money.low < result.money.difference < result.money.high
     assert result.money.difference < 0
-    assert any("shortage cost unknown for 1 items" in n for n in result.notes)
+    assert any("shortage cost unknown for 1 item " in n for n in result.notes)
 
 
 def test_a_shortage_costs_the_margin_where_prices_are_known():

@@ -146,7 +146,7 @@ class Result:
 class Command:
     """A declared command. `function` takes frames by input name, `s=` settings and, if `fit` is given, `state=`.
 
-    by, fit, conclude, parts: see `command`.
+    example, by, fit, conclude, parts: see `command`.
     """
 
     step: str
@@ -162,6 +162,7 @@ class Command:
     conclude: Callable[..., Result] | None = None
     parts: Callable[[Any, Collection[str]], Parts | None] | None = None
     ranged: bool = False
+    example: str = ""
 
     @property
     def path(self) -> str:
@@ -193,6 +194,7 @@ class Command:
 def command(
     *outputs: str,
     name: str | None = None,
+    example: str = "",
     by: tuple[str, ...] = (),
     any_of: tuple[str, ...] = (),
     fit: Callable[..., dict[str, Any]] | None = None,
@@ -203,7 +205,8 @@ def command(
     """Declare a step function as a command.
 
     outputs: names of output tables, the main one first. any_of: inputs of which at least one is needed. name: only where
-    the command's name is a Python keyword.
+    the command's name is a Python keyword. example: what follows the command's name in a line that runs in a folder with the
+    sample company's tables and what the examples before it wrote; told at the end of its help.
 
     by, fit, conclude: for a command whose rows can be worked out apart, key by key (core/engine.py). by: the key columns.
     The function then answers with the tables of a part of the keys, from the rows of those keys and whole tables without
@@ -231,6 +234,7 @@ def command(
             step=step,
             name=name or function.__name__.replace("_", "-"),
             help=inspect.getdoc(function) or "",
+            example=example,
             function=function,
             inputs=inputs,
             outputs=outputs,

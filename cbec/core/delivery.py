@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cbec import __version__
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, UsageFault
 from cbec.core.staging import Staging
+from cbec.core.words import of
 from cbec.core.writing import Stored, held, is_folder, kind_of, pour
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def summarise(
 
 def headline(command: Command, result: Result, tables: Mapping[str, pl.DataFrame | Stored]) -> str:
     """The outcome in one sentence, money first."""
-    rows = f"{tables[command.main].height:,} rows of {command.main}" if command.main in tables else command.path
+    rows = f"{of(tables[command.main].height, 'row')} of {command.main}" if command.main in tables else command.path
     if isinstance(result.money, str):
         return rows
     m = result.money

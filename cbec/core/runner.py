@@ -27,6 +27,7 @@ from cbec.core.delivery import (
 )
 from cbec.core.errors import CbecError, EnvironmentFailed, ExitStatus, InputRejected, NoRows, UsageFault
 from cbec.core.staging import Staging
+from cbec.core.words import of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -211,7 +212,7 @@ def _told(source: Source) -> str:
     """What a file was taken for."""
     cut = {None: "", "\t": ", cut by tabs"}.get(source.delimiter, f', cut by "{source.delimiter}"')
     words = source.kind if source.encoding == "binary" else f"{source.kind}, {source.encoding}"
-    return f"{source.rows:,} rows, {words}{cut}"
+    return f"{of(source.rows, 'row')}, {words}{cut}"
 
 
 def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
@@ -237,7 +238,7 @@ def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
         total = sum(c.total for c in bad)
         hint = "mend them, or let the good rows go on with --max-bad SHARE (--rejects FILE keeps the bad ones)"
         raise InputRejected(
-            f"{', '.join(c.table for c in over)}: {total} fault{'s' if total != 1 else ''} in the input; nothing was written",
+            f"{', '.join(c.table for c in over)}: {of(total, 'fault')} in the input; nothing was written",
             [fault for c in over for fault in c.faults][:20],
             hint=None if any(c.whole for c in over) else hint,
             total=total,
@@ -282,8 +283,8 @@ def _end(frame: pl.DataFrame | Ranged, column: str, highest: bool) -> object:
 
 def _age(days: int) -> str:
     if days < 0:
-        return f"{-days} days in the future"
-    return "today" if days == 0 else f"{days} day{'s' if days != 1 else ''} old"
+        return f"{of(-days, 'day')} in the future"
+    return "today" if days == 0 else f"{of(days, 'day')} old"
 
 
 def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, Given]:
@@ -307,7 +308,7 @@ def _cut(job: Job, frames: Frames, settings: Common) -> dict[str, Given]:
         else:
             known = frame.filter(pl.col(column).cast(pl.Date).le(settings.as_of).fill_null(True))
         if known.height < frame.height:
-            job.console.say(f"note: {name}: {frame.height - known.height} rows after {settings.as_of} are not used")
+            job.console.say(f"note: {name}: {of(frame.height - known.height, 'row')} after {settings.as_of} not used")
         if frame.height and not known.height and declared.required:
             first = _end(frame, column, highest=False)
             raise InputRejected(

@@ -18,6 +18,7 @@ import polars as pl
 from scipy import special
 
 from cbec.core.errors import InputRejected
+from cbec.core.words import of
 from cbec.methods import counts, words
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def demand(linked: Linked, clock: Clock, horizon: Floats, target: Floats, correl
     if (reach <= 0).any():
         name = linked.items.row(int(reach.argmin()), named=True)
         raise InputRejected(
-            f"forecast: its periods of SKU {name['sku']} for {name['warehouse']} end before {clock.today} ({int((reach <= 0).sum())} items)",
+            f"forecast: its periods of SKU {name['sku']} for {name['warehouse']} end before {clock.today} ({of(int((reach <= 0).sum()), 'item')})",
             hint="make a new forecast, or see whether rows of it were left out (--max-bad)",
         )
     return _from_today(clock, np.add.reduceat(mean, first, axis=0), together, reach)

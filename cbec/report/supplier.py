@@ -85,7 +85,7 @@ def _tiles(view: View, table: pl.DataFrame) -> list[Figure | None]:
     ppm = view.metric("defect_ppm")
     tone = "" if otif is None or target is None else "good" if otif >= target else "bad"
     return [
-        Figure("Suppliers", number(table.height), f"{number(due)} lines judged"),
+        Figure("Suppliers", number(table.height), f"{of(int(due or 0), 'line')} judged"),
         Figure("On time and in full", percent(otif), f"of the due lines; target {percent(target, 0)}", tone),
         Figure("On time", percent(view.metric("on_time"))),
         Figure("In full", percent(view.metric("in_full"))),

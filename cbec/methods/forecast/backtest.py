@@ -14,6 +14,7 @@ import polars as pl
 
 from cbec.core.errors import NoAnswer
 from cbec.core.money import Z90, Headline
+from cbec.core.words import of
 from cbec.methods import counts
 from cbec.methods.forecast import demand, history, launch, metrics, periods, rolling, stockreplay
 from cbec.tables.demand import LEVELS
@@ -74,7 +75,8 @@ def replay(
     back = cuts(width, h)
     if not back:
         raise NoAnswer(
-            f"the history has {width} periods, too few for one past origin", hint="a shorter --horizon or more history"
+            f"the history has {of(width, 'period')}, too few for one past origin",
+            hint="a shorter --horizon or more history",
         )
     label = np.full(count, "", dtype="<U12")
     kept: list[stockreplay.Origin] = []
@@ -246,7 +248,7 @@ def answer(
             every = np.arange(len(panel.keys))
             longest = int((world.lead(every) + world.review(every)).min())
             notes.append(
-                f"no decision cost: lead time and review take {longest} periods at least, the horizon has {reach}"
+                f"no decision cost: lead time and review take {of(longest, 'period')} at least, the horizon has {reach}"
             )
         else:
             parts = [stockreplay.by_method(world, origin) for origin in run.stock]
@@ -312,5 +314,5 @@ def _money(
     notes = [replayed, advice]
     lost = int((~stockreplay.costed(world)).sum())
     if lost:
-        notes.append(f"{lost} series have no known cost: they are in no decision cost")
+        notes.append(f"{of(lost, 'series', 'have')} no known cost: left out of every decision cost")
     return told, notes

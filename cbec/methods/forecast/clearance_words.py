@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cbec.core import words as plural
 from cbec.core.money import Z90, Headline
 from cbec.methods import words
 from cbec.methods.forecast import excess as ex
@@ -86,7 +87,7 @@ def findings(case: Case, answer: pl.DataFrame) -> list[Found]:
         )
     lost = answer.filter(pl.col("reason_code") == "clear_no_forecast")
     for (place,), part in lost.sort("warehouse", "sku").group_by("warehouse", maintain_order=True):
-        text = f"{part.height} SKU{'s' if part.height > 1 else ''} at {place} have stock but no forecast, so that nobody can say whether it is too much ({words.some(part['sku'].to_list())})"
+        text = f"{plural.of(part.height, 'SKU')} at {place} with stock but without a forecast: nobody can say whether it is too much ({words.some(part['sku'].to_list())})"
         out.append((f"no_forecast:{place}", "warn", str(place), "no_forecast", text, None, None))
     return out
 
@@ -126,14 +127,14 @@ def headline(case: Case) -> Headline | str:
     # Demands of items are independent; elasticities may all be wrong in the same direction.
     half = Z90 * float(np.sqrt((made.sd_demand**2).sum() + made.sd_elasticity.sum() ** 2))
     basis = (
-        f"cost of the excess of {made.rows.size} items until {case.sell_by}: its value at unit cost less what it "
+        f"cost of the excess of {plural.of(made.rows.size, 'item')} until {case.sell_by}: its value at unit cost less what it "
         f"brings, plus storage and disposal, capital at the holding rate; today = kept at the regular price"
     )
     if case.given.fees is not None and case.given.fees.example:
         basis += "; storage by the packaged EXAMPLE of fees"
     unknown = int((case.where.excess > 0).sum()) - made.rows.size
     if unknown:
-        basis += f"; {unknown} items without a unit cost are left out"
+        basis += f"; left out: {plural.of(unknown, 'item')} without a unit cost"
     return Headline(today, ours, ours - today - half, ours - today + half, case.given.costs.currency, basis)
 
 
@@ -175,10 +176,12 @@ def notes(case: Case, inventory: pl.DataFrame) -> list[str]:
     out += [*_elasticity_notes(case), *_storage_notes(case, excess)]
     no_price = int((np.isnan(case.given.of.price) & excess).sum())
     if no_price:
-        out.append(f"no price is known for {no_price} items with excess: no markdown is judged for them")
+        out.append(f"no price is known for {plural.of(no_price, 'item')} with excess: no markdown is judged there")
     of_sales = sum(source == "sales" and e for source, e in zip(case.given.of.sources, excess.tolist(), strict=True))
     if of_sales:
-        out.append(f"prices of {of_sales} items with excess are those of their sales, which may hold tax")
+        out.append(
+            f"the prices of {plural.of(of_sales, 'item')} with excess are those of past sales, which may hold tax"
+        )
     if s.recovery <= 0:
         out.append("nobody is known to buy or take back excess (setting recovery): selling off is not on offer")
     stale = inventory.filter(pl.col("snapshot_date").is_not_null() & (pl.col("snapshot_date") != clock.today)).height
@@ -222,7 +225,7 @@ def _storage_notes(case: Case, excess: NDArray[np.bool_]) -> list[str]:
     out = []
     bulky = int((np.isnan(of.volume) & excess).sum())
     if bulky:
-        out.append(f"dimensions unknown for {bulky} items with excess: storage per m3 counts 0 for them")
+        out.append(f"dimensions unknown for {plural.of(bulky, 'item')} with excess: storage per m3 counts 0 there")
     if fees is None:
         return out
     if fees.example:
@@ -231,5 +234,5 @@ def _storage_notes(case: Case, excess: NDArray[np.bool_]) -> list[str]:
         out.append(f"fees are told until {fees.until}; the last ones are taken to go on")
     unaged = int((np.isnan(of.age) & excess).sum())
     if unaged:
-        out.append(f"age unknown for {unaged} items with excess: their surcharges count from today as if new")
+        out.append(f"age unknown for {plural.of(unaged, 'item')} with excess: surcharges count from today as if new")
     return out

@@ -16,6 +16,7 @@ import polars as pl
 
 from cbec.core.errors import InputRejected
 from cbec.core.money import rate_to
+from cbec.core.words import of
 from cbec.methods import milp
 from cbec.methods.forecast import firmdue
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, MOMENTS
@@ -208,7 +209,7 @@ def _check(q: Question, box: Boxes | None) -> None:
         if lost.size:
             name = q.items.row(int(lost[0]), named=True)
             raise InputRejected(
-                f"budget and containers weigh orders by cost, weight and volume, but the {what} of SKU {name['sku']} is not known ({lost.size} items)",
+                f"budget and containers weigh orders by cost, weight and volume, but the {what} of SKU {name['sku']} is not known ({of(lost.size, 'item')})",
                 hint="complete products, or leave these SKUs out of the forecast",
             )
 

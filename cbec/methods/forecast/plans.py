@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cbec.core.words import of
 from cbec.methods.forecast import cells, periods
 from cbec.methods.forecast.covariates import UNNAMED, Covariates, Line, Signal
 
@@ -136,7 +137,9 @@ def _calendar(calendar: pl.DataFrame | None, grid: Grid) -> pl.DataFrame:
         others = rows.filter(~fits)
         if others.height:
             which = ", ".join(others[column].unique().sort().to_list()[:TOLD])
-            grid.notes.append(f"calendar: {others.height} rows name a {column} of no series ({which}): not used")
+            grid.notes.append(
+                f"calendar: {of(others.height, 'row', 'name')} a {column} of no series ({which}): not used"
+            )
         rows = rows.filter(fits)
     last = pl.max_horizontal("date", pl.col("until").fill_null(pl.col("date")))
     days = rows.with_columns(pl.date_ranges("date", last).alias("date")).explode("date", empty_as_null=True)
@@ -211,7 +214,9 @@ def _events(events: pl.DataFrame, grid: Grid) -> list[Line]:
     rows = events.filter(pl.col("kind").is_in(("holiday", "event")), pl.col("sku").is_null())
     lost = events.filter(pl.col("kind").is_in(("holiday", "event")), pl.col("sku").is_not_null()).height
     if lost:
-        grid.notes.append(f"calendar: {lost} days of holidays or events name a sku: not used (is it a promotion?)")
+        grid.notes.append(
+            f"calendar: {of(lost, 'day')} of holidays or events {'names' if lost == 1 else 'name'} a sku: not used (is it a promotion?)"
+        )
     lines = []
     for (kind, market), part in sorted(
         rows.partition_by("kind", "market", as_dict=True).items(), key=lambda item: (item[0][0], item[0][1] or "")
@@ -274,7 +279,7 @@ def _signals(signals: pl.DataFrame | None, grid: Grid) -> tuple[Signal, ...]:
     rows = rows.with_columns(pl.col("recorded").fill_null(pl.col("date")))
     late = rows.filter(pl.col("recorded") > grid.as_of)
     for (name,), part in late.partition_by("name", as_dict=True).items():
-        text = f"{part.height} values from {part['date'].min()!s} on were not known on {grid.as_of}: refused"
+        text = f"{of(part.height, 'value')} from {part['date'].min()!s} on not known on {grid.as_of}: refused"
         text += "; the column `recorded` tells when a value was known (a forecast, a plan)"
         grid.notes.append(f"signal {name}: {text}")
         grid.findings.append((f"signal_refused:{name}", "warn", str(name), "signal_refused", text))

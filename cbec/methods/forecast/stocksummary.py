@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from cbec.core import words
 from cbec.core.errors import UsageFault
 from cbec.core.money import Z90, Headline
 from cbec.methods.forecast import stockfindings
@@ -124,7 +125,7 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
     rooms = [(parts[0]["limits"] or {}).get(f"container_cost_empty{of}") for of in ("_seller_formula", "")]
     half = Z90 * (parts[0]["sd"] if len(parts) == 1 else sqrt(sum(p["sd"] ** 2 for p in parts)))
     basis = (
-        f"expected holding, shortage and order cost over lead time + review of {sums['both']} items; today = orders by "
+        f"expected holding, shortage and order cost over lead time + review of {words.of(sums['both'], 'item')}; today = orders by "
         "the seller formula (0.2 x 30-day + 0.3 x 15-day + 0.5 x 7-day mean), the range takes items as independent"
     )
     if rooms[0] is not None:
@@ -133,7 +134,7 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
     if sums["early"]:
         basis += f"; in both, firm orders that come too early for any order ({sums['early_cost']:.2f})"
     if sums["both"] < sums["items"]:
-        basis += f"; {sums['items'] - sums['both']} items without a known cost are left out"
+        basis += f"; left out: {words.of(sums['items'] - sums['both'], 'item')} without a known cost"
     return Headline(today, ours, ours - today - half, ours - today + half, money, basis)
 
 
@@ -171,13 +172,13 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
         out.append(f"orders are dated {first['today']}; the forecast knows sales until {first['as_of']}")
     if sums["stale"]:
         out.append(
-            f"{sums['stale']} stock rows were counted on another day than {first['today']}; sales between count in neither"
+            f"{words.of(sums['stale'], 'stock row', 'were')} counted on another day than {first['today']}; sales between count in neither"
         )
     if sums["not_coming"]:
-        out.append(f"{sums['not_coming']} inbound rows have arrived or were cancelled by their status: not counted")
+        out.append(f"{words.of(sums['not_coming'], 'inbound row')} arrived or cancelled by status: not counted")
     if sums["guessed"]:
         out.append(
-            f"shortage cost unknown for {sums['guessed']} items (no price, none in policies): taken as a share of the "
+            f"shortage cost unknown for {words.of(sums['guessed'], 'item')} (no price, none in policies): taken as a share of the "
             "unit cost (setting markup)"
         )
     if first["surge_periods"] is not None and not max(p["surge_periods"] for p in parts):
@@ -190,7 +191,7 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
         )
     if sums["uncosted"]:
         out.append(
-            f"{sums['uncosted']} items have a target in money but no known cost: the service level of the settings holds"
+            f"{words.of(sums['uncosted'], 'item', 'have')} a target in money but no known cost: the service level of the settings holds"
         )
     limits = first["limits"]
     if limits is not None and limits["limits_status"] != "optimal":
@@ -199,7 +200,7 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
             f"the clock stopped the program of budget and containers: a plan within {gap:.2%} of the best, not the best"
         )
     if sums["unknown"]:
-        out.append(f"cost unknown for {sums['unknown']} items: no unit_cost in products or inventory")
+        out.append(f"cost unknown for {words.of(sums['unknown'], 'item')}: no unit_cost in products or inventory")
     if sums["more"] > 0:
         out.append(
             f"the proposed orders are expected to cost {sums['more']:.2f} {money or ''} more than the seller formula's over "

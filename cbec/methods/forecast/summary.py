@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from cbec.core import words
 from cbec.methods.forecast import rolling, tables
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
     if len(parts) == 1:
         return said
     count = sum(p["series"] for p in parts)
-    cut = f"{count:,} series in {len(parts)} parts by SKU: seasons, choice of methods and spread are drawn from each part's own"
+    cut = f"{count:,} series in {words.of(len(parts), 'part')} by SKU: seasons, choice of methods and spread are drawn from each part's own"
     return [cut, *said[:NOTES]]
 
 

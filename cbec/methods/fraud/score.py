@@ -11,6 +11,7 @@ import polars as pl
 
 from cbec.core.errors import InputRejected, NoAnswer, UsageFault
 from cbec.core.money import Z90, Headline
+from cbec.core.words import of
 from cbec.methods.fraud import anomaly, level, measures, reasons, rules, timeline
 from cbec.methods.fraud import decide as decisions
 from cbec.methods.fraud import model as models
@@ -159,7 +160,7 @@ def headline(found: Answer) -> Headline | str:
     today, proposed = float(decided.costs[:, decisions.ALLOW].sum()), float(decided.cost.sum())
     days = found.frame["_day"]
     basis = (
-        f"{len(found.rows):,} payments of {days[0]} to {days[-1]}; today = expected loss if all were allowed; proposed = "
+        f"{of(len(found.rows), 'payment')} of {days[0]} to {days[-1]}; today = expected loss if all were allowed; proposed = "
         "expected loss of those allowed + reviews + good payments that are held"
     )
     if found.model is None:
@@ -265,7 +266,7 @@ def findings(found: Answer) -> list[Found]:
         for row in grouped.sort(entity).iter_rows(named=True):
             name = str(row[entity])
             held = f"{row['held']} held" if row["held"] else "to be reviewed"
-            row["n"] = f"{row['count']} payment{'s' if row['count'] > 1 else ''}"
+            row["n"] = of(row["count"], "payment")
             row["much"] = f"{row['sum']:,.2f} {currency or ''}".strip()
             text = f"{sentence.format_map(row)}; first {row['first']}; {held}"
             out.append((f"{rule}:{name}", severity, name, rule, text, round(row["sum"], 2), currency))
@@ -296,13 +297,15 @@ def notes(found: Answer) -> list[str]:
             )
         elif not case.odds.known[found.rows].all():
             early = int((~case.odds.known[found.rows]).sum())
-            out.append(f"{early} payments came before there was anything to compare with: only rules hold for them")
+            out.append(
+                f"{of(early, 'payment')} came before there was anything to compare with: only rules hold for them"
+            )
         together = agreement(found)
         if together is not None and together < 0.3:
             out.append("the detectors do not agree on what is odd: the order of scores says little here")
     elif len(found.rows) and (back := int(case.day[found.rows[0]] - case.day[0])) < 30:
         out.append(
-            f"the table reaches back {back} days before the first scored payment; the model's windows reach back 30"
+            f"the table reaches back {of(back, 'day')} before the first scored payment; the model's windows reach back 30"
         )
     if found.model is not None:
         learnt_to = str(found.model.card.get("learnt_to"))
@@ -318,7 +321,7 @@ def notes(found: Answer) -> list[str]:
         costs = found.costs
         pays = costs.decline_share / ((costs.decline_share + costs.loss_share) or 1.0)
         out.append(
-            f"{forced} payments ({100 * share:.2f} %) met a rule that always alerts (amount jump, location switch), whatever "
+            f"{of(int(forced), 'payment')} ({100 * share:.2f} %) met a rule that always alerts (amount jump, location switch), whatever "
             f"their expected cost; to hold one pays from a probability of {100 * pays:.0f} %"
         )
     return out

@@ -11,6 +11,7 @@ import polars as pl
 
 from cbec import __version__
 from cbec.core.errors import NoAnswer, UsageFault, did_you_mean
+from cbec.core.words import of
 from cbec.methods.fraud import level, measures, timeline
 from cbec.methods.fraud import model as models
 from cbec.methods.fraud.catalogue import NAMES
@@ -108,7 +109,7 @@ def answer(case: Case, as_of: date | None, seed: int, capacity: int, delay_days:
     unjudged = int((~known.known).sum())
     if unjudged:
         trained.notes.append(
-            f"{unjudged} payments have no label yet known: they count in the past of others only. Where only alerts are judged, "
+            f"{of(unjudged, 'payment', 'have')} no label yet known: counted in the past of others only. Where only alerts are judged, "
             "the record says little of what no alert was raised for"
         )
     if ours["average_precision"] <= best["average_precision"]:

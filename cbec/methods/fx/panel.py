@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cbec.core import words
 from cbec.core.errors import InputRejected
 from cbec.core.money import MAX_FIXING_AGE_DAYS
 
@@ -105,7 +106,9 @@ def panel(rates: pl.DataFrame, as_of: date | None, home: str | None = None, only
         raise InputRejected(f"rates: no fixing on a weekday{'' if as_of is None else f' up to {as_of}'}")
     made = Panel(as_of if as_of is not None else latest(known), [], home)
     if weekdays.height < known.height:
-        made.notes.append(f"rates: {known.height - weekdays.height} rows of weekends left out: no market fixes then")
+        made.notes.append(
+            f"rates: {words.of(known.height - weekdays.height, 'row')} of weekends left out: no market fixes then"
+        )
     days, legs = _wide(weekdays)
     days, legs = _without_copies(days, legs, made)
     currencies = sorted({c for leg in legs for c in leg})
@@ -150,7 +153,9 @@ def _without_copies(
     still = (np.where(both, table[1:] == table[:-1], True).all(axis=1)) & (both.sum(axis=1) >= 3)
     kept = np.concatenate([[True], ~still])
     if still.any():
-        made.notes.append(f"rates: {int(still.sum())} days that repeat the day before in every pair left out as filled")
+        made.notes.append(
+            f"rates: {words.of(int(still.sum()), 'day')} without any change in any pair left out as filled"
+        )
     return days[kept], {pair: logs[kept] for pair, logs in legs.items()}
 
 

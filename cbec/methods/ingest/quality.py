@@ -10,6 +10,7 @@ import polars as pl
 
 from cbec.core.command import Finding
 from cbec.core.header import match
+from cbec.core.words import of
 
 if TYPE_CHECKING:
     from cbec.core.contract import Contract
@@ -96,7 +97,7 @@ def _broken(table: str, rejects: pl.DataFrame) -> list[Finding]:
     )
     found = []
     for column, rule, n, file, row, message in grouped.iter_rows():
-        cells = f"{n:,} cell{'s' if n != 1 else ''}" if column is not None else f"{n:,} row{'s' if n != 1 else ''}"
+        cells = of(n, "cell" if column is not None else "row")
         place = f"{file} row {row}" if row is not None else file
         name = column or "row"
         found.append(
@@ -133,8 +134,8 @@ def _breaks(contract: Contract, frame: pl.DataFrame) -> list[Finding]:
         return []
     longest, before, after = max(gaps)
     message = (
-        f"{len(gaps)} break{'s' if len(gaps) != 1 else ''} of more than {_LONG_BREAK.days} days without any row; "
-        f"the longest lies between {before} and {after} ({longest.days - 1} days)"
+        f"{of(len(gaps), 'break')} of more than {_LONG_BREAK.days} days without any row; "
+        f"the longest lies between {before} and {after} ({of(longest.days - 1, 'day')})"
     )
     entity = f"{contract.name}.{contract.time}"
     return [Finding(f"dq:{contract.name}:{contract.time}:break", "warn", entity, "break", message)]

@@ -9,6 +9,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.command import Finding
+from cbec.core.words import of
 from cbec.methods.monitor.items import KEY, entity
 from cbec.methods.monitor.movement import expected_inbound
 
@@ -189,7 +190,7 @@ def findings(alerts: pl.DataFrame) -> list[Finding]:
         worth = rows["money"].sum() if rows["money"].is_not_null().any() else None
         top = rows.sort(["money", "alert_id"], descending=[True, False], nulls_last=True)["entity"].head(3).to_list()
         more = f" and {rows.height - 3} more" if rows.height > 3 else ""
-        text = f"{rows.height} alert{'s' if rows.height > 1 else ''}: {RULES[str(rule)]} ({', '.join(top)}{more})"
+        text = f"{of(rows.height, 'alert')}: {RULES[str(rule)]} ({', '.join(top)}{more})"
         currency = None if worth is None else rows["currency"].drop_nulls()[0]
         found.append(
             Finding(

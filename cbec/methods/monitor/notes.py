@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbec.core.words import of
 from cbec.methods.monitor import items
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def lines(
         out.append(f"sales begin on {told.first_sale}: too late to call stock dead after {dead_days} days")
     if told.unplaced:
         out.append(
-            f"sales of {len(told.unplaced)} SKUs name no warehouse and the SKUs lie in several: their sales are not looked at"
+            f"sales of {of(len(told.unplaced), 'SKU')} without a warehouse, and the goods lie in several: not looked at"
         )
     if told.receipts_left_out:
-        out.append(f"{told.receipts_left_out} receipts name no SKU or warehouse and are left out")
+        out.append(f"left out: {of(told.receipts_left_out, 'receipt')} without SKU or warehouse")
     if inbound is None:
         out.append("without --inbound nothing overdue is seen, and cover is told as if nothing came")
     if shelf.items["age_days"].null_count() == shelf.items.height:

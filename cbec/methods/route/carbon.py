@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from cbec.core import packaged
+from cbec.core import packaged, words
 from cbec.core.errors import InputRejected, did_you_mean
 from cbec.methods.route import modes
 
@@ -114,6 +114,6 @@ def findings(table: pl.DataFrame) -> list[tuple[str, str, str, str, str, float |
         met = marks.filter(pl.col("flags") == rule)
         if met.height:
             by = ", ".join(met["mode"].unique().sort().to_list())
-            text = f"{met.height} legs without {what} ({by}): their emissions are unknown, not zero"
+            text = f"{words.of(met.height, 'leg')} without {what} ({by}): their emissions are unknown, not zero"
             out.append((f"{rule}:legs", "warn", "legs", rule, text, None, None))
     return out

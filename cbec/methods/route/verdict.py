@@ -11,6 +11,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.money import Z90, Headline
+from cbec.core.words import of
 from cbec.methods.route import modes
 from cbec.methods.route.answer import LIKELY
 
@@ -35,7 +36,7 @@ def _by_rule(options: pl.DataFrame, rule: str) -> pl.DataFrame:
 
 
 def _some(n: int) -> str:
-    return f"{n} shipment{'s' if n != 1 else ''}"
+    return f"{of(n, 'shipment')}"
 
 
 def _sum(frame: pl.DataFrame, column: str) -> float:
@@ -52,7 +53,7 @@ def headline(case: Case, options: pl.DataFrame) -> Headline | str:
     differs = options.filter((pl.col("option_rank") == 1) ^ pl.col(rule).fill_null(False))
     half = Z90 * math.sqrt(_sum(differs, "_var"))
     basis = (
-        f"expected freight, surcharges, handling, capital, lateness and loss of {best.height} shipments; today = each by {RULES[rule]} "
+        f"expected freight, surcharges, handling, capital, lateness and loss of {of(best.height, 'shipment')}; today = each by {RULES[rule]} "
         "(the better of two plain rules); the range is that of arrivals, taken as independent"
     )
     without = case.stranded.height
@@ -192,14 +193,14 @@ def notes(case: Case, factors: Factors) -> list[str]:
 
     if n := count(pl.col("_spread")):
         out.append(
-            f"{n} lanes tell no transit_sd_days: {100 * terms.transit_cv:g} % of the transit time is taken (transit_cv)"
+            f"{of(n, 'lane', 'tell')} no transit_sd_days: {100 * terms.transit_cv:g} % of the transit time is taken (transit_cv)"
         )
     if n := count(pl.col("_word").is_in(["air", "express"]) & pl.col("dim_divisor").is_null()):
         out.append(f"{n} air and express lanes tell no dim_divisor: they are charged by gross weight")
     if n := count(pl.col("loss_rate").is_null()):
-        out.append(f"{n} lanes tell no loss_rate: no loss is counted there")
+        out.append(f"{of(n, 'lane', 'tell')} no loss_rate: no loss is counted there")
     if n := count(pl.col("distance_km").is_null()):
-        out.append(f"{n} lanes tell no distance_km: their emissions are unknown")
+        out.append(f"{of(n, 'lane', 'tell')} no distance_km: their emissions are unknown")
     out.append(f"emission factors: {factors.title}, well to wheel, by gross weight")
     if factors.valid_to is not None and bool(np.any(case.costed.ways.depart > (factors.valid_to - _EPOCH).days)):
         out.append(
@@ -207,7 +208,7 @@ def notes(case: Case, factors: Factors) -> list[str]:
         )
     if case.skipped:
         out.append(
-            f"{case.skipped} pairs of lanes were ruled out by an estimate of cost, time and emissions, and not looked at closer"
+            f"{of(case.skipped, 'pair')} of lanes {'was' if case.skipped == 1 else 'were'} ruled out by an estimate of cost, time and emissions, and not looked at closer"
         )
     out.append("duties, taxes and safety stock are not in these costs")
     return out

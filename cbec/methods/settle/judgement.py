@@ -8,6 +8,7 @@ from decimal import Decimal
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.core.words import of
 
 _WORDS = {
     "missing": ("high", "was not received"),
@@ -107,4 +108,4 @@ def headline(unexplained: pl.DataFrame) -> str:
         f"{Decimal(amount):,.2f} {currency}"
         for currency, amount in lost.group_by("currency").agg(pl.col("amount").sum()).sort("currency").iter_rows()
     ]
-    return f"nothing is decided here; {', '.join(parts)} was due and not received ({lost.height} payout{'s' if lost.height != 1 else ''} missing or short); to be claimed"
+    return f"nothing is decided here; {', '.join(parts)} was due and not received ({of(lost.height, 'payout')} missing or short); to be claimed"

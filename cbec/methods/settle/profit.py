@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.core.words import of
 from cbec.methods.settle import costs, sales
 from cbec.methods.settle.costs import NOWHERE
 from cbec.methods.settle.home import Home, currency_of
@@ -130,12 +131,14 @@ def _with_settlements(
     if told.foreign_orders:
         metrics["fees_of_other_orders"] = _amount(told.foreign, home)
         notes.append(
-            f"settlements name {told.foreign_orders:,} orders that are not among the order lines; their fees of"
-            f" {_amount(told.foreign, home):,.2f} {home.currency} are left out, as is their revenue"
+            f"settlements name {of(told.foreign_orders, 'order')} beside those of the order lines; fees of"
+            f" {_amount(told.foreign, home):,.2f} {home.currency} are left out, as is that revenue"
         )
     strange = told.lines.filter(pl.col("class") == "other").height
     if strange:
-        notes.append(f"{strange:,} lines of settlements are of a type that is not known: they count as fees")
+        notes.append(
+            f"{of(strange, 'line')} of settlements {'is' if strange == 1 else 'are'} of a type that is not known: counted as fees"
+        )
     return frame
 
 
@@ -252,7 +255,7 @@ def findings(table: pl.DataFrame, landed: Landed) -> list[Finding]:
     if idle.height:
         cost = float(idle["storage"].sum())
         worst = idle.sort(["storage", "sku"], descending=[True, False])["sku"][0]
-        text = f"stock of {idle.height:,} SKUs that lay where nothing of it was sold cost {cost:,.2f} {currency}, most of it {worst}"
+        text = f"stock of {of(idle.height, 'SKU')} that lay where nothing of it was sold cost {cost:,.2f} {currency}, most of it {worst}"
         found.append(Finding("profit:idle_stock", "info", str(worst), "idle_stock", text, cost, currency))
     for kind, share in told_share(landed).items():
         if share is not None and share < 1:

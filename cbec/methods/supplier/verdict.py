@@ -8,6 +8,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.command import Finding
+from cbec.core.words import of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def findings(table: pl.DataFrame, record: Record, cells: Sequence[Cell], languag
     for (name,), lines in late.group_by("supplier_id", maintain_order=True):
         awaited = lines.select(((pl.col("qty") - pl.col("received")).clip(0.0) * pl.col("price_home")).sum()).item()
         oldest = max(lines["late"].fill_null(0).to_list())
-        text = f"{_lines(lines.height)} overdue, the oldest by {oldest} days; {_units(lines)} pieces awaited"
+        text = f"{_lines(lines.height)} overdue, the oldest by {of(oldest, 'day')}; {_units(lines)} pieces awaited"
         found.append(
             _finding("warn", str(name), "orders_overdue", text, awaited if record.currency else None, record.currency)
         )
@@ -66,7 +67,7 @@ def findings(table: pl.DataFrame, record: Record, cells: Sequence[Cell], languag
     if record.strays:
         found.append(
             _finding(
-                "warn", "receipts", "receipts_without_order", f"{record.strays} receipts name no line of purchase_orders: they count for nobody"
+                "warn", "receipts", "receipts_without_order", f"{of(record.strays, 'receipt', 'name')} no line of purchase_orders: counted for nobody"
             )
         )  # fmt: skip
     if record.backwards:
@@ -84,7 +85,7 @@ def _policies(cells: Sequence[Cell]) -> list[Finding]:
     if asked:
         named = ", ".join(asked[:5]) + (f" and {len(asked) - 5} more" if len(asked) > 5 else "")
         text = (
-            f"{len(asked)} supplier{'s' if len(asked) > 1 else ''} ({named}): lead times follow the promised days, so they tell what was asked "
+            f"{of(len(asked), 'supplier')} ({named}): lead times follow the promised days, so they tell what was asked "
             "for and not what it takes; no policy is changed by them"
         )
         found.append(_finding("info", "lead times", "lead_time_as_asked", text))

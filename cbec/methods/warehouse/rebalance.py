@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.money import Z90, Headline
+from cbec.core.words import of
 from cbec.methods import words
 from cbec.methods.warehouse import network, transfer
 from cbec.methods.warehouse.fan import WEIGHT
@@ -197,7 +198,7 @@ def headline(c: Case) -> Headline | str:
         "a unit short costs its margin once" if net.lost else "a waiting unit costs its shortage cost at every review"
     )
     basis = (
-        f"expected shortage and stock of {len(net.skus)} SKUs in {len(set(net.places))} warehouses until an order could arrive "
+        f"expected shortage and stock of {of(len(net.skus), 'SKU')} in {of(len(set(net.places)), 'warehouse')} until an order could arrive "
         f"({c.world.horizon.min():.0f} to {c.world.horizon.max():.0f} days); {unserved}; today = no transfer, proposed = with "
         "transfers, freight and trips; the range is that of demand, positions being independent"
     )

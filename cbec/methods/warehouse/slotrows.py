@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.money import Z90, Headline
+from cbec.core.words import of
 from cbec.methods import words
 from cbec.methods.warehouse import layout, moves, picks
 from cbec.methods.warehouse.slotting import NOWHERE
@@ -175,7 +176,7 @@ def findings(plans: list[Plan], s: Terms, slotted: bool) -> list[Found]:
             out.append((f"no_bin:{here}", severity, here, "no_bin", text, None, None))
         if slotted and plan.unplaced_lines:
             new = [skus[i] for i in np.flatnonzero((plan.today == NOWHERE) & (sold > 0)).tolist()]
-            text = f"{words.skus(new)} of {here} were ordered ({plan.unplaced_lines} lines) and lie in no bin today: their walks are in neither figure"
+            text = f"{words.skus(new)} of {here} were ordered ({of(plan.unplaced_lines, 'line')}) and lie in no bin today: their walks are in neither figure"
             out.append((f"not_slotted:{here}", "warn", here, "not_slotted", text, None, None))
         out += _far_and_fast(plan, s, at)
         if plan.zone_guessed:
@@ -230,7 +231,7 @@ def notes(plans: list[Plan], s: Terms, slotted: bool) -> list[str]:
             )
         unknown = int(np.isnan(plan.fit.m3).sum())
         if unknown and not np.isnan(plan.floor.m3).all():
-            out.append(f"{at}volume unknown for {unknown} SKUs: any bin counts as large enough for them")
+            out.append(f"{at}volume unknown for {of(unknown, 'SKU')}: any bin counts as large enough for them")
         if slotted:
             full = plan.metres["today"] - plan.metres["ideal"]
             part = plan.metres["today"] - plan.metres["proposed"]

@@ -213,7 +213,7 @@ def test_fees_of_orders_that_are_not_there_are_left_out_and_told() -> None:
     )  # fmt: skip
     assert method.by_sku(done)["fees"].to_list() == [8]
     assert done.metrics["fees_of_other_orders"] == 40.0
-    assert "1 orders that are not among the order lines" in done.notes[0]
+    assert "1 order beside those of the order lines" in done.notes[0]
 
 
 def test_storage_goes_by_volume_and_stock_that_was_not_sold_bears_its_part() -> None:
