@@ -250,6 +250,7 @@ def file(
         customs_items,
         drafts,
         filing,
+        filing_checks,
         filing_earlier,
         filing_lines,
         filing_rules,
@@ -281,10 +282,11 @@ def file(
         metrics=filing_tables.metrics(made) | filing_tables.paper_metrics(items),
         findings=[
             *filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
+            *filing_checks.findings(made, registrations, rates),
             *earlier,
             *filing_tables.paper_findings(items),
         ],
-        notes=[*filing_tables.notes(made, rules), *more],
+        notes=[*filing_checks.notes(made, order_lines), *filing_tables.notes(made, rules), *more],
         files=files | paper_files.files(items, seller) if s.drafts else {},
     )
 

@@ -30,7 +30,7 @@ NORTHERN_IRELAND = "XI"
 LOCAL = "local"
 """Scheme-less returns: what the seller collects where no form is drafted, by country and currency."""
 OF_TAX = (
-    "order_id", "line", "status", "ship_to", "intrinsic_value", "customs_value", "tax_rate", "tax_base", "tax", "currency", "scheme",
+    "order_id", "line", "status", "ship_to", "intrinsic_value", "customs_value", "duty", "tax_rate", "tax_base", "tax", "currency", "scheme",
     "collected_by", "rule_ids", "flags", "reason_code", "reason",
 )  # fmt: skip
 OF_ORDER = (
@@ -90,7 +90,7 @@ def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], 
         first = lost.sort("order_id", "line").row(0, named=True)
         raise InputRejected(
             f"tax: {lost.height} of {tax.height} lines are no order line, e.g. order {first['order_id']}, line {first['line']}",
-            hint="give the order lines that the tax was computed from",
+            hint="give the order lines that the tax was computed from, all of them (--as-of leaves out later ones)",
         )
     lines = lines.drop("_told").sort("order_id", "line")
     if "flags" not in lines.columns:

@@ -22,20 +22,47 @@ def rounded(amount: Decimal, currency: str, whole: bool = False) -> Decimal:
     return amount.quantize(unit, ROUND_HALF_UP)
 
 
-def published_on(currency: str, day: date, rates: pl.DataFrame, home: str) -> date:
-    """The day itself, or the next one on which the pair was fixed; InputRejected if there is none within 10 days."""
+def next_publication(day: date) -> date:
+    """The day itself, or the next one on which the European Central Bank publishes rates.
+
+    It publishes on every working day of TARGET, which is closed on Saturdays, Sundays, 1 January, Good Friday, Easter
+    Monday, 1 May, 25 and 26 December (Croatian National Bank, "Referentni tečajevi ESB-a").
+    """
+    import holidays
+
+    closed = holidays.financial_holidays("ECB", years=[day.year, day.year + 1])
+    while day.weekday() >= 5 or day in closed:
+        day += timedelta(days=1)
+    return day
+
+
+def fixed_on(currency: str, day: date, rates: pl.DataFrame, home: str) -> date | None:
+    """The first day from the next publication on for which the pair has a fixing; None if there is none within 10 days.
+
+    Rates of weekends and holidays, which some sources fill up with those of the day before, are no publication.
+    """
     pair = {currency, home}
     direct = rates.filter(pl.col("base").is_in(pair) & pl.col("quote").is_in(pair))
-    fixed = (direct if direct.height else rates).filter(
-        pl.col("date").cast(pl.Date).is_between(day, day + timedelta(days=MAX_FIXING_AGE_DAYS))
+    fixed = (direct if direct.height else rates)["date"].cast(pl.Date)
+    first = next_publication(day)
+    found = fixed.filter(fixed.is_between(first, day + timedelta(days=MAX_FIXING_AGE_DAYS))).min()
+    return found if isinstance(found, date) else None
+
+
+def published(currency: str, day: date, rates: pl.DataFrame, home: str) -> tuple[date, pl.DataFrame]:
+    """The day of the fixing that a period which ends on `day` is converted at, and the rates to take it from.
+
+    Where several sources fixed the pair, those that name the ECB go before. InputRejected if there is no fixing.
+    """
+    named = rates.filter(pl.col("source").fill_null("").str.contains(r"(?i)\bECB\b|European Central Bank"))
+    for table in (named, rates):
+        on = fixed_on(currency, day, table, home)
+        if on is not None:
+            return on, table
+    raise InputRejected(
+        f"rates: no fixing of {currency}/{home} on {day} or within {MAX_FIXING_AGE_DAYS} days after it",
+        hint="the return is converted at the rate of the last day of its period, or the next one published",
     )
-    first = fixed["date"].cast(pl.Date).min()
-    if not isinstance(first, date):
-        raise InputRejected(
-            f"rates: no fixing of {currency}/{home} on {day} or within {MAX_FIXING_AGE_DAYS} days after it",
-            hint="the return is converted at the rate of the last day of its period, or the next one published",
-        )
-    return first
 
 
 def conversions(
@@ -54,8 +81,8 @@ def conversions(
             raise UsageFault(
                 f"amounts in {currency} cannot be filed in {home} without exchange rates", hint="give --rates FILE"
             )
-        on = published_on(currency, day, rates, home) if after else day
+        on, table = published(currency, day, rates, home) if after else (day, rates)
         frame = pl.DataFrame({"currency": [currency], "day": [on]}, schema_overrides={"day": pl.Date})
-        rate = rate_to(frame, "currency", "day", rates, home)[0]
+        rate = rate_to(frame, "currency", "day", table, home)[0]
         found[currency, home, day] = Decimal(repr(float(rate)))
     return found

@@ -1,0 +1,125 @@
+"""What an accountant looks for before a return is sent: registrations that do not cover it, refunds that do not fit
+their sales, exchange rates of another day than the law names, order lines that do not reach over the period."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cbec.core.command import Finding
+from cbec.methods.compliance import registered
+from cbec.methods.compliance.filing_lines import CORRECTION, FILED
+from cbec.methods.compliance.filing_rates import next_publication, published
+from cbec.methods.compliance.periods import Period
+
+if TYPE_CHECKING:
+    from cbec.methods.compliance.filing import Filing
+    from cbec.methods.compliance.returns import Return
+
+
+def findings(filing: Filing, registrations: pl.DataFrame | None, rates: pl.DataFrame | None) -> list[Finding]:
+    """Sales outside their registration and tax that customs collects (high), rates of a later day and refunds beyond their
+    sales (warn)."""
+    taken = filing.lines.filter(pl.col("disposition").is_in([FILED, CORRECTION]))
+    held = [] if registrations is None else registrations.to_dicts()
+    found = []
+    for one in filing.returns:
+        own = taken.filter(pl.col("return_id") == one.id)
+        found += _uncovered(one, own, held)
+        found += _at_the_border(one, own)
+        if one.rule is not None and one.rule.form == "oss" and rates is not None:
+            found += _late_rates(one, own, rates)
+    return [*found, *_odd_refunds(filing.lines, taken)]
+
+
+def notes(filing: Filing, order_lines: pl.DataFrame) -> list[str]:
+    """Whether the order lines reach over the period asked for, to within a week."""
+    first, last = order_lines["date"].min(), order_lines["date"].max()
+    asked, week = filing.asked, timedelta(days=7)
+    if isinstance(first, date) and isinstance(last, date) and (first > asked.start + week or last < asked.end - week):
+        return [f"order lines are of {first} to {last}, the period is {asked.start} to {asked.end}: is that all of it?"]
+    return []
+
+
+def _uncovered(one: Return, own: pl.DataFrame, held: list[dict[str, Any]]) -> list[Finding]:
+    """Sales of days on which the registration that the return is filed under does not hold.
+
+    Corrections belong to the registration of the day on which they are filed; only lines of the period itself are held
+    against it.
+    """
+    if one.rule is None or (one.number is None and one.state is None):
+        return []
+    same = [
+        row
+        for row in held
+        if (row["scheme"], row["country"], row["number"]) == (one.rule.registration, one.state, one.number)
+    ]
+    days = own.filter(pl.col("disposition") == FILED).select("order_id", "date", "tax")
+    bare = [d for d in days["date"].unique().to_list() if not any(registered.valid(row, d, d) for row in same)]
+    lost = days.filter(pl.col("date").is_in(bare)).sort("order_id")
+    if lost.is_empty():
+        return []
+    name = " ".join(str(word) for word in (one.scheme, one.state, one.number) if word)
+    text = (
+        f"{one.id}: {lost.height} line{'s' if lost.height != 1 else ''} of days outside the registration {name}, "
+        f"e.g. order {lost['order_id'][0]}: they may belong into a return under another number"
+    )
+    return [Finding(f"uncovered:{one.id}", "high", one.id, "outside_registration", text)]
+
+
+def _at_the_border(one: Return, own: pl.DataFrame) -> list[Finding]:
+    """Tax on the duty of low-value goods in a large consignment: part of what the line owes, but customs collects it."""
+    bearing = own.filter((pl.col("scheme") == "LVG") & (pl.col("duty") != 0))
+    if bearing.is_empty():
+        return []
+    part = (pl.col("duty") * pl.col("tax_rate") / 100).round(2)
+    text = (
+        f"{one.id}: {bearing.height} line{'s' if bearing.height != 1 else ''} bear tax on their duty, e.g. order "
+        f"{bearing.sort('order_id')['order_id'][0]}: customs collects it at the border, so take it off this return"
+    )
+    more = [
+        (currency, float(amount))
+        for currency, amount in bearing.group_by("currency").agg(part.sum()).sort("currency").iter_rows()
+    ]
+    return [
+        Finding(f"border:{one.id}:{currency}", "high", one.id, "tax_on_duty", text, amount, currency)
+        for currency, amount in more
+    ]
+
+
+def _late_rates(one: Return, own: pl.DataFrame, rates: pl.DataFrame) -> list[Finding]:
+    """Currencies converted at a later fixing than the first that the ECB published from the end of the period on."""
+    late = {}
+    assert one.rule is not None
+    pairs = own.filter(pl.col("currency") != one.currency).select("currency", "p0").unique().sort("currency", "p0")
+    for currency, p0 in pairs.iter_rows():
+        end = (one.period if p0 is None else Period(p0, one.rule.months)).end
+        (used, _), due = published(currency, end, rates, one.currency), next_publication(end)
+        if used > due:
+            late[f"{currency} of {used}"] = due
+    if not late:
+        return []
+    told = ", ".join(f"{what} (not {due})" for what, due in late.items())
+    text = f"{one.id}: rates hold no fixing of the day that the law names and later ones were taken: {told}"
+    return [Finding(f"late_rate:{one.id}", "warn", one.id, "late_rate", text)]
+
+
+def _odd_refunds(lines: pl.DataFrame, taken: pl.DataFrame) -> list[Finding]:
+    """Orders that give back more of an article than they sold, or before they sold it, by a refund of these returns."""
+    backs = taken.filter(pl.col("back") & pl.col("has_sale"))
+    sums = lines.group_by("order_id", "sku").agg(pl.col("qty").sum().alias("left"))
+    over = backs.join(sums, on=["order_id", "sku"]).filter(pl.col("left") < 0)
+    early = backs.filter(pl.col("date") < pl.col("sold"))
+    found = []
+    for what, some, said in (
+        ("over", over, "give back more of an article than was sold"),
+        ("early", early, "give back what was sold only later"),
+    ):
+        orders = some["order_id"].unique().sort().to_list()
+        if orders:
+            one = len(orders) == 1
+            text = f"{len(orders)} order{'' if one else 's'} {said.replace('give', 'gives') if one else said}, e.g. order {orders[0]}"
+            found.append(Finding(f"refunds:{what}", "warn", "refunds", "refund_unlike_sale", text))
+    return found
