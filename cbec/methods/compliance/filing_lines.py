@@ -70,7 +70,7 @@ def places(packs: Sequence[Pack]) -> Places:
 
 def _united_kingdom(country: str, code: pl.Expr) -> pl.Expr:
     """The country, but of distance sales from or to Northern Ireland its own code: it counts as a state for goods."""
-    of_goods = (pl.col("scheme") == "OSS") & (pl.col(country) == "GB") & code
+    of_goods = pl.col("scheme").is_in(["OSS", "IOSS"]) & (pl.col(country) == "GB") & code
     return pl.when(of_goods).then(pl.lit(NORTHERN_IRELAND)).otherwise(country).alias(country)
 
 
@@ -104,7 +104,7 @@ def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], 
     )
     there = pl.when(pl.col("scheme") == DISPATCH).then("from_country").otherwise("country")
     lines = lines.with_columns(there.alias("country"))
-    # What the rules of the United Kingdom take under OSS goes to Northern Ireland.
+    # What the rules of the United Kingdom take under OSS and IOSS goes to Northern Ireland.
     from_there = pl.col("ship_from") == NORTHERN_IRELAND
     lines = lines.with_columns(_united_kingdom("country", pl.lit(True)), _united_kingdom("from_country", from_there))
     sales = pl.col("date").filter(~pl.col("back")).count().over("run")

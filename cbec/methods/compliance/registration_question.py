@@ -60,6 +60,8 @@ def _rule(given: Mapping[str, Any]) -> RegistrationRule:
         and scheme in (None, rule.scheme)
         and (rule.seller == "any" or established is None or established == (rule.seller == "established"))
     ]
+    if scheme is None:  # a threshold for such sellers goes before one for any
+        fits = [rule for rule in fits if rule.seller != "any"] or fits
     if len(fits) != 1:
         known = ", ".join(rule.id for rule in fits) or "none"
         raise UsageFault(f"place {place}: not one threshold but {known}; say established, or scheme")

@@ -49,6 +49,17 @@ def test_without_a_registration_every_dispatch_country_is_told() -> None:
     assert ("goods dispatched", "FR", "DE", None) in entries(one)
 
 
+def test_parcels_to_northern_ireland_are_in_the_import_one_stop_shop() -> None:
+    row = CHINA | {"ship_to": "XI", "date": date(2026, 5, 10), "price": 80, "currency": "GBP"}
+    fixings = [
+        {"date": day, "base": "EUR", "quote": "GBP", "rate": 0.8, "source": "ECB"}
+        for day in (date(2026, 5, 8), date(2026, 5, 29), date(2026, 5, 31))
+    ]
+    one = named(filed([row], "2026-05", held=registrations(IOSS), rates=rates(fixings)), "eu.return.ioss 2026-05")
+    (line,) = [r for r in one.rows if r.lines]
+    assert (line.country, line.rate, line.net, line.tax) == ("XI", D(20), D(100), D(20))
+
+
 def test_sales_taxed_where_they_are_sent_from_go_into_the_return_of_that_state() -> None:
     """Beside the sales within it, not into the One Stop Shop; those from Northern Ireland into that of the United Kingdom."""
     small = HOME | {"scheme": "NONE", "price": 100}
