@@ -90,19 +90,19 @@ def _at_the_border(one: Return, own: pl.DataFrame) -> list[Finding]:
 
 
 def _late_rates(one: Return, own: pl.DataFrame, rates: pl.DataFrame) -> list[Finding]:
-    """Currencies converted at a later fixing than the first that the ECB published from the end of the period on."""
+    """Currencies converted at another fixing than the first that the ECB published from the end of the period on."""
     late = {}
     assert one.rule is not None
     pairs = own.filter(pl.col("currency") != one.currency).select("currency", "p0").unique().sort("currency", "p0")
     for currency, p0 in pairs.iter_rows():
         end = (one.period if p0 is None else Period(p0, one.rule.months)).end
         (used, _), due = published(currency, end, rates, one.currency), next_publication(end)
-        if used > due:
+        if used != due:
             late[f"{currency} of {used}"] = due
     if not late:
         return []
     told = ", ".join(f"{what} (not {due})" for what, due in late.items())
-    text = f"{one.id}: rates hold no fixing of the day that the law names and later ones were taken: {told}"
+    text = f"{one.id}: rates hold no fixing of the day that the law names and others were taken: {told}"
     return [Finding(f"late_rate:{one.id}", "warn", one.id, "late_rate", text)]
 
 

@@ -39,14 +39,18 @@ def next_publication(day: date) -> date:
 def fixed_on(currency: str, day: date, rates: pl.DataFrame, home: str) -> date | None:
     """The first day from the next publication on for which the pair has a fixing; None if there is none within 10 days.
 
-    Rates of weekends and holidays, which some sources fill up with those of the day before, are no publication.
+    Rates of weekends and holidays, which some sources fill up with those of the day before, are no publication: they are
+    taken only where there is no other.
     """
     pair = {currency, home}
     direct = rates.filter(pl.col("base").is_in(pair) & pl.col("quote").is_in(pair))
     fixed = (direct if direct.height else rates)["date"].cast(pl.Date)
-    first = next_publication(day)
-    found = fixed.filter(fixed.is_between(first, day + timedelta(days=MAX_FIXING_AGE_DAYS))).min()
-    return found if isinstance(found, date) else None
+    last = day + timedelta(days=MAX_FIXING_AGE_DAYS)
+    for first in (next_publication(day), day):
+        found = fixed.filter(fixed.is_between(first, last)).min()
+        if isinstance(found, date):
+            return found
+    return None
 
 
 def published(currency: str, day: date, rates: pl.DataFrame, home: str) -> tuple[date, pl.DataFrame]:

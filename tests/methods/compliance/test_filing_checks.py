@@ -70,6 +70,8 @@ def test_rates_that_fill_up_a_weekend_are_no_publication() -> None:
     day = date(2023, 12, 31)
     fixing = _kronor((date(2023, 12, 29), 10, ""), (day, 10, ""), (date(2024, 1, 1), 10, ""), (date(2024, 1, 2), 8, ""))
     assert conversions([("SEK", "EUR", day, True)], fixing)["SEK", "EUR", day] == D("0.125")
+    alone = _kronor((day, 10, ""))  # better than none, and told as `late_rate`
+    assert conversions([("SEK", "EUR", day, True)], alone)["SEK", "EUR", day] == D("0.1")
 
 
 def test_the_rate_of_the_ecb_goes_before_that_of_others() -> None:
