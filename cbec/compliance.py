@@ -282,7 +282,7 @@ def file(
         metrics=filing_tables.metrics(made) | filing_tables.paper_metrics(items),
         findings=[
             *filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
-            *filing_checks.findings(made, registrations, rates),
+            *filing_checks.findings(made, registrations, rates, purchase_tax),
             *earlier,
             *filing_tables.paper_findings(items),
         ],

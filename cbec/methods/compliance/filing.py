@@ -17,7 +17,7 @@ from cbec.methods.compliance import filing_lines, periods, registered, returns
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL, Places
 from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.periods import Period
-from cbec.methods.compliance.returns import EVERY_KIND, POSTPONED, Purchases, Return, Sum
+from cbec.methods.compliance.returns import EVERY_KIND, IMPORT_TAX, INPUT_TAX, POSTPONED, Purchases, Return, Sum
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.filing_rules import ReturnRule
@@ -230,7 +230,7 @@ def _prove(made: Sequence[Return], lines: pl.DataFrame, rules: Sequence[ReturnRu
     for one in made:
         own = _lines_of(one, lines, rules)
         tax, net = (own[c].sum() or ZERO for c in ("tax", "tax_base"))
-        sales = [r for r in one.rows if r.kind == "line" and r.box != "input tax"]
+        sales = [r for r in one.rows if r.kind == "line" and r.box not in (INPUT_TAX, IMPORT_TAX)]
         if one.rule is not None and one.rule.form == "gb":
             boxes = {r.box: r for r in sales}
             filed_tax = (boxes["1"].tax or ZERO) - one.postponed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.core.words import of
 from cbec.methods.compliance import registered
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED
 from cbec.methods.compliance.filing_rates import next_publication, published
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.returns import Return
 
 
-def findings(filing: Filing, registrations: pl.DataFrame | None, rates: pl.DataFrame | None) -> list[Finding]:
-    """Sales outside their registration and tax that customs collects (high), rates of a later day and refunds beyond their
-    sales (warn)."""
+def findings(
+    filing: Filing,
+    registrations: pl.DataFrame | None,
+    rates: pl.DataFrame | None,
+    purchases: pl.DataFrame | None = None,
+) -> list[Finding]:
+    """Sales outside their registration and tax that customs collects (high), rates of another day, refunds beyond their
+    sales and purchases that no return reclaims (warn)."""
     taken = filing.lines.filter(pl.col("disposition").is_in([FILED, CORRECTION]))
     held = [] if registrations is None else registrations.to_dicts()
     found = []
@@ -31,7 +37,7 @@ def findings(filing: Filing, registrations: pl.DataFrame | None, rates: pl.DataF
         found += _at_the_border(one, own)
         if one.rule is not None and one.rule.form == "oss" and rates is not None:
             found += _late_rates(one, own, rates)
-    return [*found, *_odd_refunds(filing.lines, taken)]
+    return [*found, *_odd_refunds(filing.lines, taken), *_unclaimed(filing, purchases)]
 
 
 def notes(filing: Filing, order_lines: pl.DataFrame) -> list[str]:
@@ -63,7 +69,7 @@ def _uncovered(one: Return, own: pl.DataFrame, held: list[dict[str, Any]]) -> li
         return []
     name = " ".join(str(word) for word in (one.scheme, one.state, one.number) if word)
     text = (
-        f"{one.id}: {lost.height} line{'s' if lost.height != 1 else ''} of days outside the registration {name}, "
+        f"{one.id}: {of(lost.height, 'line')} of days outside the registration {name}, "
         f"e.g. order {lost['order_id'][0]}: they may belong into a return under another number"
     )
     return [Finding(f"uncovered:{one.id}", "high", one.id, "outside_registration", text)]
@@ -76,7 +82,7 @@ def _at_the_border(one: Return, own: pl.DataFrame) -> list[Finding]:
         return []
     part = (pl.col("duty") * pl.col("tax_rate") / 100).round(2)
     text = (
-        f"{one.id}: {bearing.height} line{'s' if bearing.height != 1 else ''} bear tax on their duty, e.g. order "
+        f"{one.id}: {of(bearing.height, 'line', 'bear')} tax on their duty, e.g. order "
         f"{bearing.sort('order_id')['order_id'][0]}: customs collects it at the border, so take it off this return"
     )
     more = [
@@ -114,12 +120,30 @@ def _odd_refunds(lines: pl.DataFrame, taken: pl.DataFrame) -> list[Finding]:
     early = backs.filter(pl.col("date") < pl.col("sold"))
     found = []
     for what, some, said in (
-        ("over", over, "give back more of an article than was sold"),
-        ("early", early, "give back what was sold only later"),
+        ("over", over, "back more of an article than was sold"),
+        ("early", early, "back what was sold only later"),
     ):
         orders = some["order_id"].unique().sort().to_list()
         if orders:
-            one = len(orders) == 1
-            text = f"{len(orders)} order{'' if one else 's'} {said.replace('give', 'gives') if one else said}, e.g. order {orders[0]}"
+            text = f"{of(len(orders), 'order', 'give')} {said}, e.g. order {orders[0]}"
             found.append(Finding(f"refunds:{what}", "warn", "refunds", "refund_unlike_sale", text))
     return found
+
+
+def _unclaimed(filing: Filing, purchases: pl.DataFrame | None) -> list[Finding]:
+    """Purchases of the period asked for in countries of which no return is drafted."""
+    if purchases is None:
+        return []
+    forms = [one for one in filing.returns if one.rule is not None and one.rule.form != "oss"]
+    places = sorted({place for one in forms if one.rule is not None for place in one.rule.places})
+    inside = pl.col("date").cast(pl.Date).is_between(filing.asked.start, filing.asked.end)
+    sums = purchases.filter(inside & ~pl.col("country").is_in(places)).group_by("country", "currency")
+    rows = sums.agg(pl.len(), pl.col("tax").sum().cast(pl.Float64)).sort("country", "currency").iter_rows()
+    return [
+        Finding(
+            f"unclaimed:{country}:{currency}", "warn", country, "purchase_not_filed",
+            f"{of(count, 'document')} of {country} with {tax:,.2f} {currency} of tax: no return of that country is drafted here",
+            tax, currency,
+        )
+        for country, currency, count, tax in rows
+    ]  # fmt: skip

@@ -164,6 +164,10 @@ class Purchases:
 
 POSTPONED, ACQUIRED = "import_postponed", "acquisition"
 EVERY_KIND = ("purchase", "import_paid", POSTPONED, ACQUIRED)
+OWN_ACCOUNT = (POSTPONED, ACQUIRED)
+"""Kinds whose tax nobody charged: the return owes it as well as it reclaims it."""
+INPUT_TAX, IMPORT_TAX = "input tax", "import tax"
+"""Boxes of a summary that are no sales."""
 
 
 def vat_boxes(
@@ -222,7 +226,10 @@ def gb_rows(sums: Sequence[Sum], purchases: Purchases, zero_rated: Sequence[Sum]
 
 
 def summary_rows(sums: Sequence[Sum], purchases: Purchases, currency: str, whole: bool = False) -> list[Row]:
-    """Sales and their tax by rate, input tax, what is payable; whole: amounts filed in whole units."""
+    """Sales and their tax by rate, tax on imports that the return itself accounts for, input tax, what is payable.
+
+    whole: amounts filed in whole units.
+    """
     rows = []
     for s in sorted(sums, key=lambda s: (s.country or "", -(s.rate or ZERO), s.rate_type or "")):
         tax = rounded(s.tax, currency)
@@ -230,11 +237,15 @@ def summary_rows(sums: Sequence[Sum], purchases: Purchases, currency: str, whole
         rows.append(
             Row("line", "sales", filed, "return_sales", s.lines, s.country, "goods", None, s.rate_type, s.rate, None, rounded(s.net, currency), tax)
         )  # fmt: skip
+    if purchases.count(*OWN_ACCOUNT):
+        tax, net = rounded(purchases.tax(*OWN_ACCOUNT), currency), rounded(purchases.net(*OWN_ACCOUNT), currency)
+        filed, count = rounded(tax, currency, whole), purchases.count(*OWN_ACCOUNT)
+        rows.append(Row("line", IMPORT_TAX, filed, "return_postponed", count, net=net, tax=tax))
     if purchases.count(*EVERY_KIND):
         tax = rounded(purchases.tax(*EVERY_KIND), currency)
         count = purchases.count(*EVERY_KIND)
         net = rounded(purchases.net(*EVERY_KIND), currency)
-        rows.append(Row("line", "input tax", -rounded(tax, currency, whole), "return_input", count, net=net, tax=-tax))
+        rows.append(Row("line", INPUT_TAX, -rounded(tax, currency, whole), "return_input", count, net=net, tax=-tax))
     if not rows:
         return [Row("nil", "nil", ZERO, "return_nil")]
     return [*rows, *_payable([sum((r.amount for r in rows), ZERO)])]

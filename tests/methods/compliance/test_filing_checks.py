@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.filed import HOME, OSS_DE, D, filed, named, registrations
+from support.filed import HOME, OSS_DE, D, filed, named, purchases, registrations
 from support.taxed import order_lines, rates
 
 from cbec.methods.compliance import filing_checks
@@ -107,3 +107,12 @@ def test_order_lines_that_end_within_the_period_are_told() -> None:
     assert notes(date(2026, 7, 3), date(2026, 8, 25)) == [
         "order lines are of 2026-07-03 to 2026-08-25, the period is 2026-07-01 to 2026-09-30: is that all of it?"
     ]
+
+
+def test_purchases_of_a_country_without_a_return_are_told() -> None:
+    bought = purchases(
+        {"country": "GB", "net": 100, "tax": 20}, {"document": "P2", "country": "DE", "net": 100, "tax": 19}
+    )
+    home = {"ship_from": "GB", "ship_to": "GB", "seller_country": "GB", "currency": "GBP", "price": 10, "date": END}
+    (told,) = filing_checks.findings(filed([home], bought=bought), None, None, bought)
+    assert (told.rule, told.entity, told.money) == ("purchase_not_filed", "DE", 19.0)

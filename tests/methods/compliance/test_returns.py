@@ -80,3 +80,16 @@ def test_input_tax_lowers_what_is_payable(kinds: tuple[str, ...]) -> None:
     bought = Purchases({kind: (D(100), D(10), 1) for kind in kinds})
     rows = summary_rows([Sum("AU", D(1000), D(100), 1)], bought, "AUD")
     assert rows[-1].amount == 100 - 10 * len(kinds)
+
+
+def test_tax_that_a_return_accounts_for_itself_is_owed_before_it_is_reclaimed() -> None:
+    bought = Purchases({"import_postponed": (D(500), D(125), 1), "purchase": (D(40), D(10), 1)})
+    rows = {r.box: r for r in summary_rows([Sum("NO", D(100), D(25), 1)], bought, "NOK", whole=True)}
+    assert (rows["import tax"].amount, rows["input tax"].amount, rows["payable"].amount) == (D(125), D(-135), D(15))
+
+
+@given(MONEY, MONEY, MONEY)
+def test_british_boxes_add_up_as_filed(one: Decimal, two: Decimal, four: Decimal) -> None:
+    boxes = vat_boxes(one / 3, input_tax=four / 7, acquisition_tax=two / 9)
+    assert boxes["3"] == boxes["1"] + boxes["2"]
+    assert boxes["5"] == abs(boxes["3"] - boxes["4"])
