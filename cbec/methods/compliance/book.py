@@ -106,6 +106,17 @@ class Rulebook:
         """The largest number of limits in one pack."""
         return max((len(pack.of("limit")) for pack in self.packs), default=0)
 
+    @cached_property
+    def sparing(self) -> dict[str, int]:
+        """Rule that charges no tax within a limit -> the slot of that limit (`limits`)."""
+        slots = {(pack, rule): slot for pack, slot, rule in self.limits.select("pack", "slot", "rule_id").iter_rows()}
+        rules = [(pack.id, rule) for pack in self.packs for rule in pack.of("scheme")]
+        return {
+            rule.id: slots[pack, rule.when["within"][0]]
+            for pack, rule in rules
+            if rule.then["tax"] == "none" and "within" in rule.when
+        }
+
     def outcomes(self, kind: str) -> pl.DataFrame:
         """What each rule of a kind (scheme, duty or export) says, with the ids of the rules it rests on (`rests`)."""
         if kind not in self._outcomes:

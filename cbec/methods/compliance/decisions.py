@@ -256,6 +256,7 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         (base == "value_plus_duty").fill_null(False).alias("narrow_base"),
         pl.coalesce("scheme_waiver", "duty_waiver").alias("waiver"),
         pl.col("scheme_declaration").alias("declaration"),
+        pl.col("scheme_rule").replace_strict(book.sparing, default=None, return_dtype=pl.Int64).alias("sparing"),
     ).drop("unit")
     return cases.with_columns(
         pl.when(charged.fill_null(False)).then("rate").otherwise(0).fill_null(0).alias("charged_rate"),

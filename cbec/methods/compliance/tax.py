@@ -22,7 +22,7 @@ from cbec.methods.compliance.limits import Limits, stateless
 from cbec.methods.compliance.lines import amounts, with_products, with_sale_date
 from cbec.methods.compliance.measures import Applied, Resolved
 from cbec.methods.compliance.tariff import Tariff
-from cbec.methods.compliance.waivers import allowed, in_steps, replaced, untaxed, waived
+from cbec.methods.compliance.waivers import allowed, contradicted, in_steps, replaced, untaxed, waived
 from cbec.methods.compliance.words import REDUCED, Words
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Run:
         rows = places(frame["imported"] & frame["decidable"])
         frame, applied = self._with_duties(frame, lines, rows)
         imports = self._imports(frame, lines, rows) if len(rows) else None
-        frame = self._with_case(frame, imports)
+        frame = contradicted(self._with_case(frame, imports), imports, self._decisions, self._limits)
         frame = self._reckoned(frame, imports, applied)
         return self._told(frame, lines, applied, orphans)
 

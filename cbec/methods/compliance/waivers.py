@@ -5,18 +5,23 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
-from cbec.methods.compliance.codes import reason
+from cbec.methods.compliance.chain import ABOVE
+from cbec.methods.compliance.codes import places, reason
 from cbec.methods.compliance.consignments import flat_duty
 from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
+from cbec.methods.compliance.limits import STATES
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.amounts import Duties
     from cbec.methods.compliance.book import Rulebook
+    from cbec.methods.compliance.decisions import Decisions
+    from cbec.methods.compliance.limits import Limits
     from cbec.methods.compliance.rules import Rule
 
 
@@ -37,6 +42,46 @@ def allowed(frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
     return joined.with_columns(
         pl.when(orphan).then(reason("tax_refund_without_sale")).otherwise("problem").alias("problem")
     )
+
+
+def contradicted(
+    frame: pl.DataFrame, imports: pl.DataFrame | None, decisions: Decisions, limits: Limits
+) -> pl.DataFrame:
+    """Gives a problem to prices with tax that contradict themselves: with the tax taken out, their consignment is within a
+    limit up to which none is owed; but then no tax is in the price, and with the whole price it is above the limit.
+
+    frame: lines with `case` and `problem`; imports: from `consignments.values`.
+    """
+    slots = decisions.cases["sparing"]
+    if imports is None or slots.null_count() == len(slots):
+        return frame
+
+    def slot_of(lines: pl.DataFrame) -> pl.Series:
+        return slots.gather(frame["case"].gather(lines["row"]))
+
+    taxed = pl.col("gross") & (pl.col("net_rate") > 0)
+    rows = places(imports.select(taxed.alias("taxed"))["taxed"])
+    rows = rows.filter(slot_of(imports.select("row")[rows]).is_not_null()) if len(rows) else rows
+    if not len(rows):
+        return frame
+    group = imports["group"].to_numpy()
+    asked = np.zeros(int(group.max()) + 1, dtype=bool)
+    asked[group[rows.to_numpy()]] = True
+    bare = imports.filter(pl.Series(asked[group]))
+    whole = {"value": pl.col("whole"), "goods": pl.col("goods")}
+    bare = bare.with_columns(
+        pl.when("gross").then(price).otherwise(f"low_{of}").alias(f"{side}_{of}")
+        for of, price in whole.items()
+        for side in ("low", "high")
+    )
+    told = bare.select("row", taxed.alias("taxed"), slot_of(bare).alias("slot"), limits.states(bare, decisions.cells))
+    there = pl.col("state") // pl.lit(STATES, pl.Int64).pow(pl.col("slot")) % STATES
+    above = told.filter(pl.col("taxed") & (there == ABOVE).fill_null(False))["row"]
+    lost = above.filter(frame["problem"].gather(above).is_null())
+    if not len(lost):
+        return frame
+    circular = pl.Series(["tax_limit_circular"] * len(lost), dtype=frame.schema["problem"])
+    return frame.with_columns(frame["problem"].scatter(lost, circular))
 
 
 def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, cells: pl.DataFrame) -> pl.DataFrame:

@@ -53,7 +53,7 @@ def test_parcels_to_northern_ireland_are_in_the_import_one_stop_shop() -> None:
     row = CHINA | {"ship_to": "XI", "date": date(2026, 5, 10), "price": 80, "currency": "GBP"}
     fixings = [
         {"date": day, "base": "EUR", "quote": "GBP", "rate": 0.8, "source": "ECB"}
-        for day in (date(2026, 5, 8), date(2026, 5, 29), date(2026, 5, 31))
+        for day in (date(2026, 5, 8), date(2026, 5, 29), date(2026, 6, 1))
     ]
     one = named(filed([row], "2026-05", held=registrations(IOSS), rates=rates(fixings)), "eu.return.ioss 2026-05")
     (line,) = [r for r in one.rows if r.lines]
