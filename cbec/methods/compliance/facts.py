@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from cbec.core.codes import MEANT
@@ -111,7 +112,7 @@ class Facts:
         self._dealings, self._sales, self._pairs = Pairs(), Pairs(), Pairs()
         # Rules that charge the tax of the state of dispatch, and what is asked of the lines for which they may hold.
         self._sent = {p.id: [r for r in p.of("scheme") if r.then.get("rate_of") == "dispatch"] for p in packs}
-        self._asking: list[bool] = []
+        self._asking = np.zeros((0, len(BUYERS)), dtype=bool)
         of = {code: book.owned.index((pack, country)) for code, pack, country, _ in owners(packs).iter_rows()}
         self._of_dispatch = pl.Series("owned", [*(of.get(w, 0) for w in words["ship_from"].words), 0], dtype=pl.Int64)
         self._dispatches = Pairs()
@@ -173,14 +174,20 @@ class Facts:
 
     def _from_where(self, dealing: pl.Series, buyer: pl.Series) -> pl.Series:
         """The rows of lines that may bear the tax of the state their goods are sent from."""
-        fresh = slice(len(self._asking) // len(BUYERS), None)
-        for place, conduct in zip(self._dealings.first[fresh], self._dealings.second[fresh], strict=True):
+        codes = (codes[len(self._asking) :] for codes in (self._dealings.first, self._dealings.second))
+        fresh = []
+        for place, conduct in zip(*codes, strict=True):
             told = self._places.table.row(place, named=True) | self._conducts.table.row(conduct, named=True)
             told |= {"buyer": "B2B" if told["business"] else "B2C"}
-            self._asking += [self._asks(told | {"buyer_tax_id": MISSING if b == MALFORMED else b}) for b in BUYERS]
-        if not any(self._asking):
+            fresh.append([self._asks(told | {"buyer_tax_id": MISSING if b == MALFORMED else b}) for b in BUYERS])
+        if fresh:
+            self._asking = np.vstack([self._asking, fresh])
+        some = self._asking.any(axis=1)
+        if not some.any():
             return pl.Series("row", [], dtype=pl.UInt32)
-        return places(taken(pl.Series("asks", self._asking), dealing * len(BUYERS) + buyer))
+        rows = np.flatnonzero(some.take(dealing.to_numpy()))
+        rows = rows[self._asking[dealing.to_numpy()[rows], buyer.to_numpy()[rows]]]
+        return pl.Series("row", rows.astype(np.uint32))
 
     def _asks(self, told: Mapping[str, str | None]) -> bool:
         """Whether a rule that charges the tax of dispatch may hold, as far as these facts tell."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.chain import ABOVE
-from cbec.methods.compliance.codes import places, reason
+from cbec.methods.compliance.codes import reason
 from cbec.methods.compliance.consignments import flat_duty
 from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
@@ -50,33 +50,33 @@ def contradicted(
     """Gives a problem to prices with tax that contradict themselves: with the tax taken out, their consignment is within a
     limit up to which none is owed; but then no tax is in the price, and with the whole price it is above the limit.
 
-    frame: lines with `case` and `problem`; imports: from `consignments.values`.
+    frame: lines with `case`, `gross`, `net_rate` and `problem`; imports: from `consignments.values`.
     """
     slots = decisions.cases["sparing"]
     if imports is None or slots.null_count() == len(slots):
         return frame
-
-    def slot_of(lines: pl.DataFrame) -> pl.Series:
-        return slots.gather(frame["case"].gather(lines["row"]))
-
-    taxed = pl.col("gross") & (pl.col("net_rate") > 0)
-    rows = places(imports.select(taxed.alias("taxed"))["taxed"])
-    rows = rows.filter(slot_of(imports.select("row")[rows]).is_not_null()) if len(rows) else rows
-    if not len(rows):
+    spared = slots.is_not_null().to_numpy().take(frame["case"].to_numpy())
+    rows = np.flatnonzero(spared)
+    taxed = frame.select("gross", "net_rate")[rows].select(pl.col("gross") & (pl.col("net_rate") > 0))
+    spared[rows] = taxed.to_series().to_numpy()
+    if not spared.any():
         return frame
-    group = imports["group"].to_numpy()
+    row, group = imports["row"].to_numpy(), imports["group"].to_numpy()
     asked = np.zeros(int(group.max()) + 1, dtype=bool)
-    asked[group[rows.to_numpy()]] = True
-    bare = imports.filter(pl.Series(asked[group]))
+    asked[group[spared.take(row)]] = True
+    bare = imports[np.flatnonzero(asked[group])]
     whole = {"value": pl.col("whole"), "goods": pl.col("goods")}
     bare = bare.with_columns(
         pl.when("gross").then(price).otherwise(f"low_{of}").alias(f"{side}_{of}")
         for of, price in whole.items()
         for side in ("low", "high")
     )
-    told = bare.select("row", taxed.alias("taxed"), slot_of(bare).alias("slot"), limits.states(bare, decisions.cells))
-    there = pl.col("state") // pl.lit(STATES, pl.Int64).pow(pl.col("slot")) % STATES
-    above = told.filter(pl.col("taxed") & (there == ABOVE).fill_null(False))["row"]
+    told = bare.select("row", limits.states(bare, decisions.cells)).filter(
+        pl.Series(spared.take(bare["row"].to_numpy()))
+    )
+    slot = slots.gather(frame["case"].gather(told["row"]))
+    there = pl.col("state") // pl.lit(STATES, pl.Int64).pow(pl.lit(slot)) % STATES
+    above = told.filter(there == ABOVE)["row"]
     lost = above.filter(frame["problem"].gather(above).is_null())
     if not len(lost):
         return frame
