@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.filing_rules import ReturnRule
     from cbec.methods.compliance.periods import Period
 
-ZERO = Decimal(0)
+ZERO, HALF_CENT = Decimal(0), Decimal("0.005")
 
 
 def differences(
@@ -44,9 +44,12 @@ def differences(
                 continue
             currency = filed.filter((pl.col("rule_id") == rule.id) & (pl.col("period") == name))["currency"][0]
             now, then = _now(own, period, currency, rates), _filed(filed, filing, rule, name)
+            converted = own.filter(pl.col("currency") != currency).height > 0
             for country in sorted(now.keys() | then.keys()):
-                new, old = rounded(now.get(country, ZERO), currency), then.get(country, ZERO)
-                if new != old:
+                exact, (old, rows) = now.get(country, ZERO), then.get(country, (ZERO, 0))
+                new = rounded(exact, currency)
+                # Each row of a return was rounded once: amounts that were converted may differ by half a cent per row.
+                if new != old and (not converted or abs(exact - old) > HALF_CENT * rows):
                     text = (
                         f"{rule.id} {name}, {country}: the tax table gives {new:,.2f} {currency}, filed and corrected so far are {old:,.2f}: "
                         f"{new - old:+,.2f} are not corrected"
@@ -76,17 +79,22 @@ def _now(own: pl.DataFrame, period: Period, currency: str, rates: pl.DataFrame |
     return told
 
 
-def _filed(filed: pl.DataFrame, filing: Filing, rule: ReturnRule, name: str) -> dict[str, Decimal]:
-    """Tax by country in the return of a period, in corrections of it by later returns, and in those of this filing."""
+def _filed(filed: pl.DataFrame, filing: Filing, rule: ReturnRule, name: str) -> dict[str, tuple[Decimal, int]]:
+    """Tax by country in the return of a period, in corrections of it by later returns, and in those of this filing; with
+    the number of rows it was filed in."""
     lines = filed.filter((pl.col("rule_id") == rule.id) & (pl.col("kind") == "line"))
     first = lines.filter((pl.col("period") == name) & pl.col("corrected_period").is_null())
     later = lines.filter(pl.col("corrected_period") == name)
-    told: dict[str, Decimal] = {}
-    for country, tax in pl.concat([first, later]).select("country", "tax").iter_rows():
-        told[country] = told.get(country, ZERO) + tax
-    for one in filing.returns:
-        if one.rule is rule:
-            for row in one.rows:
-                if row.corrected == name and row.country is not None:
-                    told[row.country] = told.get(row.country, ZERO) + (row.tax or ZERO)
+    rows = list(pl.concat([first, later]).select("country", "tax").iter_rows())
+    rows += [
+        (row.country, row.tax or ZERO)
+        for one in filing.returns
+        if one.rule is rule
+        for row in one.rows
+        if row.corrected == name and row.country is not None
+    ]
+    told: dict[str, tuple[Decimal, int]] = {}
+    for country, tax in rows:
+        had, count = told.get(country, (ZERO, 0))
+        told[country] = (had + tax, count + 1)
     return told

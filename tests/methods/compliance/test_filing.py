@@ -378,3 +378,19 @@ def test_british_boxes_add_up_where_purchases_were_converted() -> None:
     boxes = {r.box: r.amount for r in named(made, "gb.return.vat 2026-Q3").rows}
     assert (boxes["1"], boxes["2"], boxes["3"]) == (D("190.11"), D("5.67"), D("195.78"))
     assert boxes["5"] == boxes["3"] - boxes["4"]
+
+
+def test_rows_that_were_rounded_are_no_difference_of_an_earlier_return() -> None:
+    """Two dispatch states, 2.50 SEK of tax each at 8: 0.31 + 0.31 filed, and 0.625 in the tax table."""
+    sold = HOME | {"ship_to": "SE", "price": 10, "currency": "SEK", "date": date(2026, 5, 5)}
+    rows = [sold | {"order_id": "a"}, sold | {"order_id": "b", "ship_from": "PL"}]
+    days = (date(2026, 5, 5), date(2026, 6, 30), date(2026, 9, 30))
+    fixing = rates([{"date": d, "base": "EUR", "quote": "SEK", "rate": 8} for d in days])
+    then = check.conform(
+        tables.get("returns_due"), filing_tables.due(filed(rows, "2026-Q2", held=registrations(OSS_DE), rates=fixing))
+    )
+    rules = filing_rules.returns()
+    now = filed(rows, held=registrations(OSS_DE), rates=fixing)
+    assert filing_earlier.differences(now, then, rules, fixing) == []
+    late = filed([*rows, sold | {"order_id": "c"}], held=registrations(OSS_DE), rates=fixing)
+    assert len(filing_earlier.differences(late, then, rules, fixing)) == 1
