@@ -326,7 +326,11 @@ def watch(
         {"registration_watch": table},
         money="a registration moves money only with the sales after it",
         metrics=watched.metrics(table),
-        findings=[*watched.findings(table), *watched.stock(order_lines, loaded, registrations, s.as_of)],
+        findings=[
+            *watched.findings(table),
+            *watched.stock(order_lines, loaded, registrations, s.as_of),
+            *watched.through_marketplaces(order_lines, registrations, s.as_of),
+        ],
         notes=watched.notes(order_lines, tax, s.as_of),
     )
 

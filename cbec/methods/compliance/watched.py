@@ -11,6 +11,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.command import Finding
+from cbec.core.words import of
 from cbec.methods.compliance import filing_lines, registered
 from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.watch import Verdict, verdict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
 
 MONEY = pl.Decimal(38, 6)
+EXPORT = "export"
 SCHEMA: dict[str, Any] = {
     "rule_id": pl.String, "jurisdiction": pl.String, "scheme": pl.String, "seller_country": pl.String, "established": pl.Boolean,
     "verdict": pl.String, "threshold": MONEY, "currency": pl.String, "window_from": pl.Date, "window_to": pl.Date, "turnover": MONEY,
@@ -86,6 +88,7 @@ def _lines(order_lines: pl.DataFrame, tax: pl.DataFrame | None, where: Places) -
     lines = lines.with_columns(
         pl.col("ship_to").replace(where.country).alias("country"),
         pl.col("ship_from").replace(where.country).alias("from_country"),
+        pl.col("seller_country").replace(where.country).alias("home"),
         pl.coalesce(base, told).alias("value"),
         pl.coalesce("worth", pl.col("qty") * pl.col("price")).cast(MONEY).alias("worth"),
         (base.is_null() & pl.col("price_includes_tax").fill_null(False)).alias("gross"),
@@ -104,8 +107,12 @@ def _lines(order_lines: pl.DataFrame, tax: pl.DataFrame | None, where: Places) -
 
 
 def _counting(lines: pl.DataFrame, rule: RegistrationRule, countries: frozenset[str]) -> pl.DataFrame:
-    """The lines of a kind that counts; sales that the marketplace accounts for never do."""
-    counts = pl.col("country").is_in(sorted(countries)) & pl.col("movement").is_in(rule.movement)
+    """The lines of a kind that counts; sales that the marketplace accounts for do so as exports alone.
+
+    An export is what a seller established in the place sends out of it, whoever collects tax at its destination.
+    """
+    inside = sorted(countries)
+    counts = pl.col("country").is_in(inside) & pl.col("movement").is_in(rule.movement)
     counts &= ~pl.col("marketplace_collects").fill_null(False)
     buyer = pl.col("buyer_type").fill_null("B2C")
     if rule.buyer:
@@ -114,6 +121,10 @@ def _counting(lines: pl.DataFrame, rule: RegistrationRule, countries: frozenset[
         counts &= (pl.col("movement") != "import") | buyer.is_in(rule.import_buyer)
     if rule.collected_by:
         counts &= pl.col("collector").is_null() | pl.col("collector").is_in(rule.collected_by)
+    if EXPORT in rule.movement:
+        out = pl.col("from_country").is_in(inside) & ~pl.col("country").is_in(inside) & pl.col("home").is_in(inside)
+        lines = lines.with_columns(pl.when(out).then(pl.lit(EXPORT)).otherwise("movement").alias("movement"))
+        counts = counts.fill_null(False) | out
     return lines.filter(counts.fill_null(False))
 
 
@@ -246,6 +257,33 @@ def stock(
         )
         for state, seller, lines, order in rows.sort("state", "seller_country").iter_rows()
         if registered.find(held, "VAT", (state,), as_of, as_of) is None
+    ]
+
+
+def through_marketplaces(order_lines: pl.DataFrame, registrations: pl.DataFrame | None, as_of: date) -> list[Finding]:
+    """Goods that a seller from abroad sells within the United Kingdom through a marketplace, without a registration (warn).
+
+    The marketplace accounts for the tax, and the seller's supply to it is zero-rated: it registers all the same, or asks
+    for exemption (HMRC, VAT Registration Manual, VATREG37250: "a person who makes only zero-rated supplies in the UK
+    [...] can apply for exemption from registration"; "Overseas businesses that import goods into the UK, which are then
+    sold to non-business customers using an online marketplace, can request exemption").
+    """
+    away = (pl.col("seller_country") != "GB") & (pl.col("ship_from") == "GB") & (pl.col("ship_to") == "GB")
+    own = order_lines.filter((away & pl.col("marketplace_collects")).fill_null(False))
+    held = [] if registrations is None else registrations.to_dicts()
+    if own.is_empty() or registered.find(held, "VAT", ("GB",), as_of, as_of) is not None:
+        return []
+    rows = own.group_by("seller_country").agg(pl.len(), pl.col("order_id").min()).sort("seller_country")
+    return [
+        Finding(
+            f"zero_rated:GB:{seller}",
+            "warn",
+            "GB",
+            "zero_rated_to_marketplace",
+            f"{of(lines, 'line')} of a seller in {seller} sold within GB through a marketplace, e.g. order {order}: its supply to the "
+            "marketplace is zero-rated, so it has to register or to ask for exemption",
+        )
+        for seller, lines, order in rows.iter_rows()
     ]
 
 

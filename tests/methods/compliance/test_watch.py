@@ -241,3 +241,28 @@ def test_goods_sent_from_another_member_state_have_no_threshold() -> None:
     assert (own["turnover"], own["crossed_on"]) == (D(50), None)
     other = found["eu.registration.distance.abroad"]
     assert (other["verdict"], other["turnover"], other["established"]) == ("must_register", D(1), True)
+
+
+def test_exports_count_for_a_seller_of_the_country() -> None:
+    """Zero-rated is taxable: GOV.UK, "Include any zero-rated items"; also where the foreign tax is not determined."""
+    rows = [
+        UK | {"order_id": "a", "seller_country": "GB", "price": 100},
+        UK | {"order_id": "b", "seller_country": "GB", "price": 50, "ship_to": "BR"},
+        UK | {"order_id": "c", "seller_country": "GB", "price": 20, "ship_to": "FR", "marketplace_collects": True},
+        UK | {"order_id": "d", "seller_country": "GB", "price": 9, "ship_from": "CN", "ship_to": "BR"},
+        UK | {"order_id": "e", "seller_country": "CN", "price": 7, "ship_to": "BR"},
+    ]
+    fixing = rates([{"date": date(2026, 9, 1), "base": "EUR", "quote": "GBP", "rate": 0.8}])
+    found = _watch(rows, rates=fixing)
+    assert found["gb.registration.established"]["turnover"] == D(170)
+    assert "gb.registration.abroad" not in found
+
+
+def test_a_seller_from_abroad_behind_a_british_marketplace() -> None:
+    sold = UK | {"price": 1, "marketplace_collects": True}
+    lines = order_lines([sold | {"seller_country": "CN"}, sold | {"seller_country": "GB"}, sold | {"ship_from": "CN"}])
+    (told,) = watched.through_marketplaces(lines, None, DAY)
+    assert (told.severity, told.finding_id) == ("warn", "zero_rated:GB:CN")
+    assert told.message.startswith("1 line of a seller in CN sold within GB")
+    held = registrations({"scheme": "VAT", "country": "GB"})
+    assert watched.through_marketplaces(lines, held, DAY) == []
