@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.answered import answered
-from support.taxed import order_lines
+from support.taxed import order_lines, rates
 
 from cbec import compliance, tables
 from cbec.core import check, reasons
@@ -101,7 +101,8 @@ def _small_sales(*sales: tuple[date, float, str]) -> list[Finding]:
             for i, (day, price, c) in enumerate(sales)
         ]
     )
-    found = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines).findings
+    fixings = rates([{"date": DAY, "base": "EUR", "quote": "SEK", "rate": 10.0, "source": "ECB"}])
+    found = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines, rates=fixings).findings
     return [f for f in found if f.rule == "threshold_passed"]
 
 
@@ -123,6 +124,8 @@ def test_small_sellers_whose_file_shows_that_they_are_none_are_told() -> None:
         in found.message
     )
     assert "from 2024-05-03 on" in found.message
+    (found,) = _small_sales((DAY, 6000, "EUR"), (DAY, 40010, "SEK"))
+    assert (found.finding_id, found.money) == ("threshold:DE:2026", 10001.0)
 
 
 def test_what_was_taken_for_granted_is_said() -> None:

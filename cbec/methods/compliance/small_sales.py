@@ -16,8 +16,8 @@ import polars as pl
 
 from cbec.core.command import Finding
 from cbec.core.errors import CbecError
+from cbec.core.money import rate_to
 from cbec.methods.compliance.codes import places
-from cbec.methods.compliance.filing_rates import conversions
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
@@ -58,7 +58,7 @@ def findings(small: pl.DataFrame, packs: Sequence[Pack], rates: pl.DataFrame | N
             f"above {held[-1]:,.0f} {unit}: from {crossed} on, and in the year after, the tax of the destination is due (OSS, or registered there)"
         )
         name = f"threshold:{seller}:{year}"
-        found.append(Finding(name, "high", rule.id, "threshold_passed", message, float(total), unit))
+        found.append(Finding(name, "high", rule.id, "threshold_passed", message, float(round(total, 2)), unit))
     return found
 
 
@@ -66,15 +66,16 @@ def _daily(
     small: pl.DataFrame, unit: str, rates: pl.DataFrame | None
 ) -> tuple[Mapping[tuple[str, int], dict[date, Decimal]], list[str]]:
     """Sales in one currency by seller's country and year, day by day; and the currencies that cannot be told in it."""
-    rows = small.group_by(BY).agg(pl.col("tax_base").sum()).sort(BY).rows()
+    whole = small.group_by(BY).agg(pl.col("tax_base").sum()).sort(BY)
     found: dict[tuple[str, int], dict[date, Decimal]] = {}
-    lacking: set[str] = set()
-    for seller, day, currency, amount in rows:
+    lacking = []
+    for (currency,), rows in whole.partition_by("currency", as_dict=True, maintain_order=True).items():
         try:
-            rate = conversions([(currency, unit, day, False)], rates)[currency, unit, day]
+            told = rate_to(rows, "currency", "date", rates, unit)
         except CbecError:
-            lacking.add(currency)
+            lacking.append(str(currency))
             continue
-        sales = found.setdefault((seller, day.year), {})
-        sales[day] = sales.get(day, Decimal(0)) + amount * rate
+        for (seller, day, _, amount), rate in zip(rows.rows(), told, strict=True):
+            sales = found.setdefault((seller, day.year), {})
+            sales[day] = sales.get(day, Decimal(0)) + amount * Decimal(repr(rate))
     return found, sorted(lacking)
