@@ -137,7 +137,7 @@ def _pack(pack: Pack) -> str:
     if places:
         lines += ["\n| place | country | rate, % | since |", "|---|---|---|---|"]
         lines += [f"| {p.name} | {p.country} | {_now(p)} |" for p in places]
-    limits = pack.of("limit", "waiver", "amount")
+    limits = pack.of("limit", "waiver", "amount", "threshold")
     if limits:
         lines += ["\n| limit | per | of | value | since |", "|---|---|---|---|---|"]
         lines += [_limit(rule) for rule in limits]
@@ -173,8 +173,10 @@ def _value(dated: Dated) -> str:
 
 def _limit(rule: Rule) -> str:
     sign = "" if rule.kind == "amount" else "up to " if rule.inclusive else "below "
-    of = rule.base or "+".join(rule.of) or "duty"
-    return f"| `{rule.id}` | {rule.per or 'consignment'} | {of} | {sign}{_now(rule, f' {rule.unit} | ')} |"
+    seller = rule.kind == "threshold"
+    of = "distance sales" if seller else rule.base or "+".join(rule.of) or "duty"
+    per = "year of the seller" if seller else rule.per or "consignment"
+    return f"| `{rule.id}` | {per} | {of} | {sign}{_now(rule, f' {rule.unit} | ')} |"
 
 
 def _cell(text: str) -> str:
