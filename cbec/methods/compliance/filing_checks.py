@@ -14,6 +14,7 @@ from cbec.methods.compliance import registered
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED
 from cbec.methods.compliance.filing_rates import next_publication, published
 from cbec.methods.compliance.periods import Period
+from cbec.methods.minor import digits_of
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.filing import Filing
@@ -26,8 +27,8 @@ def findings(
     rates: pl.DataFrame | None,
     purchases: pl.DataFrame | None = None,
 ) -> list[Finding]:
-    """Sales outside their registration and tax that customs collects (high), rates of another day, refunds beyond their
-    sales and purchases that no return reclaims (warn)."""
+    """Sales outside their registration, tax that customs collects and tax of other prices (high), rates of another day,
+    refunds beyond their sales and purchases that no return reclaims (warn)."""
     taken = filing.lines.filter(pl.col("disposition").is_in([FILED, CORRECTION]))
     held = [] if registrations is None else registrations.to_dicts()
     found = []
@@ -37,7 +38,7 @@ def findings(
         found += _at_the_border(one, own)
         if one.rule is not None and one.rule.form == "oss" and rates is not None:
             found += _late_rates(one, own, rates)
-    return [*found, *_odd_refunds(filing.lines, taken), *_unclaimed(filing, purchases)]
+    return [*found, *_stale(taken), *_odd_refunds(filing.lines, taken), *_unclaimed(filing, purchases)]
 
 
 def notes(filing: Filing, order_lines: pl.DataFrame) -> list[str]:
@@ -110,6 +111,34 @@ def _late_rates(one: Return, own: pl.DataFrame, rates: pl.DataFrame) -> list[Fin
     told = ", ".join(f"{what} (not {due})" for what, due in late.items())
     text = f"{one.id}: rates hold no fixing of the day that the law names and others were taken: {told}"
     return [Finding(f"late_rate:{one.id}", "warn", one.id, "late_rate", text)]
+
+
+def _stale(taken: pl.DataFrame) -> list[Finding]:
+    """Sales whose tax was computed from another price than their order line has today.
+
+    Only where the price tells whether it holds the tax, and holds no duty, so that it can be told from the tax table:
+    within one unit for currencies without decimals, a cent for others.
+    """
+    gross, plain = pl.col("price_includes_tax"), (pl.col("incoterm") != "DDP").fill_null(True)
+    charges = pl.col("shipping").fill_null(0) + pl.col("insurance").fill_null(0)
+    goods = pl.col("qty") * pl.col("price")
+    off = (
+        pl.when(gross & (pl.col("duty").fill_null(0) == 0))
+        .then(goods + charges - pl.col("tax_base") - pl.col("tax"))
+        .when(~gross & plain)
+        .then(goods - pl.col("intrinsic_value"))
+    )
+    sales = taken.filter(~pl.col("back")).with_columns(off.abs().alias("off"))
+    unit = {code: 1.0 for code in sales["currency"].unique().drop_nulls() if digits_of(code) == 0}
+    slack = pl.col("currency").replace_strict(unit, default=0.01, return_dtype=pl.Float64)
+    wrong = sales.filter((pl.col("off").cast(pl.Float64) > slack + 1e-9).fill_null(False)).sort("order_id")
+    if wrong.is_empty():
+        return []
+    text = (
+        f"{of(wrong.height, 'line', 'have')} another price than the one the tax was computed from, e.g. order "
+        f"{wrong['order_id'][0]}: compute the tax of these order lines"
+    )
+    return [Finding("stale_tax", "high", "tax", "stale_tax", text)]
 
 
 def _odd_refunds(lines: pl.DataFrame, taken: pl.DataFrame) -> list[Finding]:

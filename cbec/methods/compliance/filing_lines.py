@@ -44,6 +44,7 @@ OF_ORDER = (
     "shipping",
     "insurance",
     "price_includes_tax",
+    "incoterm",
 )
 
 

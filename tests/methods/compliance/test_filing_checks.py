@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 from support.filed import HOME, OSS_DE, D, filed, named, purchases, registrations
-from support.taxed import order_lines, rates
+from support.taxed import book, order_lines, packaged, rates
 
-from cbec.methods.compliance import filing_checks
+from cbec.methods.compliance import filing, filing_checks, filing_rules, periods
 from cbec.methods.compliance.filing_rates import conversions, next_publication
+from cbec.methods.compliance.tax import compute
 
 END = date(2026, 9, 30)
 SALE = HOME | {"order_id": "a", "line": "1", "ship_to": "FR", "price": 100}
@@ -116,3 +117,22 @@ def test_purchases_of_a_country_without_a_return_are_told() -> None:
     home = {"ship_from": "GB", "ship_to": "GB", "seller_country": "GB", "currency": "GBP", "price": 10, "date": END}
     (told,) = filing_checks.findings(filed([home], bought=bought), None, None, bought)
     assert (told.rule, told.entity, told.money) == ("purchase_not_filed", "DE", 19.0)
+
+
+def test_tax_of_other_prices_is_told() -> None:
+    rows = [
+        SALE,
+        SALE | {"order_id": "b", "price": 120, "price_includes_tax": True, "shipping": 6},
+        SALE | {"order_id": "c", "price": 33.335, "qty": 3},
+        SALE | {"order_id": "d", "price": 10, "qty": 2},
+        SALE | {"order_id": "d", "line": "2", "price": 4, "qty": -1},  # less given back than was paid
+    ]
+    tax = compute(order_lines(rows), None, None, book())
+
+    def found(now: list[dict[str, Any]]) -> list[str]:
+        made = filing.file(tax, order_lines(now), packaged(), filing_rules.returns(), periods.parse("2026-Q3"))
+        return [f.rule for f in filing_checks.findings(made, None, None)]
+
+    assert found(rows) == []
+    for index, change in ((0, {"price": 100.02}), (1, {"shipping": 7}), (2, {"qty": 4})):
+        assert found([row | change if i == index else row for i, row in enumerate(rows)]) == ["stale_tax"]
