@@ -199,9 +199,17 @@ def _notices(document: Document) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+CODE_LISTS = {
+    "BR-CL-01": "BT-3", "BR-CL-11": "BT-30-1 BT-47-1", "BR-CL-16": "BT-81", "BR-CL-21": "BT-157", "BR-CL-22": "BT-121", "BR-CL-23": "BT-130",
+    "BR-CL-25": "BT-34-1 BT-49-1",
+}  # fmt: skip
+"""The terms that each rule about a list of codes is about, as the rules themselves name none."""
+
+
 def _findings(document: Document, report: Report) -> Iterator[dict[str, Any]]:
     for f in report.findings:
-        terms = list(dict.fromkeys(re.findall(r"BT-\d+(?:-\d+)?", f.message)))
+        told = CODE_LISTS.get(f.rule, f.message)
+        terms = list(dict.fromkeys(re.findall(r"BT-\d+(?:-\d+)?", told)))
         columns = list(dict.fromkeys(name for term in terms for name in columns_of(term)))
         if f.location.endswith(
             "ApplicableHeaderTradeDelivery"

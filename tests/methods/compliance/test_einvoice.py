@@ -352,3 +352,13 @@ def test_without_a_profile_the_core_is_claimed():
     assert b">urn:cen.eu:en16931:2017<" in document.xml
     assert b"ProfileID" not in document.xml
     assert document.invoice.notices == ()
+
+
+def test_rules_about_lists_of_codes_name_the_columns_too():
+    invoices = table({"unit": "widget"}, payment_means="999", buyer_endpoint="x", buyer_endpoint_scheme="ZZZZ")
+    found = compliance.einvoice(invoices, s=compliance.Einvoice()).tables["einvoice_findings"]
+    assert dict(found.select("rule", "_columns").iter_rows()) == {
+        "BR-CL-16": "payment_means",
+        "BR-CL-23": "unit",
+        "BR-CL-25": "seller_endpoint_scheme, buyer_endpoint_scheme",
+    }
