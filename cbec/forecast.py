@@ -84,24 +84,16 @@ def _added_up(tables: dict[str, Table], summary: ModuleType) -> Result:
 def _demand_told(tables: dict[str, Table], *, s: Demand) -> Result:
     from cbec.methods.forecast import summary
 
-    return _added_up(tables, summary)
+    result = _added_up(tables, summary)
+    result.outcome = summary.outcome(result.metrics)
+    return result
 
 
 @command(
-    "forecast",
-    "model_record",
-    "prepared",
-    "drivers",
-    "forecast_levels",
-    "level_record",
-    "explained",
-    "analogues",
-    by=("sku",),
-    fit=_dates,
-    conclude=_demand_told,
-    parts=_series,
+    "forecast", "model_record", "prepared", "drivers", "forecast_levels", "level_record", "explained", "analogues",
+    by=("sku",), fit=_dates, conclude=_demand_told, parts=_series,
     example="--sales sales.csv.gz --frequency W --horizon 26 -o forecast.parquet",
-)
+)  # fmt: skip
 def demand(
     sales: Table,
     products: Table | None = None,
@@ -111,7 +103,7 @@ def demand(
     s: Demand,
     state: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Demand per series as a distribution, beside the seasonal naive and the seller formula.
+    """What will sell per SKU and market, with its range, beside last year's sales and the seller's formula.
 
     Each series gets the method that did best from past origins; quantiles come from its past errors. Products of the same
     category (and market) share seasons. Promotions, holidays, events, prices and signals have effects of their own, told
@@ -244,7 +236,7 @@ def replenish(
     s: Replenish,
     state: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Orders per SKU and warehouse from the distribution of demand over lead time and review.
+    """What to order per SKU and warehouse, and what that saves: demand over lead time and review with its range.
 
     By each item's policy, in whole packs, within budget and containers, with the expected cost beside that of the
     seller formula's order and of none, and stock by day. Targets in money take their factor from the stock_record of a backtest.
@@ -292,7 +284,7 @@ def backtest(
     *,
     s: StockBacktest,
 ) -> Result:
-    """Accuracy of every method from past origins: against the seasonal naive and the seller formula.
+    """How good every method would have been in the past, against last year's sales and the seller's formula.
 
     The row `cbec` is what `forecast demand` would have said at each origin, quantiles included. With --policies the stock
     is replayed too: what the orders of each method would have cost, and which factor on the critical ratio costs least.
@@ -314,6 +306,7 @@ def backtest(
         metrics=record.metrics,
         findings=[Finding(*f) for f in panel.covariates.findings] if panel.covariates is not None else [],
         notes=[*panel.notes, *record.notes],
+        outcome=str(record.metrics["verdict"]),
     )
 
 

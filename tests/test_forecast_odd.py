@@ -158,3 +158,35 @@ def test_a_limit_in_figures_that_the_solver_does_not_take():
     model.rows[0] = (*model.rows[0][:4], "the budget", model.rows[0][5])
     with pytest.raises(NoAnswer, match="the budget fails by 1,000,000,000,000,000,000"):
         milp.solve(model, 10)
+
+
+def test_mishaps_of_a_planner(tmp_path, inside, monkeypatch, capfd):
+    """Each is told with what to do, and leaves no file behind."""
+    monkeypatch.chdir(tmp_path)
+    weeks = [HEAD, *rows("A", [5, 7, 6, 8] * 8, step=7), *rows("B", [3, 2, 4] * 10, step=7)]
+    (tmp_path / "sales.csv").write_text("\n".join(weeks), "utf-8")
+    (tmp_path / "renamed.csv").write_text("\n".join(weeks).replace(",sku,", ",article,", 1), "utf-8")
+    (tmp_path / "twice.csv").write_text("\n".join([*weeks, weeks[1]]), "utf-8")
+    (tmp_path / "nothing.csv").write_text("", "utf-8")
+    told = (
+        (("demand", "--sales", "renamed.csv"), 3, 'column "sku" is missing', "cbec schema sales"),
+        (("demand", "--sales", "twice.csv"), 3, "stands already in twice.csv row 2", "--max-bad"),
+        (("demand", "--sales", "nothing.csv"), 3, "the file is empty", ""),
+        (("demand", "--sales", "sales.csv", "--as-of", "2020-01-01"), 3, "no row at or before", "the first is of 2024-01-01"),
+        (("demand", "--sales", "sales.csv", "--explain", "C@FR"), 2, "no series C@FR", "write it as A@DE"),
+        (("demand", "--sales", "sales.csv", "--horizon", "-3"), 2, "-3 is below 0", ""),
+        (("replenish", "--forecast", "sales.csv", "--inventory", "sales.csv", "--policies", "sales.csv"), 3, "is missing", "cbec schema"),
+    )  # fmt: skip
+    for words, status, what, hint in told:
+        assert inside("forecast", *words, "-o", "out.csv") == status
+        error = capfd.readouterr().err
+        assert what in error and hint in error, error
+        assert not (tmp_path / "out.csv").exists()
+    assert (
+        inside(
+            "forecast", "backtest", "--sales", "sales.csv", "--frequency", "W", "--horizon", "50", "-o", "record.csv"
+        )
+        == 0
+    )
+    error = capfd.readouterr().err
+    assert "ahead, not the 50 of the horizon" in error and "cbec misses by" in error

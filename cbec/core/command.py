@@ -129,6 +129,7 @@ class Result:
     with `made=True` names, together with the tables, or not at all where that setting is empty.
     fail: the answer is a failed verdict: exit status 1 whatever --fail-on says.
     later: further output tables, made only where the run is asked for them.
+    outcome: the answer in one sentence, where it is no sum of money.
     """
 
     tables: dict[str, Table]
@@ -140,6 +141,7 @@ class Result:
     fail: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
     later: dict[str, Callable[[], Table]] = field(default_factory=dict)
+    outcome: str = ""
 
 
 @dataclass(frozen=True)

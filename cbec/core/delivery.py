@@ -196,10 +196,10 @@ def summarise(
 
 
 def headline(command: Command, result: Result, tables: Mapping[str, pl.DataFrame | Stored]) -> str:
-    """The outcome in one sentence, money first."""
+    """The outcome in one sentence, money (or what else the step answers) first."""
     rows = f"{of(tables[command.main].height, 'row')} of {command.main}" if command.main in tables else command.path
     if isinstance(result.money, str):
-        return rows
+        return f"{result.outcome}; {rows}" if result.outcome else rows
     m = result.money
     word = "saved" if m.difference <= 0 else "dearer"
     return f"{abs(m.difference):,.2f} {m.currency} {word} ({m.today:,.2f} today, {m.proposed:,.2f} proposed); {rows}"

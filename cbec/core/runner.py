@@ -237,10 +237,12 @@ def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
     if over:
         total = sum(c.total for c in bad)
         hint = "mend them, or let the good rows go on with --max-bad SHARE (--rejects FILE keeps the bad ones)"
+        if lost := next((fault.table for c in over for fault in c.faults if fault.rule == "column"), None):
+            hint = f"is it the right file? `cbec schema {lost}` lists the columns and the names accepted for each"
         raise InputRejected(
             f"{', '.join(c.table for c in over)}: {of(total, 'fault')} in the input; nothing was written",
             [fault for c in over for fault in c.faults][:20],
-            hint=None if any(c.whole for c in over) else hint,
+            hint=None if lost is None and any(c.whole for c in over) else hint,
             total=total,
         )
     for c in bad:

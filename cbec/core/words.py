@@ -1,7 +1,9 @@
-"""Numbers of things in words."""
+"""Numbers of things and periods in words."""
 
 from __future__ import annotations
 
+#: One period of each frequency.
+PERIOD = {"H": "hour", "D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
 SINGULAR = {"are": "is", "have": "has", "were": "was", "do": "does"}
 
 

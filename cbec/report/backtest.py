@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cbec.report import stockplan, svg
+from cbec.report import glossary, stockplan, svg
 from cbec.report.format import figure, of, percent
 from cbec.report.page import Figure
-from cbec.report.series import NAIVE, SELLER, tone
+from cbec.report.series import NAIVE, SELLER, WORDS, tone
 
 if TYPE_CHECKING:
     from cbec.report.page import Page, View
@@ -43,9 +43,11 @@ def backtest(page: Page, view: View) -> None:
         contract="backtest",
         formats=_SHARES,
     )
+    fixed = ("origin", "WAPE", "bias", "MASE", "RMSSE", "sMAPE", "WQL", "coverage", "value added", "q05, q95")
+    glossary.words(page, fixed, frame["model"], frame["demand_class"])
 
 
-_SHARES: dict[str, Any] = dict.fromkeys(
+_SHARES: dict[str, Any] = WORDS | dict.fromkeys(
     ("wape", "bias", "coverage_90", "coverage_95", "value_added", "value_added_seller"), "percent"
 )
 
@@ -116,6 +118,7 @@ def _wape_bars(page: Page, rows: dict[str, dict[str, Any]], naive: dict[str, Any
         if rows[model].get("verdict") == "chosen":
             tones[i] = "green"
             labels[i] = f"{model} (chosen)"
+    labels = [text.replace("_", " ") for text in labels]
     drawn = svg.bars(
         "Error by method", labels, {"WAPE": [r["wape"] for r in rows.values()]}, write=percent, tones=tones, hatched=simple,
         reference=None if naive is None else (naive["wape"], f"seasonal naive {percent(naive['wape'])}"), axis="WAPE: sum of absolute errors / sum of actuals",
@@ -174,7 +177,8 @@ def _grid(frame: pl.DataFrame, across: str) -> tuple[list[str], list[str], list[
     values = {(str(m), str(c)): figure(w) for m, c, w in frame.select("model", across, "wape").iter_rows()}
     best = {m: values.get((m, "all")) for m, _ in values}
     models = sorted(best, key=lambda m: (best[m] is None, best[m], m))[:20]
-    return models, columns, [[values.get((m, c)) for c in columns] for m in models]
+    cells = [[values.get((m, c)) for c in columns] for m in models]
+    return [m.replace("_", " ") for m in models], columns, cells
 
 
 def _leading(text: str) -> int:

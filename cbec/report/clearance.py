@@ -11,7 +11,7 @@ import polars as pl
 from cbec.report import svg
 from cbec.report.format import figure, money, number, of, percent, short, short_day
 from cbec.report.page import Chart, Figure
-from cbec.report.series import keys, name, rows_of
+from cbec.report.series import WORDS, keys, name, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ _ELASTICITY = (
     "elasticity", "elasticity_low", "elasticity_high", "elasticity_basis", "discount_pct", "sell_through_date", "p_sell_through",
 )  # fmt: skip
 _FORMATS: dict[str, Format] = {
+    **WORDS,
     "p_sell_through": "percent",
     **dict.fromkeys(("price", "cost", "excess_value", "recovered", "storage", "runner_up_cost"), "money"),
     **dict.fromkeys(("cost_keep", "cost_markdown", "cost_transfer", "cost_liquidate", "cost_write_off"), "money"),
@@ -152,7 +153,7 @@ def _costs(page: Page, excess: pl.DataFrame, names: Sequence[str]) -> None:
         rows = list(_by_cost(part, names).head(_BARS).iter_rows(named=True))
         drawn = svg.bars(
             "Cost as proposed beside that of keeping", [name(r, names) for r in rows], {"cost": [r["cost"] for r in rows]},
-            write=partial(_amount, currency), texts=[_WAYS.get(str(r["action"]), str(r["action"])) for r in rows],
+            write=partial(_amount, currency), texts=[_outcome(r, currency) for r in rows],
             ticks=("cost of keeping as today", [r["cost_keep"] for r in rows]),
             tones=["orange" if r["action"] == "keep" else "blue" for r in rows], hatched=[r["action"] == "keep" for r in rows],
             axis="value of the excess less what it brings, plus storage, until the sell-by day",
@@ -160,6 +161,13 @@ def _costs(page: Page, excess: pl.DataFrame, names: Sequence[str]) -> None:
         unit = f" in {currency}" if currency else ""
         caption = f"The {of(len(rows), 'item')} dearest to keep of {part.height:,}. Below zero the excess earns; hatched: keep."
         page.chart(drawn, f"Cost of the excess{unit}: as proposed, and kept as today", caption)
+
+
+def _outcome(row: dict[str, Any], currency: str | None) -> str:
+    """What is done, and what the excess then costs instead of when it is kept."""
+    way, cost, keep = _WAYS.get(str(row["action"]), str(row["action"])), row["cost"], row["cost_keep"]
+    instead = "" if round(cost - keep, 2) == 0 else f" instead of {money(keep, currency)}"
+    return f"{way}: {money(cost, currency)}{instead}"
 
 
 def _amount(currency: str | None, value: float) -> str:

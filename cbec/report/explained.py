@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from cbec.core.words import PERIOD
 from cbec.report import svg
 from cbec.report.format import number, percent, plain, units
 from cbec.report.page import Chart, Figure
-from cbec.report.series import PERIOD, keys, name, rows_of
+from cbec.report.series import keys, name, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

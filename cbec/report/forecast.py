@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbec.report import svg
+from cbec.core.words import PERIOD
+from cbec.report import glossary, svg
 from cbec.report.backtest import backtest
 from cbec.report.clearance import clearance
 from cbec.report.drivers import drivers
@@ -14,7 +15,7 @@ from cbec.report.explained import explained
 from cbec.report.format import NOTHING, figure, number, of, percent, short, units
 from cbec.report.levels import TOTALS, levels
 from cbec.report.page import Chart, Figure
-from cbec.report.series import PERIOD, keys, last_period, name, rows_of, tone
+from cbec.report.series import WORDS, keys, last_period, name, rows_of, tone
 from cbec.report.stock import replenish
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _HISTORY = (40, 160)  # periods of history before a fan: four horizons, within t
 _POINTS = 300  # points of a scatter, at most
 _PERIODS = 60  # rows of the forecast per period, enough to see what the file holds
 _SMALL = (340.0, 190.0)
+_WORDS = ("origin", "WAPE", "bias", "MAE", "value added", "ADI, CV2", "q05, q95", "seller formula", "seasonal naive")
 
 
 def demand(page: Page, view: View) -> None:
@@ -56,6 +58,7 @@ def demand(page: Page, view: View) -> None:
         columns=[*names, "h", *TOTALS, "model", "flags"],
         labels={"h": "periods", **TOTALS},
         contract="forecast",
+        formats=WORDS,
     )
     single = [
         "date",
@@ -78,11 +81,17 @@ def demand(page: Page, view: View) -> None:
         "Forecast per period",
         columns=[*names, *single],
         contract="forecast",
+        formats=WORDS,
         note="cum = total of periods 1 to h; quantiles of periods do not add up to it.",
         cap=_PERIODS,
     )
+    used = [forecast["model"], forecast["flags"]] if "flags" in forecast.columns else [forecast["model"]]
     if record is not None:
-        page.table(record, "Record of every series", contract="model_record", formats={"value_added": "percent"})
+        page.table(
+            record, "Record of every series", contract="model_record", formats=WORDS | {"value_added": "percent"}
+        )
+        used += [record["demand_class"]] if "demand_class" in record.columns else []
+    glossary.words(page, _WORDS, *used)
 
 
 def _demand_tiles(view: View, forecast: pl.DataFrame | None, record: pl.DataFrame | None) -> list[Figure | None]:
@@ -196,7 +205,7 @@ def _fans(page: Page, view: View, forecast: pl.DataFrame, names: Sequence[str]) 
         drawn = svg.lines(title, lines, bands, gaps, y_title=f"units per {unit}", size=_SMALL, legend=False)
         about = known.get(key, [{}])[0].get("demand_class")
         words = [
-            str(last.get("model")),
+            str(last.get("model")).replace("_", " "),
             *([str(about)] if about else []),
             f"{units(last['cum_mean'])} ({units(last.get('cum_q05'))} – {units(last.get('cum_q95'))})",
         ]
@@ -242,7 +251,7 @@ def _counted(frame: pl.DataFrame, column: str, title: str, what: str) -> Chart |
     if column not in frame.columns:
         return None
     counts = frame.group_by(column).len().sort(["len", column], descending=[True, False]).head(12)
-    labels = [str(v) if v is not None else NOTHING for v in counts[column].to_list()]
+    labels = [str(v).replace("_", " ") if v is not None else NOTHING for v in counts[column].to_list()]
     return Chart(svg.bars(title, labels, {what: counts["len"].to_list()}, size=340), title, f"number of {what}")
 
 
@@ -288,7 +297,7 @@ def _offenders(page: Page, record: pl.DataFrame, forecast: pl.DataFrame, names: 
         "flags",
     ]
     page.table(
-        worst, "Worst offenders", columns=columns, contract="model_record", formats={"value_added": "percent", "error_share": "percent"},
+        worst, "Worst offenders", columns=columns, contract="model_record", formats=WORDS | {"value_added": "percent", "error_share": "percent"},
         labels={"mae": "error of chosen", "mae_naive": "of naive", "mae_seller_formula": "of seller formula", "error_share": "share of all error"},
         note="Series with the largest mean absolute error (units per period): where better data or a judgement pays first.",
     )  # fmt: skip

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbec.core.words import PERIOD
 from cbec.report import svg
 from cbec.report.format import number, percent, plain, short
 from cbec.report.page import Chart
-from cbec.report.series import PERIOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ ROWS = 200
 _LONG = 60  # characters from which a text column may wrap
 MANY = 10  # columns from which a table is set closer, and more of its text columns may wrap
 _LONG_OF_MANY = 20
-Format = Literal["percent", "money", "text"]
+Format = Literal["percent", "money", "text", "words"]
+"""words: codes as words, `bulk_capped|returns` -> `bulk capped, returns`."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ def grid(
         numeric = frame.schema[name].is_numeric() and formats.get(name) != "text"
         written = _cells(values, numeric, formats.get(name), column)
         unit = f" ({column.unit})" if units and column and column.unit and name not in labels else ""
+        unit = "" if column and column.unit and column.unit in label(name) else unit
         long = not numeric and max((len(t) for t in written), default=0) > limit
         hint = column.description if column else ""
         dated = frame.schema[name].is_temporal()
@@ -277,7 +279,8 @@ def _cells(values: Sequence[object], numeric: bool, style: Format | None, column
         exact = style == "money" or (column is not None and column.kind == "decimal" and limit == 2)
         digits = 2 if exact else digits_for(known, limit)
         return [number(v, digits) for v in values]
-    return [_cell(v) for v in values]
+    written = [_cell(v) for v in values]
+    return [text.replace("_", " ").replace("|", ", ") for text in written] if style == "words" else written
 
 
 def _cell(value: object) -> str:

@@ -146,10 +146,10 @@ def _forecast(view: View) -> Grid:
         drawn = sparkline([*past, *(r["mean"] for r in ahead.get(key, [])[:_AHEAD])])
         spread = f"{units(last.get('cum_q05'))} – {units(last.get('cum_q95'))}"
         saved = percent(record[key][0].get("value_added")) if key in record else NOTHING
-        shape = f"{drawn[: len(past)]}│{drawn[len(past) :]}"
+        shape = f"{drawn[: len(past)]}│{drawn[len(past) :]}" if before else drawn
         rows.append([name(last, names), units(last["cum_mean"]), spread, shape, str(last.get("model")), saved])
     heads = [
-        Head("series"), Head("total", right=True), Head("90 % range", right=True), Head("past│expected"), Head("model"), Head("error saved", right=True),
+        Head("series"), Head("total", right=True), Head("90 % range", right=True), Head("past│expected" if before else "expected"), Head("model"), Head("error saved", right=True),
     ]  # fmt: skip
     return Grid(heads, rows, every.height)
 

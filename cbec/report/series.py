@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from cbec.report.page import Format
+
 KEYS = ("sku", "market", "warehouse", "channel")
-PERIOD = {"H": "hour", "D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
 NAIVE = ("seasonal_naive", "naive", "snaive", "random_walk")
 SELLER = ("seller_formula",)
+WORDS: dict[str, Format] = dict.fromkeys(("action", "flags", "model", "reason_code", "runner_up"), "words")
+"""Columns of codes that the pages of forecast tell in words."""
 
 
 def keys(frame: pl.DataFrame) -> list[str]:

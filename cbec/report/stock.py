@@ -11,7 +11,7 @@ import polars as pl
 from cbec.report import stockplan, svg
 from cbec.report.format import day, figure, money, number, of, short, short_day
 from cbec.report.page import Chart, Figure
-from cbec.report.series import keys, name, rows_of
+from cbec.report.series import WORDS, keys, name, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ _LABELS = {
     "cost": "cost",
     "runner_up_cost": "runner-up cost",
 }
-_FORMATS: dict[str, Format] = {"p_stockout": "percent", "cost": "money", "runner_up_cost": "money"}
+_FORMATS: dict[str, Format] = WORDS | {"p_stockout": "percent", "cost": "money", "runner_up_cost": "money"}
 
 
 def replenish(page: Page, view: View) -> None:
@@ -53,7 +53,9 @@ def replenish(page: Page, view: View) -> None:
     stockplan.curve(page, view)
     stockplan.limits(page, view, plan, names)
     page.section("Orders to place")
-    _items(page, _urgent(orders, names), "Most urgent first", [*names, *_COLUMNS])
+    _items(
+        page, _urgent(orders, names), "Gone before the order arrives first, then by expected cost", [*names, *_COLUMNS]
+    )
     page.section(
         "Gone before an order can arrive",
         "Their stock ends before the order's arrival: hurry the shipment, move stock, or slow the sale.",
@@ -82,8 +84,11 @@ def _amount(currency: str | None, value: float) -> str:
     return money(value, currency)
 
 
-def _saving(saved: float, currency: str | None) -> str:
-    return f"{money(abs(saved), currency)} {'saved' if saved > 0 else 'dearer' if saved < 0 else 'either way'}"
+def _saving(row: dict[str, Any], currency: str | None) -> str:
+    saved, cost, other = row["_saved"], money(row["cost"], currency), money(row["runner_up_cost"], currency)
+    if not saved:
+        return f"{cost} either way"
+    return f"{cost} instead of {other}: {money(abs(saved), currency)} {'saved' if saved > 0 else 'dearer'}"
 
 
 def _late(plan: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -95,9 +100,16 @@ def _late(plan: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return late.sort(["days_short", *names], descending=[True, *[False] * len(names)])
 
 
-def _urgent(orders: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    by = [c for c in ("stockout_date", "order_date") if c in orders.columns]
-    return orders.sort([*by, *names], nulls_last=True)
+def _urgent(plan: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Orders before items without one; those gone before their order arrives first, and the dearest of them."""
+    ranked = plan.with_columns(_idle=pl.col("order_qty") <= 0)
+    by = [("_idle", False)]
+    if {"stockout_date", "arrival_date"} <= set(plan.columns):
+        ranked = ranked.with_columns(_late=(pl.col("arrival_date") > pl.col("stockout_date")).fill_null(False))
+        by.append(("_late", True))
+    by += [(c, falls) for c, falls in (("cost", True), ("stockout_date", False)) if c in plan.columns]
+    columns, falling = zip(*by, *((name, False) for name in names), strict=True)
+    return ranked.sort(columns, descending=list(falling), nulls_last=True).select(plan.columns)
 
 
 def _tiles(plan: pl.DataFrame, orders: pl.DataFrame, late: pl.DataFrame) -> list[Figure | None]:
@@ -138,8 +150,8 @@ def _savings(page: Page, plan: pl.DataFrame, names: Sequence[str]) -> None:
         rows = list(top.iter_rows(named=True))
         drawn = svg.bars(
             "Cost with the order beside the runner-up", [name(r, names) for r in rows], {"cost": [r["cost"] for r in rows]},
-            write=partial(_amount, currency), texts=[_saving(r["_saved"], currency) for r in rows], ticks=("cost of the runner-up", [r["runner_up_cost"] for r in rows]),
-            axis="expected holding, shortage and order cost over the protection interval",
+            write=partial(_amount, currency), texts=[_saving(r, currency) for r in rows], ticks=("cost of the runner-up", [r["runner_up_cost"] for r in rows]),
+            axis="expected holding, shortage and order cost over lead time + review",
         )  # fmt: skip
         unit = f" in {currency}" if currency else ""
         page.chart(
@@ -153,14 +165,7 @@ def _stocks(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) ->
     projection = view.table("projection", "sku", "warehouse", "date", "stock_mean")
     if projection is None:
         return
-    by = [c for c in ("stockout_date",) if c in plan.columns]
-    risk = [c for c in ("p_stockout",) if c in plan.columns]
-    ranked = plan.with_columns((pl.col("order_qty") <= 0).alias("_idle"))
-    ranked = ranked.sort(
-        ["_idle", *by, *risk, *names],
-        descending=[False, *[False] * len(by), *[True] * len(risk), *[False] * len(names)],
-        nulls_last=True,
-    )
+    ranked = _urgent(plan, names)
     ranked = (
         ranked.join(projection.select(names).unique(), on=names, how="semi", nulls_equal=True, maintain_order="left")
         if names
@@ -204,7 +209,9 @@ def _stocks(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) ->
         svg.Mark(0, "order arrives", "up", 0, "green"),
         svg.Mark(0, "shelf empty without the order", "cross", 0, "orange"),
     ]
-    caption = f"{len(charts)} of {plan.height:,} items, orders first, the earliest stock-out first."
+    caption = (
+        f"{len(charts)} of {plan.height:,} items: orders, those gone before the order arrives first, by expected cost."
+    )
     page.charts(charts, "The most urgent items", caption, svg.legend([*lines, *bands, *marks]))
 
 

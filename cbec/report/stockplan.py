@@ -10,7 +10,7 @@ import polars as pl
 from cbec.report import svg
 from cbec.report.format import money, number, of, percent
 from cbec.report.page import Figure
-from cbec.report.series import NAIVE, SELLER
+from cbec.report.series import NAIVE, SELLER, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def limits(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) -> 
         "Cut most",
         columns=[*names, "wanted_qty", "order_qty", "p_stockout", "cost", "runner_up", "runner_up_cost", "reason"],
         contract="replenishment",
-        formats={"p_stockout": "percent", "cost": "money", "runner_up_cost": "money"},
+        formats=WORDS | {"p_stockout": "percent", "cost": "money", "runner_up_cost": "money"},
     )
 
 
@@ -128,8 +128,8 @@ def record(page: Page, view: View, rows: dict[str, dict[str, Any]]) -> None:
     simple = [m in (*NAIVE, *SELLER) for m in ranked]
     tones = ["green" if m == "cbec" else "grey" if s else "blue" for m, s in zip(ranked, simple, strict=True)]
     drawn = svg.bars(
-        "Decision cost by method", [f"{m} (chosen)" if m == "cbec" else m for m in ranked], {"cost": [known[m] for m in ranked]},
-        tones=tones, hatched=simple, write=partial(_amount, None), axis="holding + shortage per series and origin",
+        "Decision cost by method", [f"{m} (chosen)" if m == "cbec" else m.replace("_", " ") for m in ranked], {"cost": [known[m] for m in ranked]},
+        tones=tones, hatched=simple, write=partial(_amount, view.currency), axis="holding + shortage per series and origin, on the average",
     )  # fmt: skip
     page.chart(
         drawn,
@@ -143,13 +143,14 @@ def record(page: Page, view: View, rows: dict[str, dict[str, Any]]) -> None:
     best = whole.sort("cost").row(0, named=True)
     drawn = svg.bars(
         "Cost by factor on the critical ratio", [f"x {f:g}" for f in whole["ratio_factor"]],
-        {"holding": whole["holding"].to_list(), "shortage": whole["shortage"].to_list()}, write=partial(_amount, None),
-        texts=[f"{money(c, None)} at {percent(p)}" for c, p in zip(whole["cost"], whole["service_level"], strict=True)],
+        {"holding": whole["holding"].to_list(), "shortage": whole["shortage"].to_list()}, write=partial(_amount, view.currency),
+        texts=[f"{money(c, view.currency)} at {percent(p)}" for c, p in zip(whole["cost"], whole["service_level"], strict=True)],
         axis="holding + shortage over all origins; at = the mean service level",
     )  # fmt: skip
     page.chart(
         drawn,
         "Factor on the critical ratio: what its orders would have cost",
+        "Critical ratio: cost of a unit short over that and the cost of a unit too many, the service level that pays. "
         f"x {best['ratio_factor']:g} costs least over {of(frame['origin'].n_unique() - 1, 'origin')}; the table says what earlier origins alone would have chosen.",
     )
     page.table(

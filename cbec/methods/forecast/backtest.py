@@ -258,6 +258,9 @@ def answer(
             notes += words
     frame = table(run, panel.frequency, h, costs)
     found, said = summary(frame)
+    judged = int((~np.isnan(run.actual)).any(0).sum())
+    if judged < h:
+        notes.append(f"the history is long enough to judge {of(judged, 'period')} ahead, not the {h} of the horizon")
     notes += [] if panel.covariates is None else panel.covariates.notes
     figures = {"frequency": panel.frequency, "horizon": h, **found, **told}
     record = Record(frame, more, figures, [*said, *notes])
@@ -275,7 +278,7 @@ def _headline(costs: Mapping[str, Floats], series: NDArray[np.int64], world: sto
     half = Z90 * float(gap.std(ddof=1)) * len(gap) ** 0.5 if len(gap) > 1 else None
     low, high = (None, None) if half is None else (float(gap.sum()) - half, float(gap.sum()) + half)
     basis = (
-        f"holding and shortage in a replay of the stock of {len(gap)} series over all past origins: orders by the seller formula "
+        f"holding and shortage in a replay of the stock of {len(gap):,} series over all past origins: orders by the seller formula "
         "(today) and by cbec, both at the policies' targets; the range takes series as independent"
     )
     return Headline(float(theirs.sum()), float(ours.sum()), low, high, world.prices.currency, basis)

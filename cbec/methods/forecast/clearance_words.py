@@ -48,26 +48,27 @@ def findings(case: Case, answer: pl.DataFrame) -> list[Found]:
             )
 
     judged = answer.filter(pl.col("excess_units").is_not_null())
+    judged = judged.with_columns(_way=pl.col("action").str.replace_all("_", " "))
     tell(
         "dead_stock",
         "high",
         judged.filter(pl.col("_dead") & ~pl.col("_silent")).with_columns(
             money=pl.coalesce("cost_keep", "excess_value")
         ),
-        "{on_hand:g} units and no demand expected; proposed: {action}",
+        "{on_hand:g} units and no demand expected; proposed: {_way}",
     )
     tell(
         "dead_stock",
         "high",
         judged.filter("_silent").with_columns(money=pl.coalesce("cost_keep", "excess_value")),
-        "{on_hand:g} units, not sold since {_last_sale}, though the forecast expects sales; proposed: {action}",
+        "{on_hand:g} units, not sold since {_last_sale}, though the forecast expects sales; proposed: {_way}",
     )
     acted = judged.filter(~pl.col("_dead") & ~pl.col("action").is_in(["keep", "unknown"]))
     tell(
         "excess_stock",
         "warn",
         acted.with_columns(money=pl.col("_saved")),
-        "{excess_units:g} of {on_hand:g} units are more than {_cover:g} days need at their {_level:g} % quantile; proposed: {action}",
+        "{excess_units:g} of {on_hand:g} units are more than {_cover:g} days need at their {_level:g} % quantile; proposed: {_way}",
     )
     unit_cost = case.given.linked.items.with_columns(pl.Series("unit", case.given.of.unit_cost, nan_to_null=True))
     coming = judged.filter((pl.col("_coming") >= ex.LEAST) & (pl.col("excess_units") > 0))

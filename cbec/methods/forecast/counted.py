@@ -90,7 +90,16 @@ def quantiles(
         z = np.broadcast_to(scores[:, None, :], (len(levels), *m.shape)).reshape(len(levels), -1)
         ratio = np.repeat(of.ratio[0, here], h)
         out[:, here] = invert(z, m.ravel(), ratio, whole).reshape(len(levels), *m.shape)
-    return np.maximum.accumulate(out, 0)
+    return _within(np.maximum.accumulate(out, 0), mean, levels, whole)
+
+
+def _within(quantiles: Floats, mean: Floats, levels: tuple[float, ...], whole: bool) -> Floats:
+    """No quantile beyond what its mean allows: of units that average m, a share of 1 - p is at m / (1 - p) at most (Markov).
+
+    Where the past brought more than was expected, again and again, the corrected levels would say so of any tail.
+    """
+    most = mean / (1 - np.asarray(levels))[:, None, None]
+    return np.asarray(np.minimum(quantiles, np.ceil(most - 1e-9) if whole else most))
 
 
 def _scores(

@@ -37,7 +37,10 @@ def find(panel: Panel, name: str) -> int:
     if of_sku:
         more = f" and {len(of_sku) - _MANY} more" if len(of_sku) > _MANY else ""
         raise UsageFault(f"explain: {name} has {len(of_sku)} series", hint=", ".join(of_sku[:_MANY]) + more)
-    raise UsageFault(f"explain: no series {name}{did_you_mean(name, names)}", hint="write it as SKU@MARKET")
+    raise UsageFault(
+        f"explain: no series {name}{did_you_mean(name, [*names, *dict.fromkeys(n.split('@')[0] for n in names)])}",
+        hint=f"write it as {names[0]}",
+    )
 
 
 def rows(panel: Panel, out: Outlook, row: int) -> pl.DataFrame:

@@ -172,7 +172,7 @@ def _recorded(sales: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Floats | 
         at = marked["at"].to_numpy()
         seen[marked["series"].to_numpy(), at] = np.minimum(marked["len"].to_numpy() / slots[at], 1.0)
     if "price" in told:
-        paid = rows.filter(pl.col("price") > 0, pl.col("units") > 0)
+        paid = _of_one_currency(rows.filter(pl.col("price") > 0, pl.col("units") > 0), grid)
         # A median does not depend on the order of rows; in promotions the price is part of the promotion.
         paid = paid.group_by("series", "at").agg(pl.col("price").median())
         price = np.full(shape, np.nan)
@@ -254,6 +254,21 @@ def _promotions(events: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Ints |
     planned[cell] = parts["x"].to_numpy()
     label[cell] = [place[n] for n in parts["name"].to_list()]
     return planned, label, names
+
+
+def _of_one_currency(paid: pl.DataFrame, grid: Grid) -> pl.DataFrame:
+    """Per series the rows in its commonest currency: prices in two say nothing of each other."""
+    if "currency" not in paid.columns:
+        return paid
+    count = paid.group_by("series", "currency").len().sort(["len", "currency"], descending=[True, False])
+    commonest = count.group_by("series", maintain_order=True).first().select("series", "currency")
+    kept = paid.join(commonest, on=["series", "currency"], how="semi", nulls_equal=True)
+    if kept.height < paid.height:
+        mixed = count.filter(pl.col("series").is_duplicated())["series"].n_unique()
+        grid.notes.append(
+            f"prices of {of(mixed, 'series')} in several currencies: those in the commonest of each count"
+        )
+    return kept
 
 
 def _planned_prices(events: pl.DataFrame, grid: Grid) -> Floats:

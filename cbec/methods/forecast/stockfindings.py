@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cbec.core.words import of
+from cbec.core.words import PERIOD, of
 from cbec.methods import counts
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _surges(case: Case, answer: pl.DataFrame, tell: Callable[..., None]) -> None
     here = case.held.free + case.held.coming(case.terms.lead)
     short = counts.shortage(here, mean, var)
     more = np.ceil(np.maximum(plan.whole.mean * (surge.ratio - 1), 0.0))
-    unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[case.clock.frequency]
+    unit = f"{PERIOD[case.clock.frequency]}s"
     tell(
         "early_order",
         "high",

@@ -73,6 +73,18 @@ def headline(parts: Sequence[dict[str, Any]]) -> str:
     return "a forecast moves no money by itself; forecast replenish prices the orders that follow from it"
 
 
+def outcome(told: dict[str, float | int | str | None]) -> str:
+    """The answer in one sentence, from the `metrics`."""
+    per = words.PERIOD[str(told["frequency"])]
+    span = words.of(int(told["horizon"] or 0), per)
+    said = f"{float(told['units_ahead'] or 0):,.0f} units expected in the next {span}"
+    ours, naive = told["wape_chosen"], told["wape_naive"]
+    if ours is None or not naive:
+        return said
+    share = 1 - float(ours) / float(naive)
+    return f"{said}; tried on the past, {100 * abs(share):.1f} % {'less' if share >= 0 else 'more'} error than the seasonal naive"
+
+
 def metrics(parts: Sequence[dict[str, Any]]) -> dict[str, float | int | str | None]:
     """Figures of the past origins, chosen beside naive and seller formula; shares of series by method."""
     first, series = parts[0], sum(p["series"] for p in parts)
@@ -140,7 +152,7 @@ def _rules(
         (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2)), 1
     )
     quiet = panel.units.shape[1] - 1 - panel.last
-    unit = {"H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years"}[panel.frequency]
+    unit = words.PERIOD[panel.frequency]
     missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
     naive = (out.model == rolling.NAIVE) & (out.choice.origins > 0) & missed
     biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
@@ -150,14 +162,17 @@ def _rules(
         rest = (
             f": {ahead:.3g} units expected ahead, as much as came back of others" if ahead > 0 else ": forecast as zero"
         )
-        return f"no sale for {quiet[i]} {unit}{rest}"
+        return f"no sale for {words.of(int(quiet[i]), unit)}{rest}"
 
     def plain(i: int) -> str:
-        return "no method beat the seasonal naive at past origins; it is used"
+        return "tried on the past, no method beat the seasonal naive (as a year ago): it is used"
 
     def leans(i: int) -> str:
         side = "high" if bias[i] > 0 else "low"
-        return f"the method chosen was {abs(bias[i]):.3g} units per period too {side} at past origins, on a mean forecast of {mean[i]:.3g}"
+        return (
+            f"tried on the past, its forecasts were {abs(bias[i]):,.3g} units a {unit} too {side}, at {mean[i]:,.3g} on the "
+            "average; the range takes that into account, the mean does not"
+        )
 
     rules: tuple[tuple[str, str, Flags, Callable[[int], str]], ...] = (
         ("obsolete", "info", panel.obsolete, gone),

@@ -105,3 +105,16 @@ def test_units_that_are_not_whole_can_be_none():
 def test_a_horizon_that_nobody_reached_is_read_as_it_stands():
     nobody = np.empty(0)
     np.testing.assert_allclose(counted._read(nobody, nobody, nobody, LEVELS, True), SCORES[:, 0], atol=0.05)
+
+
+def test_no_quantile_lies_beyond_what_its_mean_allows():
+    """Where the past always brought far more than was expected, the corrected levels would put any tail anywhere."""
+    past = np.full((4, 300, 2), 1.0)
+    came = np.broadcast_to(np.where(np.arange(300) % 5 < 2, 400.0, 0.0)[:, None], past.shape)
+    levels = (0.5, 0.9, 0.95, 0.99)
+    shape = counted.Shape(np.full((5, 300), 30.0), np.zeros((5, 300), np.int64))
+    for whole in (True, False):
+        found = counted.quantiles(np.full((300, 2), 1.0), past, came, shape, levels, whole=whole)
+        most = np.array([2.0, 10.0, 20.0, 100.0])
+        assert (found <= most[:, None, None] + 1e-6).all() and (np.diff(found, axis=0) >= 0).all()
+        assert found[2].max() == pytest.approx(20)

@@ -122,3 +122,16 @@ def test_the_latest_record_of_a_day_counts():
     late = early.with_columns(value=pl.lit(9.0), recorded=pl.lit(START + timedelta(days=100)))
     cov = attached(rows(), signals=pl.concat([signal(range(140)), late, early])).covariates
     assert cov.signals[0].known(140, 154)[145] == 9.0 and cov.signals[0].known(50, 154)[145] == 5.0
+
+
+def test_prices_in_two_currencies_are_no_change_of_price():
+    """Those in a series' commonest currency count, and a note says so."""
+    sales = rows(price=10.0, currency=pl.lit("EUR")).with_row_index("n")
+    foreign = (pl.col("sku") == "S1") & (pl.col("n") % 3 == 0)
+    sales = sales.with_columns(
+        price=pl.when(foreign).then(70.0).otherwise("price"), currency=pl.when(foreign).then(pl.lit("CNY")).otherwise("currency")
+    )  # fmt: skip
+    panel = attached(sales)
+    price = panel.covariates.price
+    assert set(np.unique(price[~np.isnan(price)])) == {10.0}
+    assert any(note.startswith("prices of 1 series in several currencies") for note in panel.covariates.notes)
