@@ -62,7 +62,8 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     # Tax on a part of the value only is no share t / (1 + t) of the price.
     partial = pl.col("gross") & pl.col("narrow_base") & (pl.col("fob") | pl.col("share").is_not_null())
     inside = pl.col("solvable") & (dutiable | partial)
-    nested = pl.col("solvable") & dutiable & ~pl.col("narrow_base")
+    # On a narrow base the tax is what is left; where there is none, the duty is.
+    nested = pl.col("solvable") & dutiable & (~pl.col("narrow_base") | (pl.col("charged_rate") == 0))
     rows = places(lines.select(inside.alias("inside"))["inside"])
     lines = _with_freight(lines, rows)
     if len(rows):
