@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -158,18 +159,19 @@ def _told(lines: pl.DataFrame) -> pl.DataFrame:
 def _papers(rows: Sequence[dict[str, Any]], union: frozenset[str], rates: pl.DataFrame | None) -> None:
     """Decides each consignment's papers, and names what they lack."""
     h7, cn22 = papers()["eu.h7"], papers()["upu.cn22"]
+    factor = _factors(rates)
     consignments: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         consignments.setdefault(row["consignment"], []).append(row)
     for own in consignments.values():
         into_union = own[0]["ship_to"] in {*union, MONACO}
-        value = _value(own, h7.currency, rates) if into_union else None
+        value = _value(own, h7.currency, factor) if into_union else None
         form, reason = None, "customs_invoice"
         data_set = None
         if into_union:
             data_set, reason = _data_set(value, h7, own[0]["date"])
         if own[0]["transport"] == "post":
-            form, reason = _form(own, cn22, rates, reason)
+            form, reason = _form(own, cn22, factor, reason)
         for row in own:
             row["consignment_value"], row["import_data_set"], row["postal_form"] = value, data_set, form
             lacking = [f for p in {data_set or "", form or ""} for f in NEEDED[p] if row[f] is None]
@@ -179,17 +181,32 @@ def _papers(rows: Sequence[dict[str, Any]], union: frozenset[str], rates: pl.Dat
             row["reason_code"] = reason
 
 
-def _value(own: Sequence[Mapping[str, Any]], currency: str, rates: pl.DataFrame | None) -> Decimal | None:
+Factor = Callable[[str, str, date], Decimal | None]
+
+
+def _factors(rates: pl.DataFrame | None) -> Factor:
+    """The rate of a currency in another on a day, looked up once; None where there is none."""
+
+    @cache
+    def factor(currency: str, home: str, day: date) -> Decimal | None:
+        try:
+            return conversions([(currency, home, day, False)], rates)[currency, home, day]
+        except CbecError:
+            return None
+
+    return factor
+
+
+def _value(own: Sequence[Mapping[str, Any]], currency: str, factor: Factor) -> Decimal | None:
     """Intrinsic value of a consignment in a currency; None where a value or a rate is not known."""
     total = Decimal(0)
     for row in own:
         if row["intrinsic_value"] is None or row["currency"] is None:
             return None
-        try:
-            asked = (row["currency"], currency, row["date"])
-            total += row["intrinsic_value"] * conversions([(*asked, False)], rates)[asked]
-        except CbecError:
+        rate = factor(row["currency"], currency, row["date"])
+        if rate is None:
             return None
+        total += row["intrinsic_value"] * rate
     return rounded(total, "EUR")
 
 
@@ -204,9 +221,9 @@ def _data_set(value: Decimal | None, h7: Paper, day: date) -> tuple[str | None, 
     return ("H7", "customs_h7") if _within(value, h7, day) else ("H1", "customs_h1")
 
 
-def _form(own: Sequence[Mapping[str, Any]], cn22: Paper, rates: pl.DataFrame | None, reason: str) -> tuple[str, str]:
+def _form(own: Sequence[Mapping[str, Any]], cn22: Paper, factor: Factor, reason: str) -> tuple[str, str]:
     """CN22 where value and weight are known to lie below its limits, else CN23, which holds all that CN22 does."""
-    value = _value(own, cn22.currency, rates)
+    value = _value(own, cn22.currency, factor)
     weights = [row["gross_weight_kg"] for row in own]
     light = None not in weights and cn22.max_kg is not None and sum(weights) < cn22.max_kg
     small = value is not None and light and _within(value, cn22, own[0]["date"])

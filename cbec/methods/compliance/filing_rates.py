@@ -5,7 +5,7 @@ Rounding is half away from zero, so that a refund takes back what its sale gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -76,17 +76,28 @@ def conversions(
 
     Raises UsageFault without rates, InputRejected for a pair or day without one.
     """
-    found: dict[tuple[str, str, date], Decimal] = {}
-    for currency, home, day, after in sorted(set(asked)):
-        if currency == home:
-            found[currency, home, day] = Decimal(1)
-            continue
-        if rates is None:
-            raise UsageFault(
-                f"amounts in {currency} cannot be filed in {home} without exchange rates", hint="give --rates FILE"
-            )
-        on, table = published(currency, day, rates, home) if after else (day, rates)
-        frame = pl.DataFrame({"currency": [currency], "day": [on]}, schema_overrides={"day": pl.Date})
-        rate = rate_to(frame, "currency", "day", table, home)[0]
-        found[currency, home, day] = Decimal(repr(float(rate)))
+    wanted = sorted(set(asked))
+    found = {(currency, home, day): Decimal(1) for currency, home, day, _ in wanted if currency == home}
+    foreign = [ask for ask in wanted if ask[0] != ask[1]]
+    if not foreign:
+        return found
+    if rates is None:
+        currency, home = foreign[0][:2]
+        raise UsageFault(
+            f"amounts in {currency} cannot be filed in {home} without exchange rates", hint="give --rates FILE"
+        )
+    for currency, home, day, after in foreign:
+        if after:
+            on, table = published(currency, day, rates, home)
+            found[currency, home, day] = _rates([(currency, on)], table, home)[0]
+    for home in sorted({home for _, home, _, after in foreign if not after}):
+        pairs = [(currency, day) for currency, to, day, after in foreign if to == home and not after]
+        for (currency, day), rate in zip(pairs, _rates(pairs, rates, home), strict=True):
+            found[currency, home, day] = rate
     return found
+
+
+def _rates(pairs: Sequence[tuple[str, date]], rates: pl.DataFrame, home: str) -> list[Decimal]:
+    """The last fixings at or before each day, in one look-up: by the day they would be many."""
+    frame = pl.DataFrame(pairs, schema={"currency": pl.String, "day": pl.Date}, orient="row")
+    return [Decimal(repr(float(rate))) for rate in rate_to(frame, "currency", "day", rates, home)]
