@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.filing_rules import ReturnRule
     from cbec.methods.compliance.rules import Pack
 
-ZERO, HALF_CENT = Decimal(0), Decimal("0.005")
+ZERO, HALF_CENT, HALF = Decimal(0), Decimal("0.005"), Decimal("0.5")
 ON = ["rule", "p1", "p0", "country", "from_country", "rate_type", "tax_rate", "currency", "fx_day"]
 
 
@@ -225,7 +225,8 @@ def _local(lines: pl.DataFrame, asked: Period) -> list[Return]:
 def _prove(made: Sequence[Return], lines: pl.DataFrame, rules: Sequence[ReturnRule]) -> None:
     """Hold what every return files against the lines of the tax table that it took, to the cent.
 
-    Where lines are in another currency than the return, each row may differ by half a cent from their exact sum.
+    Where lines are in another currency than the return, each row may differ by half a cent from their exact sum; values
+    that are filed in whole units differ by half a unit.
     """
     for one in made:
         own = _lines_of(one, lines, rules)
@@ -244,7 +245,8 @@ def _prove(made: Sequence[Return], lines: pl.DataFrame, rules: Sequence[ReturnRu
             slack = ZERO if one.untaxed == ZERO else HALF_CENT  # exports in other currencies are rounded once
             if one.exact != (net, tax):
                 raise AssertionError(f"{one.id}: sums {one.exact}, the tax table has {net} net and {tax} tax")
-        if abs(filed_tax - one.exact[1]) > slack or abs(filed_net - one.exact[0]) > slack:
+        units = HALF * len(sales) if one.rule is not None and one.rule.rounding == "whole" else slack
+        if abs(filed_tax - one.exact[1]) > slack or abs(filed_net - one.exact[0]) > units:
             raise AssertionError(f"{one.id}: filed {filed_net} net and {filed_tax} tax, its lines have {one.exact}")
 
 

@@ -228,23 +228,23 @@ def gb_rows(sums: Sequence[Sum], purchases: Purchases, zero_rated: Sequence[Sum]
 def summary_rows(sums: Sequence[Sum], purchases: Purchases, currency: str, whole: bool = False) -> list[Row]:
     """Sales and their tax by rate, tax on imports that the return itself accounts for, input tax, what is payable.
 
-    whole: amounts filed in whole units.
+    whole: amounts filed and values of sales in whole units; `tax` stays what it is, to the cent.
     """
     rows = []
     for s in sorted(sums, key=lambda s: (s.country or "", -(s.rate or ZERO), s.rate_type or "")):
         tax = rounded(s.tax, currency)
         filed = rounded(s.tax, currency, whole)
         rows.append(
-            Row("line", "sales", filed, "return_sales", s.lines, s.country, "goods", None, s.rate_type, s.rate, None, rounded(s.net, currency), tax)
+            Row("line", "sales", filed, "return_sales", s.lines, s.country, "goods", None, s.rate_type, s.rate, None, rounded(s.net, currency, whole), tax)
         )  # fmt: skip
     if purchases.count(*OWN_ACCOUNT):
-        tax, net = rounded(purchases.tax(*OWN_ACCOUNT), currency), rounded(purchases.net(*OWN_ACCOUNT), currency)
+        tax, net = rounded(purchases.tax(*OWN_ACCOUNT), currency), rounded(purchases.net(*OWN_ACCOUNT), currency, whole)
         filed, count = rounded(tax, currency, whole), purchases.count(*OWN_ACCOUNT)
         rows.append(Row("line", IMPORT_TAX, filed, "return_postponed", count, net=net, tax=tax))
     if purchases.count(*EVERY_KIND):
         tax = rounded(purchases.tax(*EVERY_KIND), currency)
         count = purchases.count(*EVERY_KIND)
-        net = rounded(purchases.net(*EVERY_KIND), currency)
+        net = rounded(purchases.net(*EVERY_KIND), currency, whole)
         rows.append(Row("line", INPUT_TAX, -rounded(tax, currency, whole), "return_input", count, net=net, tax=-tax))
     if not rows:
         return [Row("nil", "nil", ZERO, "return_nil")]

@@ -93,3 +93,9 @@ def test_british_boxes_add_up_as_filed(one: Decimal, two: Decimal, four: Decimal
     boxes = vat_boxes(one / 3, input_tax=four / 7, acquisition_tax=two / 9)
     assert boxes["3"] == boxes["1"] + boxes["2"]
     assert boxes["5"] == abs(boxes["3"] - boxes["4"])
+
+
+def test_norwegian_values_are_whole_kroner_too() -> None:
+    """Skatteetaten: "The amounts, declared and paid, must be rounded off to the nearest whole krone"."""
+    (sales, _) = summary_rows([Sum("NO", D("1000.50"), D("250.13"), 1)], Purchases(), "NOK", whole=True)
+    assert (sales.net, sales.tax, sales.amount) == (D(1001), D("250.13"), D(250))
