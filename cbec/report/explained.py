@@ -8,7 +8,7 @@ import polars as pl
 
 from cbec.core.words import PERIOD
 from cbec.report import svg
-from cbec.report.format import number, percent, plain, units
+from cbec.report.format import figure, number, of, percent, plain, units
 from cbec.report.page import Chart, Figure
 from cbec.report.series import keys, name, rows_of
 
@@ -44,16 +44,19 @@ def _figures(page: Page, view: View, one: pl.DataFrame, names: Sequence[str], fr
     if ahead:
         last = ahead[-1]
         per = PERIOD.get(str(last["frequency"]), "period")
+        interval = figure(record.get("adi")) or 0.0
+        often = f"a sale every {per}" if interval < 1.05 else f"a sale every {number(interval, 1)} {per}s"
+        errors = " and ".join(number(record.get(c)) for c in ("mae", "mae_naive"))
         page.figures(
             [
-                Figure("Expected", f"{units(last['cum_mean'])} units", f"the next {number(last['h'])} {per}s; 90 % range {units(last['cum_q05'])} – {units(last['cum_q95'])}"),
-                Figure("Class", plain(record.get("demand_class")), f"a sale every {number(record.get('adi'))} {per}s, CV² {number(record.get('cv2'))}"),
-                Figure("Error beside the seasonal naive", f"{number(record.get('mae'))} and {number(record.get('mae_naive'))}", f"mean absolute, {number(record.get('origins'))} past origins"),
-                Figure("Bias", number(record.get("bias")), f"forecast less actual per {per}"),
+                Figure("Expected", f"{units(last['cum_mean'])} units", f"the next {of(int(last['h']), per)}; 90 % range {units(last['cum_q05'])} – {units(last['cum_q95'])}"),
+                Figure("Class", plain(record.get("demand_class")), f"{often}; CV² of the amounts {number(record.get('cv2'), 2)}"),
+                Figure("Error beside the seasonal naive's", errors, f"units a {per}, mean absolute, at {of(int(record.get('origins') or 0), 'past origin')}"),
+                Figure("Bias", number(record.get("bias")), f"units a {per}: forecast less what came"),
             ]
         )  # fmt: skip
     if record.get("flags"):
-        page.text("What preparation did: " + ", ".join(plain(f) for f in str(record["flags"]).split("|")) + ".")
+        page.text("What preparation did: " + plain(record["flags"]).replace("_", " ").replace("|", ", ") + ".")
 
 
 def _history(page: Page, view: View, one: pl.DataFrame, names: Sequence[str], frame: pl.DataFrame) -> None:
@@ -97,7 +100,11 @@ def _origins(page: Page, frame: pl.DataFrame) -> None:
             f" ({percent(gap / came)})" if came > 0 else ""
         )
         charts.append(
-            Chart(svg.lines(f"From {origin}", lines, size=_SMALL, legend=False), f"Known up to {origin}", off)
+            Chart(
+                svg.lines(f"From {origin}", lines, y_title="units", size=_SMALL, legend=False),
+                f"Known up to {origin}",
+                off,
+            )
         )
     page.charts(
         charts,
@@ -128,6 +135,6 @@ def _methods(page: Page, frame: pl.DataFrame) -> None:
         table,
         "Methods",
         labels={"weight": "weight today", "total": "total of the horizon", "mae": "mean absolute error before"},
-        formats={"weight": "percent"},
+        formats={"method": "words", "weight": "percent"},
         note="Errors are those at the past origins; the weights stand on them, on those of the class and of the whole catalogue.",
     )

@@ -71,8 +71,8 @@ def short(value: object) -> str:
 
 
 def units(value: float | None) -> str:
-    """Units of demand: whole where there are many of them."""
-    return short(value if value is None or abs(value) < 100 else round(value))
+    """Units of demand: whole where there are many of them, two decimals otherwise."""
+    return short(value if value is None else round(value, 2) if abs(value) < 100 else round(value))
 
 
 def percent(share: object, digits: int = 1) -> str:

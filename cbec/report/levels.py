@@ -38,7 +38,10 @@ def levels(page: Page, view: View) -> None:
     if forecast is None:
         return
     way = str(forecast["model"][0])
-    page.section("Sums of series", f"Coherent by {_WAYS[way]}: what a node is expected to sell is what its series are.")
+    page.section(
+        "Sums of series",
+        f"Coherent by {_WAYS[way]}: what a total, market or category is expected to sell is what its series are.",
+    )
     _fans(page, forecast)
     if record is not None:
         _record(page, record)
@@ -47,7 +50,7 @@ def levels(page: Page, view: View) -> None:
     )
     page.table(
         last,
-        "Total of the whole horizon, the largest nodes first",
+        "Total of the whole horizon, the largest sums first",
         columns=["level", "node", "series", *TOTALS],
         labels=TOTALS,
         contract="forecast_levels",
@@ -72,7 +75,7 @@ def _fans(page: Page, forecast: pl.DataFrame) -> None:
         ]
         drawn = svg.lines(f"{level} {node}", lines, bands, y_title=f"units per {period}", size=_SMALL, legend=False)
         charts.append(Chart(drawn, node, f"{level}, {number(series)} series: {short(round(total))} units in all"))
-    page.charts(charts, "The largest nodes", f"Expected units per {period}.", svg.legend([*lines, *bands]))
+    page.charts(charts, "The largest sums", f"Expected units per {period}.", svg.legend([*lines, *bands]))
 
 
 def _record(page: Page, record: pl.DataFrame) -> None:
@@ -82,7 +85,9 @@ def _record(page: Page, record: pl.DataFrame) -> None:
     )
     names = [f"{level} ({number(nodes)})" for level, nodes in table.select("level", "nodes").iter_rows()]
     charts = [_one(way, names, table[way].to_list()) for way in ways if way in table.columns]
-    page.charts(charts, "Errors (WAPE) at the past origins, per level", "The number of nodes stands behind the level.")
+    page.charts(
+        charts, "Errors (WAPE) at the past origins, per level", "How many sums a level has stands behind its name."
+    )
 
 
 def _one(way: str, names: Sequence[str], values: Sequence[float | None]) -> Chart:

@@ -200,7 +200,9 @@ def _stocks(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) ->
             )
         ]
         title = name(item, names)
-        drawn = svg.lines(title, lines, bands, _events(item, rows), y_title="units in stock", size=_SMALL, legend=False)
+        owed = any((figure(r["stock_mean"]) or 0.0) < 0 for r in rows)
+        unit = "units in stock (below 0: owed)" if owed else "units in stock"
+        drawn = svg.lines(title, lines, bands, _events(item, rows), y_title=unit, size=_SMALL, legend=False)
         charts.append(Chart(drawn, title, _words(item)))
     if not charts:
         return

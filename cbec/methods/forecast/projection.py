@@ -1,8 +1,8 @@
 """Stock by day, with and without the proposed order.
 
 Lost sales: a path that reaches zero stays there until goods arrive, and what was asked for meanwhile is gone, so that
-stock(t) = max(0, stock(t - 1) + arrivals(t) - demand(t)). What is owed already (free stock under zero) stays owed until
-arrivals serve it.
+stock(t) = max(0, stock(t - 1) + arrivals(t) - demand(t)). What is owed already (free stock under zero), and firm orders that
+find the shelf empty, stay owed until arrivals serve them.
 Goods can be sold on the day they arrive. `p_stockout` compares demand with stock since today, or since the last delivery
 that met a shelf empty on the average: what was lost before it takes nothing from it. Under lost sales the shelf is empty
 only if demand exceeds stock since every earlier evening, so that the chance is never understated.
@@ -123,20 +123,21 @@ def _block(
     low = np.maximum(counts.gamma_quantile(counts.UPPER.index(0.95), mean, var), firm)
     demand = np.maximum(mean, firm)
     arrivals = np.diff(supply, axis=1, prepend=free[:, None])
-    stock = lost_sales(supply, demand)
+    stock = lost_sales(supply, demand, firm)
     item, day = np.nonzero(np.arange(mean.shape[1]) < last[:, None])
     figures = {
         "demand_mean": np.diff(demand, axis=1, prepend=0.0),
         "arrivals": arrivals,
         "stock_mean": stock,
-        "stock_low": lost_sales(supply, low),
-        "stock_without_order": lost_sales(without, demand),
+        "stock_low": lost_sales(supply, low, firm),
+        "stock_without_order": lost_sales(without, demand, firm),
     }
     since = _since(stock, arrivals)
     held = np.hstack([free[:, None], supply])
     asked, spread, promised = (np.hstack([0 * free[:, None], total]) for total in (mean, var, firm))
     begin = (item, since[item, day])
-    there = supply[item, day] - np.where(begin[1] > 0, np.maximum(held[begin], 0.0), 0.0)
+    # What firm orders took or still wait for is not there either.
+    there = supply[item, day] - np.where(begin[1] > 0, np.maximum(np.maximum(held[begin], 0.0), promised[begin]), 0.0)
     chance = _chance(there, mean[item, day] - asked[begin], var[item, day] - spread[begin])
     chance = np.where(firm[item, day] - promised[begin] > there + 1e-9, 1.0, chance)
     return pl.DataFrame({"item": item + first, "day": day + 1}).with_columns(
@@ -152,14 +153,15 @@ def _since(stock: Floats, arrivals: Floats) -> NDArray[np.intp]:
     return out
 
 
-def lost_sales(supply: Floats, asked: Floats) -> Floats:
-    """Stock at the end of each day, negative = owed. supply: free stock + arrivals so far, asked: demand so far; n x days.
+def lost_sales(supply: Floats, asked: Floats, firm: Floats | float = 0.0) -> Floats:
+    """Stock at the end of each day, negative = owed. supply: free stock + arrivals so far, asked: demand so far, firm: what of it
+    are firm orders, which wait; n x days.
 
     The recursion in one step: net supply plus what was lost so far, the loss being the running maximum by which net
     supply would have passed the barrier (Skorokhod's reflection). The barrier is zero, or what is still owed.
     """
     net = supply - asked
-    lost = np.maximum.accumulate(np.maximum(np.minimum(supply, 0.0) - net, 0.0), axis=1)
+    lost = np.maximum.accumulate(np.maximum(np.minimum(supply - firm, 0.0) - net, 0.0), axis=1)
     out: Floats = net + lost
     return out
 

@@ -149,7 +149,7 @@ def _runner_up(case: Case, ways: Choices) -> tuple[np.ndarray, Floats]:
         ("uncut_order", np.where(case.wanted != case.plan.order, ways.uncut_cost.cost, np.nan)),
     ]
     costs = np.stack([np.where(np.isnan(cost), np.inf, cost) for _, cost in ways_of])
-    costs[0, case.firm.item] = np.inf  # firm orders have to be served
+    costs[0, case.question.least > 0] = np.inf  # firm orders have to be served, late or not
     best = costs.argmin(0)
     cost = costs[best, np.arange(n)]
     names = np.array([name for name, _ in ways_of], dtype="<U16")[best]

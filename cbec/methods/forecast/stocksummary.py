@@ -132,7 +132,7 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
         today, ours = today + rooms[0], ours + rooms[1]
         basis += f"; containers by what their empty room costs ({rooms[0]:.2f} today, {rooms[1]:.2f} proposed)"
     if sums["early"]:
-        basis += f"; in both, firm orders that come too early for any order ({sums['early_cost']:.2f})"
+        basis += f"; in both, firm orders that come too early for any order ({sums['early_cost']:,.2f})"
     if sums["both"] < sums["items"]:
         basis += f"; left out: {words.of(sums['items'] - sums['both'], 'item')} without a known cost"
     return Headline(today, ours, ours - today - half, ours - today + half, money, basis)

@@ -132,6 +132,10 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
     return [cut, *said[:NOTES]]
 
 
+def _units(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _entities(panel: Panel) -> list[str]:
     keys = tables.keys(panel)
     return (
@@ -170,7 +174,7 @@ def _rules(
     def leans(i: int) -> str:
         side = "high" if bias[i] > 0 else "low"
         return (
-            f"tried on the past, its forecasts were {abs(bias[i]):,.3g} units a {unit} too {side}, at {mean[i]:,.3g} on the "
+            f"tried on the past, its forecasts were {_units(abs(bias[i]))} units a {unit} too {side}, at {_units(mean[i])} on the "
             "average; the range takes that into account, the mean does not"
         )
 

@@ -60,6 +60,8 @@ def test_what_comes_before_the_order_is_told_and_costs_in_both():
     answer = row(early)
     assert answer["reason_code"] == "order_firm_late" and answer["order_qty"] >= 60
     assert answer["p_stockout"] == 1 and answer["stockout_date"] == day
+    # To order nothing is no way out of what was promised.
+    assert answer["runner_up"] == "seller_formula"
     # The units are short whatever is ordered: the difference to the seller formula does not gain by them.
     assert early.metrics["expected_short"] - plain.metrics["expected_short"] == pytest.approx(60, abs=0.5)
     assert early.money.proposed == pytest.approx(300, abs=1) and early.money.today == pytest.approx(300, abs=1)
@@ -93,7 +95,10 @@ def test_lots_for_firm_orders_tell_what_is_late_too():
     assert answer["cost"] >= 20 and answer["runner_up_cost"] >= 20
     stock = result.later["projection"]() if "projection" not in result.tables else result.tables["projection"]
     by_day = dict(stock.filter(sku="F").select("date", "stock_without_order").iter_rows())
-    assert by_day[room.AS_OF + timedelta(days=1)] == 0
+    # 4 of 6 are owed from day 1 on, until a lot arrives.
+    assert by_day[room.AS_OF + timedelta(days=1)] == -4
+    served = dict(stock.filter(sku="F").select("date", "stock_mean").iter_rows())
+    assert served[room.AS_OF + timedelta(days=4)] == answer["order_qty"] - 4
 
 
 def test_a_budget_cuts_other_orders_first():
