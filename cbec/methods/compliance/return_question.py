@@ -38,7 +38,12 @@ def answer(given: Mapping[str, Any], _book: Rulebook) -> Mapping[str, Any]:
     rule = _rule(str(given.get("return")))
     told: dict[str, Any] = {"rule_ids": [rule.id], "citation": rule.citation.split("|")}
     if given.get("period") is not None:
-        told["due_date"] = periods.due_date(periods.parse(given["period"]).end, rule.due)
+        period = periods.parse(given["period"])
+        if rule.form == "oss" and period.start < rule.valid_from:
+            raise UsageFault(
+                f"{rule.id}: there was no such return in {period.name}", hint=f"it began on {rule.valid_from}"
+            )
+        told["due_date"] = periods.due_date(period.end, rule.due)
     currency = given.get("currency") or rule.currency
     sums = merged([_sum(line, rule, currency, given) for line in given.get("lines") or []])
     if rule.form == "gb":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.taxed import book
 
+from cbec.core.errors import UsageFault
+from cbec.methods.compliance.return_question import QUESTION
 from cbec.methods.compliance.returns import Purchases, Sum, gb_rows, oss_rows, repayment, summary_rows, vat_boxes
 
 D = Decimal
@@ -99,3 +103,11 @@ def test_norwegian_values_are_whole_kroner_too() -> None:
     """Skatteetaten: "The amounts, declared and paid, must be rounded off to the nearest whole krone"."""
     (sales, _) = summary_rows([Sum("NO", D("1000.50"), D("250.13"), 1)], Purchases(), "NOK", whole=True)
     assert (sales.net, sales.tax, sales.amount) == (D(1001), D("250.13"), D(250))
+
+
+def test_there_is_no_one_stop_shop_before_its_first_day() -> None:
+    sold = {"country": "FR", "rate": D(20), "net": D(100)}
+    with pytest.raises(UsageFault, match="no such return in 2021-Q2"):
+        QUESTION.answer({"return": "eu.return.oss", "period": "2021-Q2", "lines": [sold]}, book())
+    told = QUESTION.answer({"return": "eu.return.oss", "period": "2021-Q3", "lines": [sold]}, book())
+    assert (told["payable"], told["due_date"]) == (D(20), date(2021, 10, 31))
