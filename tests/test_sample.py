@@ -18,20 +18,10 @@ from support import sampled
 
 from cbec import sample, tables
 from cbec.core import check, files, packaged
+from cbec.core.cells import dtype
 from cbec.core.command import Common
 
 FIRST, LAST = date(2024, 10, 1), date(2026, 9, 30)
-KINDS = {
-    "text": pl.String,
-    "country": pl.String,
-    "currency": pl.String,
-    "int": pl.Int64,
-    "float": pl.Float64,
-    "decimal": pl.Decimal(38, 6),
-    "date": pl.Date,
-    "moment": pl.Date,
-    "bool": pl.Boolean,
-}
 TABLES = (
     "products",
     "sales",
@@ -152,7 +142,7 @@ def test_tables_keep_their_contract(made: dict[str, pl.DataFrame], name: str) ->
             assert not column.required
             continue
         cells = frame[column.name]
-        assert cells.dtype == KINDS[column.kind]
+        assert cells.dtype == dtype(column)
         assert column.null or cells.null_count() == 0
         assert column.min is None or (cells.drop_nulls() >= column.min).all()
         assert column.max is None or (cells.drop_nulls() <= column.max).all()

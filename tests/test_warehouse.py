@@ -16,6 +16,7 @@ from support import stockroom as room
 
 from cbec import sample, tables
 from cbec.core import check, reasons
+from cbec.core.cells import dtype
 from cbec.core.errors import InputRejected
 from cbec.core.money import Headline
 from cbec.methods.sample import company as companies
@@ -50,8 +51,7 @@ def typed(name, frame):
     """A frame of the sample as its contract types it, absent columns empty."""
     columns = tables.get(name).columns
     return frame.select(
-        pl.col(c.name) if c.name in frame.columns else pl.lit(c.default, room.KINDS[c.kind]).alias(c.name)
-        for c in columns
+        pl.col(c.name) if c.name in frame.columns else pl.lit(c.default, dtype(c)).alias(c.name) for c in columns
     )
 
 

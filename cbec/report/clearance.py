@@ -11,7 +11,7 @@ import polars as pl
 from cbec.report import svg
 from cbec.report.format import figure, money, number, of, percent, short, short_day
 from cbec.report.page import Chart, Figure
-from cbec.report.series import WORDS, keys, name, rows_of
+from cbec.report.series import WORDS, headed, keys, name, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +91,7 @@ def clearance(page: Page, view: View) -> None:
 
 
 def _items(page: Page, frame: pl.DataFrame, title: str, columns: Sequence[str]) -> None:
-    currencies = frame["currency"].drop_nulls().unique().to_list() if "currency" in frame.columns else []
-    labels = dict(_LABELS)
-    if len(currencies) == 1:
-        labels["cost"] = f"cost ({currencies[0]})"
-        columns = [c for c in columns if c != "currency"]
+    labels, columns = headed(frame, _LABELS, columns)
     page.table(frame, title, columns=columns, contract="clearance", formats=_FORMATS, labels=labels)
 
 

@@ -53,6 +53,14 @@ def rows_of(
     return grouped
 
 
+def headed(frame: pl.DataFrame, labels: Mapping[str, str], columns: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Labels and columns of a table of items: the currency stands in the heading of the cost where it is one for all."""
+    found = frame["currency"].drop_nulls().unique().to_list() if "currency" in frame.columns else []
+    if len(found) != 1:
+        return dict(labels), list(columns)
+    return {**labels, "cost": f"cost ({found[0]})"}, [c for c in columns if c != "currency"]
+
+
 def tone(chosen: float, other: float | None) -> str:
     """Of a tile: good where the error is smaller than the other one."""
     return "" if other is None or chosen == other else "good" if chosen < other else "bad"

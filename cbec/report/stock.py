@@ -11,7 +11,7 @@ import polars as pl
 from cbec.report import stockplan, svg
 from cbec.report.format import day, figure, money, number, of, short, short_day
 from cbec.report.page import Chart, Figure
-from cbec.report.series import WORDS, keys, name, rows_of
+from cbec.report.series import WORDS, headed, keys, name, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,12 +71,7 @@ def replenish(page: Page, view: View) -> None:
 
 
 def _items(page: Page, frame: pl.DataFrame, title: str, columns: Sequence[str]) -> None:
-    """A table of items; where all amounts are in one currency it stands in the heading, not in every row."""
-    labels = dict(_LABELS)
-    currencies = frame["currency"].drop_nulls().unique().to_list() if "currency" in frame.columns else []
-    if len(currencies) == 1:
-        labels["cost"] += f" ({currencies[0]})"
-        columns = [c for c in columns if c != "currency"]
+    labels, columns = headed(frame, _LABELS, columns)
     page.table(frame, title, columns=columns, contract="replenishment", formats=_FORMATS, labels=labels)
 
 

@@ -9,21 +9,17 @@ import numpy as np
 import polars as pl
 
 from cbec import tables
+from cbec.core.cells import dtype
 
 START = datetime(2026, 1, 1)
-KINDS = {
-    "text": pl.String,
-    "country": pl.String,
-    "currency": pl.String,
-    "float": pl.Float64,
-    "decimal": pl.Decimal(38, 6),
-}
 
 
 def table(rows: list[dict[str, Any]], **kinds: Any) -> pl.DataFrame:
     """Rows as `transactions`: hours since START as `at`, everything not told is null or a plain default."""
     contract = tables.get("transactions")
-    schema: dict[str, Any] = {c.name: KINDS.get(c.kind, pl.Datetime("us")) for c in contract.columns} | kinds
+    schema: dict[str, Any] = {
+        c.name: pl.Datetime("us") if c.kind == "moment" else dtype(c) for c in contract.columns
+    } | kinds
     full = []
     for i, row in enumerate(rows):
         told = {"transaction_id": f"t{i:05d}", "customer_id": "ann", "amount": 10.0} | row

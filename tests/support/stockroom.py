@@ -10,27 +10,17 @@ import polars as pl
 from scipy import stats
 
 from cbec import tables
+from cbec.core.cells import dtype
 from cbec.tables.demand import LEVELS, QUANTILES
 
 AS_OF = date(2026, 6, 28)  # a Sunday
-KINDS: dict[str, Any] = {
-    "text": pl.String,
-    "int": pl.Int64,
-    "float": pl.Float64,
-    "decimal": pl.Decimal(38, 6),
-    "date": pl.Date,
-    "moment": pl.Date,
-    "bool": pl.Boolean,
-    "country": pl.String,
-    "currency": pl.String,
-}
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Rows as the contract types them: absent columns are null or have their default."""
     contract = tables.get(name)
     blank = {c.name: c.default for c in contract.columns}
-    schema = {c.name: KINDS[c.kind] for c in contract.columns}
+    schema = {c.name: dtype(c) for c in contract.columns}
     return pl.DataFrame([blank | row for row in rows], schema=schema, orient="row")
 
 
