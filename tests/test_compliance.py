@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.answered import answered
-from support.taxed import order_lines, rates
+from support.taxed import judged, order_lines, rates
 
 from cbec import compliance, tables
 from cbec.core import check, reasons
@@ -149,7 +149,7 @@ def test_a_pack_past_its_last_check_is_a_warning_and_its_later_lines_are_not_tax
 
 
 def test_the_cases_as_a_command() -> None:
-    result = compliance.rule_test(s=compliance.RuleTest())
+    result = judged()
     check.conform(tables.get("rule_verdict"), result.tables["rule_verdict"])
     assert result.findings == []
 

@@ -19,26 +19,24 @@ EVENTS = (
 )
 
 
-def test_a_broken_ledger_is_status_1_and_names_the_record(cbec, tmp_path) -> None:
+def test_a_broken_ledger_is_status_1_and_names_the_record(inside, tmp_path, monkeypatch, capfd) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "events.csv").write_text(EVENTS, "utf-8")
-    made = cbec("settle", "ledger", "--events", "events.csv", "-o", "ledger.csv", "--json")
-    assert made.returncode == 0, made.stderr
-    head = json.loads(made.stdout)["metrics"]["head"]
-    fine = cbec("settle", "verify", "--ledger", "ledger.csv", "--head", head, "-o", "verdict.csv")
-    assert fine.returncode == 0, fine.stderr
+    assert inside("settle", "ledger", "--events", "events.csv", "-o", "ledger.csv", "--json") == 0
+    head = json.loads(capfd.readouterr().out)["metrics"]["head"]
+    assert inside("settle", "verify", "--ledger", "ledger.csv", "--head", head, "-o", "verdict.csv") == 0
     text = (tmp_path / "ledger.csv").read_text("utf-8")
     (tmp_path / "ledger.csv").write_text(text.replace("1250", "1251"), "utf-8")
-    broken = cbec("settle", "verify", "--ledger", "ledger.csv", "-o", "verdict.csv", "--json")
-    assert broken.returncode == 1
-    assert json.loads(broken.stdout)["status"] == 1
+    capfd.readouterr()
+    assert inside("settle", "verify", "--ledger", "ledger.csv", "-o", "verdict.csv", "--json") == 1
+    assert json.loads(capfd.readouterr().out)["status"] == 1
     assert "BROKEN,3,1,content," in (tmp_path / "verdict.csv").read_text("utf-8")
-    refused = cbec("settle", "ledger", "--events", "events.csv", "--ledger", "ledger.csv", "-o", "ledger.csv")
-    assert refused.returncode == 3
-    assert "record 1 was changed" in refused.stderr
+    assert inside("settle", "ledger", "--events", "events.csv", "--ledger", "ledger.csv", "-o", "ledger.csv") == 3
+    assert "record 1 was changed" in capfd.readouterr().err
     cut = "\n".join(text.splitlines()[:-1]) + "\n"
     (tmp_path / "ledger.csv").write_text(cut, "utf-8")
-    assert cbec("settle", "verify", "--ledger", "ledger.csv", "-o", "verdict.csv").returncode == 0
-    assert cbec("settle", "verify", "--ledger", "ledger.csv", "--head", head, "-o", "verdict.csv").returncode == 1
+    assert inside("settle", "verify", "--ledger", "ledger.csv", "-o", "verdict.csv") == 0
+    assert inside("settle", "verify", "--ledger", "ledger.csv", "--head", head, "-o", "verdict.csv") == 1
 
 
 def test_a_failed_verdict_is_status_1_without_fail_on() -> None:

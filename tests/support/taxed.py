@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cbec import tables
+from cbec import compliance, tables
 from cbec.methods.compliance import packs
 from cbec.methods.compliance.book import rulebook
 from cbec.methods.compliance.cells import frame
@@ -16,6 +16,7 @@ from cbec.methods.compliance.tax import compute
 if TYPE_CHECKING:
     import polars as pl
 
+    from cbec.core.command import Result
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.rules import Pack
 
@@ -25,6 +26,12 @@ MONEY = ("intrinsic_value", "customs_value", "duty", "tax_base", "tax", "other_c
 @cache
 def packaged() -> tuple[Pack, ...]:
     return tuple(packs.load())
+
+
+@cache
+def judged() -> Result:
+    """What `compliance test` says of the packaged cases: worked out once, since it takes long."""
+    return compliance.rule_test(s=compliance.RuleTest())
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.taxed import packaged
+from support.taxed import judged, packaged
 
 from cbec.core.errors import UsageFault
 from cbec.methods.compliance import cases, questions, verdict
@@ -107,13 +107,11 @@ def test_no_file_of_cases(tmp_path: Path) -> None:
 
 
 def test_every_packaged_case_holds_and_every_packaged_rule_is_met() -> None:
-    packs = packaged()
-    outcome = verdict.run(cases.load("", "", packs), packs)
-    result = verdict.result(outcome, packs)
+    result = judged()
     assert result.findings == []
     assert result.metrics["rules_without_case"] == 0
     assert int(result.metrics["cases"] or 0) >= 90
-    assert outcome.table.select("pack", "case", "field").is_unique().all()
+    assert result.tables["rule_verdict"].select("pack", "case", "field").is_unique().all()
 
 
 def test_dates_of_cases_lie_within_the_packs() -> None:
