@@ -14,7 +14,7 @@ import polars as pl
 
 WIDEST = 2**62
 """Keys stay below this, so that they fit 64 bits."""
-DENSE = 2**22
+DENSE = 2**23
 """Keys below this are looked up in a table, one step each."""
 REASON = pl.Categorical()
 """Type of the columns of reason codes that lines bear: compared and chosen between as numbers."""
@@ -166,24 +166,23 @@ class Pairs:
     `first` and `second`: the codes of each pair, by its number.
     """
 
-    WIDTH = 512
-    """Pairs whose second code is below this have small keys, which are looked up fastest."""
     FAR, SHIFT = 2**61, 2**30
 
-    def __init__(self) -> None:
-        self._register = Register()
+    def __init__(self, width: int = 512) -> None:
+        """width: pairs whose second code is below this have small keys, which are looked up fastest."""
+        self._width, self._register = width, Register()
         self.first, self.second = (pl.Series(name, [], dtype=pl.Int64) for name in ("first", "second"))
 
     def number(self, first: pl.Series, second: pl.Series) -> pl.Series:
         """The number of each pair."""
         one, two = first.to_numpy(), second.to_numpy()
-        keys = one * self.WIDTH
+        keys = one * self._width
         keys += two
-        if len(two) and two.max() >= self.WIDTH:
-            keys = np.where(two < self.WIDTH, keys, self.FAR + one * self.SHIFT + two)
+        if len(two) and two.max() >= self._width:
+            keys = np.where(two < self._width, keys, self.FAR + one * self.SHIFT + two)
         numbers, fresh = self._register.number(keys)
         if len(fresh):
-            near = [divmod(key, self.WIDTH) if key < self.FAR else divmod(key - self.FAR, self.SHIFT) for key in fresh]
+            near = [divmod(key, self._width) if key < self.FAR else divmod(key - self.FAR, self.SHIFT) for key in fresh]
             self.first = pl.concat([self.first, pl.Series("first", [a for a, _ in near], dtype=pl.Int64)], rechunk=True)
             self.second = pl.concat(
                 [self.second, pl.Series("second", [b for _, b in near], dtype=pl.Int64)], rechunk=True
