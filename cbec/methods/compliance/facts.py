@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cbec.core.command import Common
     from cbec.core.ranged import Ranged
     from cbec.methods.compliance.book import Rulebook
-    from cbec.methods.compliance.rules import Pack
+    from cbec.methods.compliance.rules import Pack, Rule
 
 OTHER = "other"
 MALFORMED = "-"
@@ -178,8 +178,9 @@ class Facts:
         fresh = []
         for place, conduct in zip(*codes, strict=True):
             told = self._places.table.row(place, named=True) | self._conducts.table.row(conduct, named=True)
-            told |= {"buyer": "B2B" if told["business"] else "B2C"}
-            fresh.append([self._asks(told | {"buyer_tax_id": MISSING if b == MALFORMED else b}) for b in BUYERS])
+            rules = self._asking_rules(told | {"buyer": "B2B" if told["business"] else "B2C"})
+            held = [rule.when.get("buyer_tax_id", BUYERS) for rule in rules]
+            fresh.append([any((MISSING if b == MALFORMED else b) in words for words in held) for b in BUYERS])
         if fresh:
             self._asking = np.vstack([self._asking, fresh])
         some = self._asking.any(axis=1)
@@ -189,10 +190,10 @@ class Facts:
         rows = rows[self._asking[dealing.to_numpy()[rows], buyer.to_numpy()[rows]]]
         return pl.Series("row", rows.astype(np.uint32))
 
-    def _asks(self, told: Mapping[str, str | None]) -> bool:
-        """Whether a rule that charges the tax of dispatch may hold, as far as these facts tell."""
+    def _asking_rules(self, told: Mapping[str, str | None]) -> list[Rule]:
+        """The rules that charge the tax of dispatch and may hold, as far as these facts tell."""
         rules = self._sent.get(told["pack"] or "", ())
-        return any(all(told[k] in words for k, words in rule.when.items() if k in told) for rule in rules)
+        return [rule for rule in rules if all(told[k] in words for k, words in rule.when.items() if k in told)]
 
     def _extend(self) -> None:
         """Rows of `table` for the facts that were met since."""
@@ -269,7 +270,7 @@ class Facts:
                 place["ship_to"],
                 place["movement"],
                 self._plain(place["pack"], "seller", place["seller"]),
-                self._plain(place["pack"], "from_home", place["from_home"]) if self._asks(place) else "no",
+                self._plain(place["pack"], "from_home", place["from_home"]) if self._asking_rules(place) else "no",
                 place["territory"],
                 place["area"],
                 place["territory_name"],
