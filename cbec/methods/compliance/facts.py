@@ -160,7 +160,9 @@ class Facts:
         told |= {"origin": taken(self._of_origin, origin)}
         conduct = self._conducts.number(pl.DataFrame(told).hstack(flags))
         dealing, buyer = self._dealings.number(place, conduct), self._buyer(lines, ways)
-        rest = buyer * 2 + lines["currency"].is_null().cast(pl.Int64)
+        rest = buyer * 2
+        if lines["currency"].null_count():
+            rest += lines["currency"].is_null().cast(pl.Int64)
         rows = self._from_where(dealing, buyer)
         if len(rows):
             sent = self._of_dispatch.gather(ways["ship_from"].gather(rows))

@@ -287,11 +287,15 @@ class Tariff:
         the tariff has any row of the measure on that day, and any with a code."""
         best: Row | None = None
         held = [self._rows[name, measure] for name in names if (name, measure) in self._rows]
-        for length in sorted({n for schedule in held for n in schedule.lengths if n <= len(code or "")}, reverse=True):
+        code = code or ""
+        lengths = held[0].lengths if len(held) == 1 else sorted({n for one in held for n in one.lengths}, reverse=True)
+        for length in lengths:
+            if length > len(code):
+                continue
             fits = [
                 row
                 for schedule in held
-                for row in schedule.by_code.get((code or "")[:length], ())
+                for row in schedule.by_code.get(code[:length], ())
                 if row.start <= day <= row.end and row.origin in (None, origin)
             ]
             if fits:

@@ -91,12 +91,12 @@ class Words:
     def _why(self, lines: pl.DataFrame) -> pl.Series:
         """The number of each line's reason with what it is about, 0 for none."""
         rows = places(lines["problem"].is_not_null())
-        pairs = lines.select("problem", "what")[rows].cast({"problem": pl.String})
+        pairs = lines.select("problem", "what")[rows]
         for pair in pairs.unique(maintain_order=True).iter_rows():
             self._whys.setdefault(pair, len(self._whys))
         table = pl.DataFrame(
             [(*pair, n) for pair, n in self._whys.items()],
-            schema={"problem": pl.String, "what": pl.String, "why": pl.Int64},
+            schema={"problem": REASON, "what": pl.String, "why": pl.Int64},
             orient="row",
         )
         found = pairs.join(table, on=["problem", "what"], how="left", nulls_equal=True, maintain_order="left")["why"]
