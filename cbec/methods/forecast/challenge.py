@@ -45,10 +45,12 @@ def challenge(panel: Panel, rolled: rolling.Rolled, choice: select.Choice, *, as
         here = judged & (panel.demand_class == label)
         used[here] = better(here) if here.sum() >= ENOUGH else everyone
     if not used.any():
-        note = "the global model was taught and is not used: what was chosen without it did as well at past origins"
+        note = (
+            "the global model was taught and is not used: what was chosen without it did as well when tried on the past"
+        )
         return replace(choice, notes=(note,))
     saved = 1 - float(np.where(used, tried, error).sum()) / max(float(error.sum()), 1e-12)
-    note = f"the global model has half a part in {int(used.sum())} of {len(used)} series: {saved:.1%} less error at past origins"
+    note = f"the global model has half a part in {int(used.sum())} of {len(used)} series: {saved:.1%} less error, tried on the past"
     part = PART * used
     weight = np.concatenate([choice.weight * (1 - part), np.broadcast_to(part, (len(choice.weight), 1, len(part)))], 1)
     return replace(choice, names=[*choice.names, global_model.NAME], weight=weight, notes=(note,))

@@ -166,7 +166,7 @@ def _notes(panel: Panel, out: Outlook, h: int) -> list[str]:
     notes = [*out.choice.notes, *drivers.notes(panel, out.rolled.effect)]
     if not out.rolled.cuts:
         notes.append(
-            "history too short for a past origin: methods and quantiles follow general experience, not a record"
+            "history too short to try methods on the past: choice and range follow general experience, not a record"
         )
     elif h > int((~np.isnan(out.rolled.actual[1:])).any((0, 1)).sum()):
         notes.append("the record covers only the first part of the horizon; beyond it the spread is extrapolated")

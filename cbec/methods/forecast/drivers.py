@@ -168,14 +168,15 @@ def notes(panel: Panel, driven: Driven | None) -> list[str]:
     used = () if driven is None else driven.kinds
     if driven is not None:
         gain = (
-            f"{driven.saved:.1%} less error with them at past origins"
+            f"{driven.saved:.1%} less error with them, tried on the past"
             if driven.saved >= 0.0005
-            else "past origins had too few of them to tell their worth"
+            else "the past had too few of them to tell their worth"
         )
         said.append(f"effects in the forecast: {', '.join(used)}; {gain}")
     left = [k for k in found if k not in used]
     if left:
         said.append(
-            "known and not used, since nothing was seen or past origins were no better with it: " + ", ".join(left)
+            "known and not used, since nothing was seen of it or the past was told no better with it: "
+            + ", ".join(left)
         )
     return said

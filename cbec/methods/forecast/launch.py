@@ -114,7 +114,7 @@ def applied(
     text = f"{made.rows.size} new series are forecast by analogues: their launches, and their own sales as far as these tell"
     if gain is not None:
         near = "nearer" if gain > 0 else "farther"
-        text += f" (at past origins {abs(100 * gain):.0f} % {near} than the usual methods, {judged} judged)"
+        text += f" (tried on the past, {abs(100 * gain):.0f} % {near} than the usual methods, {judged} judged)"
     return changed, _table(panel, made), [text]
 
 

@@ -213,12 +213,12 @@ def _said(method: str, gain: float | None, way: str) -> str:
         near = (
             ""
             if gain is None
-            else f"; at the past origins it was {100 * gain:.1f} % nearer than bottom-up (root mean squared error)"
+            else f"; tried on the past it was {100 * gain:.1f} % nearer than bottom-up (root mean squared error)"
         )
         return f"the levels are reconciled by least squares (MinT){near}; model_record tells of the series before that"
     if way == "auto" and gain is not None:
         told = "nearer by" if gain > 0 else "farther by"
-        return f"the levels are sums of the series (bottom-up): least squares were {told} {abs(100 * gain):.1f} % at the past origins, too little"
+        return f"the levels are sums of the series (bottom-up): least squares were {told} {abs(100 * gain):.1f} % when tried on the past, too little"
     return "the levels are sums of the series (bottom-up)"
 
 
