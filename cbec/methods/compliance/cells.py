@@ -129,12 +129,9 @@ def cell(value: Any, column: Column, where: str) -> Any:
         return text.lower() in YES
     if column.kind in CODES:
         if text.upper() not in CODES[column.kind]:
-            meant = MEANT.get(text.upper())
-            raise (
-                UsageFault(f"{where}: {column.name} {value!r} is no {column.kind}; did you mean {meant}?")
-                if meant
-                else fault
-            )
+            if meant := MEANT.get(text.upper()):
+                raise UsageFault(f"{where}: {column.name} {value!r} is no {column.kind}; did you mean {meant}?")
+            raise fault
         return text.upper()
     if column.one_of is not None and text not in column.one_of:
         near = did_you_mean(text, column.one_of)
