@@ -232,7 +232,7 @@ def _methods(y: Floats, season: seasonal.Seasons, h: int, frequency: str, every:
     m = periods.SEASON[frequency]
     flat = season.out_of(y)
     raw, mse = theta.theta(flat, h)
-    logs, trend = theta.of_logarithms(flat, raw), local.damped_trend(flat, h)
+    logs, trend = theta.of_logarithms(flat, raw, periods.LONG[frequency]), local.damped_trend(flat, h)
     mean = local.window_mean(flat, h, periods.LONG[frequency])
     weights = COMBINATION[frequency]
     combination = weights[0] * raw + weights[1] * logs + weights[2] * trend

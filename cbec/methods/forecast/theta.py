@@ -90,10 +90,11 @@ def theta(
     return out, mse
 
 
-def of_logarithms(y: Floats, otherwise: Floats) -> Floats:
+def of_logarithms(y: Floats, otherwise: Floats, window: int) -> Floats:
     """The same method on logarithms (growth in percent) for histories without a value at or below 0, else `otherwise`.
 
-    Held under five times the highest value, since exponentials run away.
+    What comes back from logarithms is a median; it is raised to a mean by the arithmetic over the geometric mean of the last
+    `window` values (a smearing factor: Duan 1983). Held under five times the highest value, since exponentials run away.
     """
     h = otherwise.shape[1]
     known = ~np.isnan(y)
@@ -102,7 +103,13 @@ def of_logarithms(y: Floats, otherwise: Floats) -> Floats:
     if rows.size:
         logs = np.log(y[rows])
         ceiling = np.log(5.0) + np.where(known[rows], logs, -np.inf).max(1, keepdims=True)
-        out[rows] = np.exp(np.minimum(theta(logs, h)[0], ceiling))
+        late, told = logs[:, -window:], known[rows, -window:]
+        number = np.maximum(told.sum(1), 1)
+        smear = (
+            np.where(told, y[rows, -window:], 0.0).sum(1) / number / np.exp(np.where(told, late, 0.0).sum(1) / number)
+        )
+        raised = theta(logs, h)[0] + np.log(np.where(told.any(1), smear, 1.0))[:, None]
+        out[rows] = np.exp(np.minimum(raised, ceiling))
     return out
 
 
