@@ -57,7 +57,7 @@ def answer(case: Case) -> tuple[Answer, str]:
         return {}, f"topic {case['topic']} is not known"
     try:
         found = solve(named(case))
-    except (CbecError, KeyError, StopIteration, TypeError, ValueError) as error:
+    except (ArithmeticError, CbecError, LookupError, StopIteration, TypeError, ValueError) as error:
         return {}, f"{type(error).__name__}: {error}"
     lost = [name for name in asked if name not in found]
     return {k: _plain(found[k]) for k in asked if k in found}, f"no answer for {', '.join(lost)}" if lost else ""

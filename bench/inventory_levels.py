@@ -14,7 +14,7 @@ def newsvendor_normal(i: Case) -> Answer:
     best = normal.newsvendor(mean, sd, over, under)
     x = next((i[k] for k in ("stock_level", "order_up_to", "order_quantity", "base_stock") if k in i), best.level)
     cost, short = normal.level_cost(x, mean, sd, over, under), normal.short(x, mean, sd)
-    return _levels(x, cost, short, mean, under, normal.cdf((x - mean) / sd), over, i, per=i["demand_mean"])
+    return _levels(x, cost, short, mean, under, normal.reached(x, mean, sd), over, i, per=i["demand_mean"])
 
 
 def newsvendor_counted(i: Case) -> Answer:
@@ -81,7 +81,7 @@ def reorder(i: Case) -> Answer:
     else:
         found = normal.ReorderPoint(q or 0.0, i["reorder_point"])
     short = normal.short(found.point, mean, sd)
-    reached = normal.cdf((found.point - mean) / sd)
+    reached = normal.reached(found.point, mean, sd)
     return {
         "order_quantity": found.quantity,
         "reorder_point": found.point,

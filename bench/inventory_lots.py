@@ -25,16 +25,17 @@ def eoq(i: Case) -> Answer:
         "optimal_quantity": free.quantity,
         "optimal_cost": free.cost,
         "extra_cost": cost - free.cost,
-        "cost_ratio": cost / free.cost,
-        "extra_cost_share": cost / free.cost - 1,
-        "cost_increase": cost / free.cost - 1,
-        "orders_per_year": i["annual_demand"] / q,
-        "cycle_time": q / i["annual_demand"],
-        "cycle_days": 365 * q / i["annual_demand"],
-        "cycle_weeks": 52 * q / i["annual_demand"],
-        "cycle_months": 12 * q / i["annual_demand"],
+        **_of(cost, free.cost, cost_ratio=1),
+        **_of(cost - free.cost, free.cost, extra_cost_share=1, cost_increase=1),
+        **_of(i["annual_demand"], q, orders_per_year=1),
+        **_of(q, i["annual_demand"], cycle_time=1, cycle_days=365, cycle_weeks=52, cycle_months=12),
         "reorder_point": i["annual_demand"] * i.get("lead_time_days", 365 * i.get("lead_time", 0.0)) / 365,
     }
+
+
+def _of(part: float, whole: float, **times: float) -> Answer:
+    """The ratio under each name, times its factor; none where there is nothing to divide by."""
+    return {name: factor * part / whole for name, factor in times.items()} if whole else {}
 
 
 def eoq_backorders(i: Case) -> Answer:
@@ -70,7 +71,7 @@ def discount(i: Case, find: Any, judge: Any) -> Answer:
         "unit_price": lot.unit_price,
         "average_unit_price": lot.unit_price,
         "annual_cost": lot.cost,
-        "orders_per_year": i["annual_demand"] / lot.quantity,
+        **_of(i["annual_demand"], lot.quantity, orders_per_year=1),
     }
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cbec.core.errors import InputRejected
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,7 +30,12 @@ class Lot:
 
 def lot_cost(quantity: float, order_cost: float, holding: float, demand: float) -> float:
     """Yearly cost of ordering and holding; holding: money per unit and year."""
-    return order_cost * demand / quantity + holding * quantity / 2
+    return _ordering(quantity, order_cost, demand) + holding * quantity / 2
+
+
+def _ordering(quantity: float, order_cost: float, demand: float) -> float:
+    """Yearly cost of the orders; that of an order of nothing (where orders are free or nothing is asked) is nothing."""
+    return order_cost * demand / quantity if order_cost * demand > 0 else 0.0
 
 
 def eoq(order_cost: float, holding: float, demand: float, *, pack: float = 0.0, least: float = 0.0) -> Lot:
@@ -59,7 +66,7 @@ def backorder_cost(
 ) -> float:
     """Yearly cost when the stock falls to -`waiting` before each order; backorder: money per unit and year of waiting."""
     stock = (quantity - waiting) ** 2 * holding + waiting**2 * backorder
-    return order_cost * demand / quantity + stock / (2 * quantity)
+    return _ordering(quantity, order_cost, demand) + (stock / (2 * quantity) if quantity > 0 else 0.0)
 
 
 def eoq_backorders(order_cost: float, holding: float, backorder: float, demand: float) -> Backordered:
@@ -82,10 +89,15 @@ class Batch:
 
 
 def epq(order_cost: float, holding: float, demand: float, production: float, quantity: float | None = None) -> Batch:
-    """Economic production quantity: goods arrive at the rate `production` while the run lasts. Or the cost of a given run."""
+    """Economic production quantity: goods arrive at the rate `production` while the run lasts. Or the cost of a given run.
+
+    Raises InputRejected where no more is produced than is asked: the run would never end.
+    """
+    if production <= demand:
+        raise InputRejected(f"a production of {production:g} a year must be over the demand of {demand:g}")
     rest = 1 - demand / production
     size = quantity or sqrt(2 * order_cost * demand / (holding * rest))
-    return Batch(size, size * rest, size / production, order_cost * demand / size + holding * size * rest / 2)
+    return Batch(size, size * rest, size / production, _ordering(size, order_cost, demand) + holding * size * rest / 2)
 
 
 def all_units(order_cost: float, rate: float, demand: float, breaks: Sequence[float], prices: Sequence[float]) -> Lot:
@@ -116,8 +128,9 @@ def incremental(order_cost: float, rate: float, demand: float, breaks: Sequence[
     for i, (low, price) in enumerate(zip(breaks, prices, strict=True)):
         high = breaks[i + 1] if i + 1 < len(breaks) else inf
         fixed = paid - price * low  # an order of q in this range costs fixed + price q
-        quantity = max(sqrt(2 * (order_cost + fixed) * demand / (rate * price)), low)
-        if quantity <= high and quantity > 0:
+        free = max(order_cost + fixed, 0.0)  # under 0 where the price has risen: then the range is cheapest at its low end
+        quantity = max(sqrt(2 * free * demand / (rate * price)), low)
+        if quantity <= high:
             best = _cheaper(best, incremental_cost(quantity, order_cost, rate, demand, breaks, prices))
         paid += price * (high - low) if high < inf else 0.0
     return best
@@ -129,7 +142,7 @@ def incremental_cost(
     """Yearly cost of a given order, purchase included."""
     tops = [*breaks[1:], inf]
     paid = sum(p * max(min(quantity, top) - low, 0.0) for low, top, p in zip(breaks, tops, prices, strict=True))
-    average = paid / quantity
+    average = paid / quantity if quantity > 0 else prices[0]
     return Lot(quantity, demand * average + lot_cost(quantity, order_cost, rate * average, demand), average)
 
 
@@ -151,8 +164,11 @@ def joint(major: float, minors: Sequence[float], values: Sequence[float], rate: 
 
     values: demand x unit cost per year. Best multipliers change only at known cycles (m (m + 1) = 2 minor / (rate value
     T^2)), and between two of them the cost is convex in T: every such interval that can hold the optimum is looked at.
-    Some item is in every order, else the base cycle would be no cycle of orders.
+    Some item is in every order, else the base cycle would be no cycle of orders. Raises InputRejected where an order may be
+    free: then there is no shortest cycle.
     """
+    if major + min(minors) <= 0:
+        raise InputRejected("an order of some item costs nothing: joint replenishment needs a major or a minor set-up cost")
     minor, value = np.asarray(minors, float), rate * np.asarray(values, float)
 
     def cost(t: float, m: np.ndarray) -> float:
@@ -163,7 +179,8 @@ def joint(major: float, minors: Sequence[float], values: Sequence[float], rate: 
 
     ones = np.ones(len(minor))
     longest = cycle(ones)
-    shortest = major / cost(longest, ones)  # a shorter base cycle costs more in major set-ups alone
+    # A shorter base cycle costs more in set-ups of the joint order and of the one item that is in each.
+    shortest = (major + minor.min()) / cost(longest, ones)
     edges = [shortest, longest]
     for c, v in zip(minor, value, strict=True):
         m = 1

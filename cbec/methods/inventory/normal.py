@@ -39,6 +39,16 @@ def second_loss(z: float) -> float:
     return ((z * z + 1) * float(special.ndtr(-z)) - z * density(z)) / 2
 
 
+def second_short(x: float, mean: float, sd: float) -> float:
+    """Integral of `short` from x upward."""
+    return sd * sd * second_loss((x - mean) / sd) if sd > 0 else max(mean - x, 0.0) ** 2 / 2
+
+
+def reached(x: float, mean: float, sd: float) -> float:
+    """P(D <= x)."""
+    return cdf((x - mean) / sd) if sd > 0 else float(x >= mean)
+
+
 def z_of_loss(value: float) -> float:
     """The z whose loss is `value`."""
     if value <= 0:
@@ -90,7 +100,7 @@ class ReorderPoint:
 
 def point_for_fill(quantity: float, mean: float, sd: float, fill: float) -> float:
     """Reorder point for a fill rate; what is short when a cycle begins is neglected: n(r) = (1 - fill) Q."""
-    return mean + sd * z_of_loss((1 - fill) * quantity / sd)
+    return mean + sd * z_of_loss((1 - fill) * quantity / sd) if sd > 0 else mean - (1 - fill) * quantity
 
 
 def per_unit_short(
@@ -133,9 +143,7 @@ def exact_cost(
     q: float, r: float, order_cost: float, holding: float, backorder: float, demand: float, mean: float, sd: float
 ) -> float:
     """Yearly cost of (r, Q): the position is uniform on r .. r + Q; backorder: money per unit and year of waiting."""
-    area = (
-        sd * sd * (second_loss((r - mean) / sd) - second_loss((r + q - mean) / sd))
-    )  # of E[(D - y)+] over the position
+    area = second_short(r, mean, sd) - second_short(r + q, mean, sd)  # of E[(D - y)+] over the position
     stock = (q * q / 2 + q * (r - mean)) + area
     return (order_cost * demand + holding * stock + backorder * area) / q
 
@@ -167,6 +175,8 @@ def exact(
         return rate(r) - exact_cost(q, r, order_cost, holding, backorder, demand, mean, sd)
 
     q = quantity
+    if q is None and order_cost * demand <= 0:  # free orders: as small as can be, the position stays at the best
+        return ReorderPoint(0.0, low, rate(low))
     if q is None:
         high = sqrt(2 * order_cost * demand * (holding + backorder) / (holding * backorder))
         while excess(high) < 0:

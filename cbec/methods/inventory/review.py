@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cbec.core.errors import InputRejected
 from cbec.methods.inventory import counted
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ def fill_level(lead: Floats, target: float) -> int:
 
 
 def fill_rate(level: float, lead: Floats, whole: Floats) -> float:
-    """Of (R, S), demand waiting: 1 - (E[(D(L+R) - S)+] - E[(D(L) - S)+]) / E[D(R)]."""
+    """Of (R, S), demand waiting: 1 - (E[(D(L+R) - S)+] - E[(D(L) - S)+]) / E[D(R)]; 1 where nothing is asked."""
     per_review = counted.mean(whole) - counted.mean(lead)
+    if per_review <= 0:
+        return 1.0
     return 1 - (counted.short(whole, level) - counted.short(lead, level)) / per_review
 
 
@@ -38,7 +41,12 @@ def level_for_fill(lead: Floats, whole: Floats, target: float) -> int:
 
 
 def cost_rate(whole: Floats, holding: float, backorder: float) -> Callable[[int], float]:
-    """Expected holding and backorder cost per period when the position is y (at the time it is reviewed)."""
+    """Expected holding and backorder cost per period when the position is y (at the time it is reviewed).
+
+    Raises InputRejected where one of them is free: then no position is the best.
+    """
+    if holding <= 0 or backorder <= 0:
+        raise InputRejected(f"holding ({holding:g}) and waiting ({backorder:g}) must both cost something")
     known: dict[int, float] = {}
 
     def rate(y: int) -> float:
@@ -142,6 +150,8 @@ class _Renewal:
     """m(j): expected number of periods, demand having summed to j, until it grows on."""
 
     def __init__(self, pmf: Floats) -> None:
+        if pmf[0] >= 1:
+            raise InputRejected("demand is always 0: there is nothing to order for")
         self.pmf = pmf
         self.density = np.array([1 / (1 - pmf[0])])
 

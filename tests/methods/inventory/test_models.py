@@ -214,3 +214,56 @@ def test_stock_by_known_figures():
     assert np.isnan(flow.cover(500, [1, 2]))
     assert flow.left_by_age([300, 220, 140, 90], 252).tolist() == [300, 198, 0, 0]
     assert lotsize.net([30, 20, 10], 40).tolist() == [0, 10, 10]
+
+
+def test_free_orders_and_no_demand():
+    assert economic.eoq(0, 2, 500) == economic.Lot(0, 0)
+    assert economic.eoq(10, 2, 0) == economic.Lot(0, 0)
+    assert economic.eoq(0, 2, 500, pack=12) == economic.Lot(12, 12)
+    assert economic.all_units(0, 0.2, 600, [0, 500], [3, 2]) == economic.Lot(500, 1300, 2)
+    assert economic.all_units(0, 0.2, 600, [0, 500], [3, 2.99]) == economic.Lot(0, 1800, 3)
+    assert economic.incremental(0, 0.2, 600, [0], [3]) == economic.Lot(0, 1800, 3)
+    assert economic.eoq_backorders(0, 2, 5, 500).cost == 0
+    none = counted.poisson(0)
+    assert review.fill_rate(0, none, none) == 1
+    best = normal.exact(0, 2, 8, 500, 20, 5)
+    assert best.cost == pytest.approx(normal.newsvendor(20, 5, 2, 8).cost)
+
+
+def test_an_increment_that_rises_in_price_is_cheapest_at_its_low_end():
+    terms = (27.954, 0.27, 73, [0, 1100, 3320, 3730], [19.99, 19.06, 19.632, 16.114])
+    best = economic.incremental(*terms)
+    assert (best.quantity, best.cost) == pytest.approx((27.49857, 1607.68804))
+    assert best.cost <= min(economic.incremental_cost(q, *terms).cost for q in np.geomspace(1, 9000, 400))
+
+
+def test_demand_without_spread_is_the_deterministic_case():
+    planned = economic.eoq_backorders(45, 3, 27, 1800)
+    exact = normal.exact(45, 3, 27, 1800, 150, 0)
+    assert (exact.quantity, exact.cost) == pytest.approx((planned.quantity, planned.cost))
+    assert exact.point == pytest.approx(150 - planned.max_backorder)
+    assert normal.point_for_fill(100, 150, 0, 0.98) == pytest.approx(148)
+    assert normal.reached(50, 50, 0) == 1
+
+
+@pytest.mark.parametrize(("minors", "values"), [([1], [160437]), ([15, 60], [300, 90000]), ([5, 15, 60], [80, 900, 7])])
+def test_joint_replenishment_without_a_major_cost(minors, values):
+    found = economic.joint(0, minors, values, 0.37)
+    costs = [
+        sqrt(2 * np.sum(minors / np.array(m)) * 0.37 * np.dot(values, m))
+        for m in itertools.product(range(1, 40), repeat=len(minors))
+        if min(m) == 1
+    ]
+    assert found.cost == pytest.approx(min(costs))
+
+
+def test_what_has_no_best_policy_is_refused():
+    for ask in (
+        lambda: economic.joint(0, [0, 5], [100, 100], 0.2),
+        lambda: economic.epq(10, 1, 100, 100),
+        lambda: review.cost_rate(counted.poisson(3), 0, 9),
+        lambda: review.cost_rate(counted.poisson(3), 1, 0),
+        lambda: review.s_S_cost(np.ones(1), lambda y: abs(y), 5, 0, 3),
+    ):
+        with pytest.raises(InputRejected):
+            ask()
