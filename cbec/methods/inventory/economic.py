@@ -128,7 +128,9 @@ def incremental(order_cost: float, rate: float, demand: float, breaks: Sequence[
     for i, (low, price) in enumerate(zip(breaks, prices, strict=True)):
         high = breaks[i + 1] if i + 1 < len(breaks) else inf
         fixed = paid - price * low  # an order of q in this range costs fixed + price q
-        free = max(order_cost + fixed, 0.0)  # under 0 where the price has risen: then the range is cheapest at its low end
+        free = max(
+            order_cost + fixed, 0.0
+        )  # under 0 where the price has risen: then the range is cheapest at its low end
         quantity = max(sqrt(2 * free * demand / (rate * price)), low)
         if quantity <= high:
             best = _cheaper(best, incremental_cost(quantity, order_cost, rate, demand, breaks, prices))
@@ -168,7 +170,9 @@ def joint(major: float, minors: Sequence[float], values: Sequence[float], rate: 
     free: then there is no shortest cycle.
     """
     if major + min(minors) <= 0:
-        raise InputRejected("an order of some item costs nothing: joint replenishment needs a major or a minor set-up cost")
+        raise InputRejected(
+            "an order of some item costs nothing: joint replenishment needs a major or a minor set-up cost"
+        )
     minor, value = np.asarray(minors, float), rate * np.asarray(values, float)
 
     def cost(t: float, m: np.ndarray) -> float:

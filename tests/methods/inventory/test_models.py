@@ -263,7 +263,7 @@ def test_what_has_no_best_policy_is_refused():
         lambda: economic.epq(10, 1, 100, 100),
         lambda: review.cost_rate(counted.poisson(3), 0, 9),
         lambda: review.cost_rate(counted.poisson(3), 1, 0),
-        lambda: review.s_S_cost(np.ones(1), lambda y: abs(y), 5, 0, 3),
+        lambda: review.s_S_cost(np.ones(1), abs, 5, 0, 3),
     ):
         with pytest.raises(InputRejected):
             ask()
