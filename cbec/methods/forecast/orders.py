@@ -32,11 +32,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interval:
-    """Demand of an interval that begins today, n each: level = smallest stock that reaches the service level."""
+    """Demand of an interval that begins today, n each: level = smallest stock that reaches the service level.
+
+    mixed: mean, variance and weight (m x J) of the lead times of items with a fill rate whose lead time is random; place: n, their
+    row in it (-1 = none).
+    """
 
     level: Floats
     mean: Floats
     var: Floats
+    place: Rows
+    mixed: tuple[Floats, Floats, Floats] | None = None
+
+    def short(self, at: Rows, s: Floats) -> Floats:
+        """E[(D - s)+] of the items `at`, mixed over their lead times."""
+        out = counts.shortage(s, self.mean[at], self.var[at])
+        some = np.flatnonzero(self.place[at] >= 0)
+        if self.mixed is not None and some.size:
+            mean, var, weight = (x[self.place[at][some]] for x in self.mixed)
+            out[some] = (weight * counts.shortage(s[some, None], mean, var)).sum(1)
+        return out
 
 
 def _by_lead_time(terms: Terms) -> Iterator[tuple[Rows, Floats, Floats]]:
@@ -53,27 +68,28 @@ def interval(demand: Demand, terms: Terms, extra: Floats, target: Floats) -> Int
     """
     n = len(extra)
     level, mean, var = np.full(n, np.nan), np.zeros(n), np.zeros(n)
+    place, mixed = np.full(n, -1), None
     for rows, days, weight in _by_lead_time(terms):
         m, v = demand.at(days + extra[rows, None], rows)
         mean[rows], var[rows] = counts.moments(m, v, weight)
         wanted = np.flatnonzero(~np.isnan(target[rows]))
         level[rows[wanted]] = counts.level(target[rows][wanted], m[wanted], v[wanted], weight[wanted])
-    return Interval(level, mean, var)
+        filled = np.flatnonzero(~np.isnan(terms.fill[rows]))
+        if m.shape[1] > 1 and filled.size:
+            place[rows[filled]], mixed = np.arange(filled.size), (m[filled], v[filled], weight[filled])
+    return Interval(level, mean, var, place, mixed)
 
 
 def order_up_to(terms: Terms, lead: Interval, whole: Interval) -> Floats:
     """S of (R, S): the service level's, the fill rate's, or the higher of the two where a policy has both.
 
     lead: over the lead time; whole: over lead time + review. Fill rate with demand that waits:
-    1 - (E[(D(L+R) - S)+] - E[(D(L) - S)+]) / E[D(R)]. A random lead time counts there by its two moments.
+    1 - (E[(D(L+R) - S)+] - E[(D(L) - S)+]) / E[D(R)].
     """
     per_review = np.maximum(whole.mean - lead.mean, 0.0)
 
     def short(at: Rows, s: Floats) -> Floats:
-        out: Floats = counts.shortage(s, whole.mean[at], whole.var[at]) - counts.shortage(
-            s, lead.mean[at], lead.var[at]
-        )
-        return out
+        return whole.short(at, s) - lead.short(at, s)
 
     return _with_fill(terms, whole, per_review, short)
 
@@ -85,9 +101,7 @@ def reorder_point(terms: Terms, cover: Interval, lot: Floats) -> Floats:
     """
 
     def short(at: Rows, s: Floats) -> Floats:
-        mean, var = cover.mean[at], cover.var[at]
-        out: Floats = counts.shortage(s, mean, var) - counts.shortage(s + lot[at], mean, var)
-        return out
+        return cover.short(at, s) - cover.short(at, s + lot[at])
 
     return _with_fill(terms, cover, lot, short)
 

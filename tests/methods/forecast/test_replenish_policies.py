@@ -74,6 +74,21 @@ def test_fill_rate_of_lots_by_hand():
     assert found["reorder_point"] == np.flatnonzero(served >= 0.98)[0]
 
 
+def test_a_fill_rate_holds_for_the_mixture_of_lead_times():
+    # A count of the two moments of the mixture has a thinner tail: it would stop at 89.
+    lead = stats.gamma(1, scale=4).ppf((np.arange(1000) + 0.5) / 1000)[:, None]
+    units = np.arange(400)
+    over_lead, whole = (stats.poisson.pmf(units, 5 * (lead + days)).mean(0) for days in (0, 7))
+
+    def short(pmf, level):
+        return (pmf * np.maximum(units - level, 0)).sum()
+
+    served = np.array([1 - (short(whole, x) - short(over_lead, x)) / 35 for x in range(200)])
+    policies = room.policy({"fill_rate": 0.98, "lead_time_days": 4.0, "lead_time_sd_days": 4.0, "review_days": 7.0})
+    level = one(run(policies=policies))["order_up_to"]
+    assert level == pytest.approx(np.flatnonzero(served >= 0.98)[0], abs=2)
+
+
 def test_carry_over_and_a_single_period_are_told_apart():
     row = {"shortage_cost": 6.0, "holding_rate": 0.365}
     carried = one(run(policies=room.policy(row | {"target": "cost_carry_over"})))
