@@ -10,7 +10,7 @@ its sale. Prices that include tax (and, under DDP, duty) are taken apart:
                     calculation does not exceed the price, by bisection; an odd cent goes
                     into the duty, or into freight that bears none
     freight         where duty (or tax) falls on the goods alone, their price holds it, and the price of shipping does not
-    flat duty F     value = (price - round(price * t / (1 + t))) - F
+    flat duty F     value = (price - round(price * t / (1 + t))) - F; where no tax is on it, that of price - F without tax
 
 so that value + duty + tax is the price to the cent, always.
 """
@@ -44,7 +44,7 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     lines: `goods`, `shipping`, `insurance`, `charged_rate`, `gross`, `ddp`, `duty_kind`, `flat` (its share of a duty
     owed once), `one_rate` (the tariff rate where it is one percentage of the whole value, else null), `fob`,
     `share` (percent of the goods' price that is the customs value, null = all), `narrow_base` (tax on customs value
-    and duty), `allowed` (so much of the value is free of duty and tax, null = nothing; such a price is taken without
+    and duty), `flat_untaxed` (no tax on `flat`), `allowed` (so much of the value is free of duty and tax, null = nothing; such a price is taken without
     tax). duties: adds `tariff_duty` to lines with `customs`. Adds `value` (goods, shipping and insurance without
     tax and duty), `intrinsic`, `customs`, `duty`, `base`, `tax`.
     """
@@ -56,6 +56,10 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     apart = before_tax(pl.col("whole"), pl.col("charged_rate"), narrow)
     delivered = pl.col("gross") & pl.col("ddp")
     value = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.when(delivered).then("flat").otherwise(0)
+    bare = lines["flat_untaxed"].any() and lines["flat"].max() != 0
+    if bare and lines.select(delivered.any()).item():
+        rest = before_tax(pl.col("whole") - pl.col("flat"), pl.col("charged_rate"), narrow)
+        value = pl.when(delivered & pl.col("flat_untaxed")).then(rest).otherwise(value)
     lines = lines.with_columns(value.alias("value"))
     free = (pl.col("one_rate") == 0).fill_null(False)
     dutiable = delivered & (pl.col("duty_kind") == TARIFF) & ~free
@@ -90,9 +94,10 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     taxed = pl.col("value")
     if lines["allowed"].null_count() < lines.height:
         taxed = at_least(taxed - pl.col("allowed").fill_null(0))
-    base = pl.when(pl.col("narrow_base")).then("customs").otherwise(taxed) + pl.col("duty")
+    taxable = pl.col("duty") - pl.when("flat_untaxed").then("flat").otherwise(0) if bare else pl.col("duty")
+    base = pl.when(pl.col("narrow_base")).then("customs").otherwise(taxed) + taxable
     lines = lines.with_columns(base.alias("base"))
-    on_duty = part(pl.col("duty"), t, narrow)
+    on_duty = part(taxable, t, narrow)
     tax = (
         pl.when(~pl.col("gross"))
         .then(part(pl.col("base"), t, narrow))

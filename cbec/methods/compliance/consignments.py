@@ -47,8 +47,8 @@ def grouped(imports: pl.DataFrame) -> pl.DataFrame:
 def values(imports: pl.DataFrame) -> pl.DataFrame:
     """Adds what limits are held against, of each line, without tax, in minor units.
 
-    imports: `goods`, `shipping`, `insurance`, `net_rate`, `gross`, `ddp`, `flat` (a flat duty that the price includes),
-    `tariff_rate`, `share` (percent of the retail price that both fall on), `business`. The value is reckoned twice: `low_*` as if no duty were due (small consignments) and `high_*` with
+    imports: `goods`, `shipping`, `insurance`, `net_rate`, `gross`, `ddp`, `flat` (a flat duty that the price includes;
+    `flat_untaxed`: no tax is on it), `tariff_rate`, `share` (percent of the retail price that both fall on), `business`. The value is reckoned twice: `low_*` as if no duty were due (small consignments) and `high_*` with
     the duty taken out of prices that include it; `*_goods` without and `*_value` with shipping and insurance.
     """
     whole = pl.col("goods") + pl.col("shipping") + pl.col("insurance")
@@ -62,7 +62,10 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     top, rate = most(imports["whole"]), most(imports["net_rate"])
     narrow = fits(top, rate + PERCENT) and fits(top, top)
     apart = before_tax(pl.col("whole"), pl.col("net_rate"), narrow)
-    low = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.col("flat").fill_null(0)
+    low = pl.when(pl.col("gross")).then(apart).otherwise("whole")
+    if imports["flat"].null_count() < imports.height:
+        bare = before_tax(pl.col("whole") - pl.col("flat"), pl.col("net_rate"), narrow)
+        low = pl.when("flat_untaxed").then(pl.coalesce(bare, low)).otherwise(low - pl.col("flat").fill_null(0))
     imports = imports.with_columns(at_least(low).alias("low_value"))
     imports = imports.with_columns(
         portion(pl.col("goods"), pl.col("low_value"), pl.col("whole"), narrow).alias("low_goods")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.facts import Facts
 
 
+FLAT_UNTAXED = "price_plus_tariff"
+"""The method of a tax that a flat duty is no part of."""
 SENT = ("vat", "vat_rule", "category", "goods_rule", "hinted")
 """What a case takes from the state of dispatch where its rule says so."""
 
@@ -52,7 +54,7 @@ class Decisions:
             told = self._facts.table[(new // self._periods).to_list()].with_columns(
                 (new % self._periods).cast(pl.Int32).alias("period")
             )
-            told = _dated(told, self._book)
+            told = _within(_dated(told, self._book), self._book)
             self.cells = pl.concat([self.cells, told], rechunk=True) if self.cells.width else told
         return numbers
 
@@ -141,6 +143,29 @@ def _dated(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     )
 
 
+def _within(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+    """Adds `flat_untaxed`: whether a consignment within every limit bears a tax that a flat duty is no part of."""
+    found = np.zeros(cells.height, dtype=bool)
+    for pack in book.packs:
+        bare = [rule.id for rule in pack.of("scheme") if book.methods.get(rule.then.get("base") or "") == FLAT_UNTAXED]
+        mine = cells.select(
+            (pl.col("pack") == pack.id)
+            & pl.col("imported")
+            & pl.col("issue").is_null()
+            & pl.col("amount").is_not_null()
+        )
+        where = mine.to_series().fill_null(False).to_numpy()
+        if bare and where.any():
+            within = [pl.lit(chain.WITHIN, pl.Int8).alias(limit.id) for limit in pack.of("limit")]
+            facts = chain.Cases(cells.with_columns(_buyer(), *within))
+            found |= where & np.isin(facts.decide(pack, "scheme", book.as_of, where=where)[0].astype(str), bare)
+    return cells.with_columns(pl.Series("flat_untaxed", found))
+
+
+def _buyer() -> pl.Expr:
+    return pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
+
+
 def composite_rate(vat: pl.Expr, consumption: pl.Expr, factor: pl.Expr) -> pl.Expr:
     """(consumption + VAT) / (1 - consumption) x factor, in millionths of a percent: tax on a price that consumption tax
     is a part of."""
@@ -186,7 +211,7 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     `scheme_rule`, `duty_rule` and their outcomes; `problem`: the reason code where they leave it open; `rate`,
     `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory`, `_sent`, `_taxed_in` for the sentences of reasons.
     """
-    cases = cases.with_columns(pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer"))
+    cases = cases.with_columns(_buyer())
     asked = cases.select(pl.col("issue").is_null() & pl.col("priced_in_money")).to_series().to_numpy()
     pack_of = np.array(cases["pack"].to_list(), dtype=object)
     limits = {rule.id: f"state{i}" for pack in book.packs for i, rule in enumerate(pack.of("limit"))}
@@ -254,6 +279,7 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         (customs == "fob").fill_null(False).alias("fob"),
         pl.when(customs == "retail_share").then("share").alias("customs_share"),
         (base == "value_plus_duty").fill_null(False).alias("narrow_base"),
+        (base == FLAT_UNTAXED).fill_null(False).alias("flat_untaxed"),
         pl.coalesce("scheme_waiver", "duty_waiver").alias("waiver"),
         pl.col("scheme_declaration").alias("declaration"),
         pl.col("scheme_rule").replace_strict(book.sparing, default=None, return_dtype=pl.Int64).alias("sparing"),

@@ -33,13 +33,13 @@ MALFORMED = "-"
 """Stands for the prefix of a tax number that cannot be one."""
 TELLING = ("IOSS", "UK_VAT")
 """Registrations that are used only within the limit: a refund under one of them tells what its sale was."""
-MISSING, INSIDE, ORIGIN, OUTSIDE = "missing", "inside", "origin", "outside"
+MISSING, INSIDE, ORIGIN, TERRITORY, OUTSIDE = "missing", "inside", "origin", "territory", "outside"
 PLAIN = {
     "ship_from": OTHER, "seller": UNKNOWN, "buyer_tax_id": MISSING, "scheme": UNKNOWN, "transport": UNKNOWN, "origin": OTHER,
     "marketplace": "no", "gift": "no", "buyer_statement": "no", "from_home": "no",
 }  # fmt: skip
 """What a fact counts as where no rule of the pack names it."""
-BUYERS = [MISSING, INSIDE, ORIGIN, OUTSIDE, MALFORMED]
+BUYERS = [MISSING, INSIDE, ORIGIN, TERRITORY, OUTSIDE, MALFORMED]
 PLACE = {
     "pack": pl.String, "country": pl.String, "number": pl.Int64, "owned": pl.Int64, "ship_from": pl.String, "ship_to": pl.String, "movement": pl.String,
     "seller": pl.String, "from_home": pl.String, "territory": pl.String, "area": pl.String, "territory_name": pl.String,
@@ -80,6 +80,11 @@ class Facts:
         packs, lines = book.packs, met.columns
         self._packs = {pack.id: pack for pack in packs}
         self._asked = {pack.id: _asked(pack) for pack in packs}
+        self._lands = {
+            pack.id: {code for rule in pack.of("territory") for code in rule.codes}
+            for pack in packs
+            if TERRITORY in self._asked[pack.id].get("buyer_tax_id", ())
+        }
         words = {name: Words(lines[name]) for name in ("ship_from", "ship_to", "seller_country")}
         for name, known in (("scheme", SCHEMES), ("transport", TRANSPORTS)):
             words[name] = Words(known=known if lines[name].null_count() < len(lines[name]) else ())
@@ -302,6 +307,8 @@ class Facts:
                 word = ORIGIN
             elif pack is not None and meant in ("", *self._packs[pack].jurisdictions):
                 word = INSIDE
+            elif pack is not None and meant in self._lands.get(pack, ()):
+                word = TERRITORY
             else:
                 word = OUTSIDE
             found.append(self._plain(pack, "buyer_tax_id", word))

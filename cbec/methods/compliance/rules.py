@@ -92,7 +92,7 @@ LEVIES = ("vat", "consumption", "parcel")
 FACTS: dict[str, tuple[str, ...]] = {
     "movement": ("domestic", "intra", "import"),
     "buyer": ("B2C", "B2B"),
-    "buyer_tax_id": ("missing", "inside", "origin", "outside"),
+    "buyer_tax_id": ("missing", "inside", "origin", "territory", "outside"),
     "buyer_statement": ("yes", "no"),
     "marketplace": ("yes", "no"),
     "seller": ("local", "inside", "outside", "unknown"),
@@ -107,7 +107,8 @@ FACTS: dict[str, tuple[str, ...]] = {
 
 movement: domestic = sent and received in one country, intra = between two countries of the pack, import = from
 anywhere else. buyer_tax_id: whose prefix the number bears: of a country of the pack (inside; also a number
-without prefix), of the country the goods are sent from (origin), of any other (outside). buyer_statement: the buyer
+without prefix), of the country the goods are sent from (origin), of a territory of the pack (XI, where a rule of the
+pack asks for territory), of any other (outside). buyer_statement: the buyer
 stated to be registered for the tax. seller: established in the country of destination (local), in another country
 of the pack (inside), elsewhere (outside). from_home: the goods are sent from the country that the seller is known to be
 established in; asked only where a rule may charge the tax of dispatch (rate_of). area: the mainland (main) or a special territory: inside the tax area with
@@ -163,10 +164,10 @@ LINKS = {
 }
 """What an outcome names, and the kind of rule that it is. rate: charged instead of that of the place. threshold: told in the reason. allowance: a limit per consignment, in the pack's currency;
 so much of its value is left free of duty and tax."""
-METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "cif_plus_duty", "value_plus_duty")
+METHODS = ("cif", "fob", "retail_share", "price_plus_duty", "price_plus_tariff", "cif_plus_duty", "value_plus_duty")
 """Ways of computing that the engine knows. Customs value: goods + shipping + insurance (cif), goods alone (fob), a
 share of the goods' retail price (retail_share, its percent in values). Tax is reckoned on the price with shipping,
-insurance and a duty the seller charges (price_plus_duty), on goods, shipping, insurance and duty (cif_plus_duty),
+insurance and a duty the seller charges (price_plus_duty; price_plus_tariff: unless that is a flat one), on goods, shipping, insurance and duty (cif_plus_duty),
 on customs value and duty (value_plus_duty)."""
 
 DEFINITIONS = ("cumulative", "hazen", "inclusive", "exclusive")

@@ -186,7 +186,7 @@ class Run:
         """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
         cells = self._decisions.cells
         imports = frame.drop(UNASKED)[rows].with_columns(
-            gathered(cells, "cell", "amount", "business", "telling", "share")
+            gathered(cells, "cell", "amount", "business", "telling", "share", "flat_untaxed")
         )
         imports = imports.with_columns(
             pl.when("priced").then("goods").alias("goods"),
@@ -226,6 +226,7 @@ class Run:
                 "fob",
                 "customs_share",
                 "narrow_base",
+                "flat_untaxed",
                 "allowance",
                 "waiver",
                 "declaration",

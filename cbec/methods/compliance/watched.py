@@ -76,9 +76,13 @@ def _lines(order_lines: pl.DataFrame, tax: pl.DataFrame | None, where: Places) -
     lines = order_lines.filter(pl.col("date").is_not_null() & pl.col("ship_to").is_not_null())
     base = pl.lit(None, MONEY)
     if tax is not None:
-        known = tax.select("order_id", "line", "tax_base", "duty", collector="collected_by", worth="intrinsic_value")
+        known = tax.select(
+            "order_id", "line", "tax_base", "duty", "customs_value", collector="collected_by", worth="intrinsic_value", by="scheme"
+        )  # fmt: skip
         lines = lines.join(known, on=["order_id", "line"], how="left", maintain_order="left")
-        base = pl.col("tax_base") - pl.col("duty").fill_null(0)
+        # The base of the IOSS holds no flat duty.
+        net = pl.when(pl.col("by") == "IOSS").then("customs_value")
+        base = net.otherwise(pl.col("tax_base") - pl.col("duty").fill_null(0))
     else:
         lines = lines.with_columns(pl.lit(None, pl.String).alias("collector"), pl.lit(None, MONEY).alias("worth"))
     sign = pl.when(pl.col("qty") < 0).then(-1).otherwise(1)

@@ -82,6 +82,7 @@ def _taxed(frame: pl.DataFrame, tax: pl.DataFrame | None, home: Home, terms: Ter
     told = tax.with_columns(pl.col("line").fill_null("1")).select(
         "order_id", "line", "status", "collected_by", pl.col("currency").alias("due_in"), due=micro("tax"), customs=micro("duty"),
         base=micro("tax_base"), other=micro("other_charges"), imported=pl.col("customs_value").is_not_null(),
+        net=pl.when(pl.col("scheme") == "IOSS").then(micro("customs_value")),
     )  # fmt: skip
     frame = frame.join(told, on=["order_id", "line"], how="left", maintain_order="left")
     known = (pl.col("status") == "OK").fill_null(False)
@@ -89,8 +90,9 @@ def _taxed(frame: pl.DataFrame, tax: pl.DataFrame | None, home: Home, terms: Ter
     at_import = known & pl.col("collected_by").is_in(AT_IMPORT).fill_null(False)
     due, duty = pl.col("due").fill_null(0), pl.col("customs").fill_null(0)
     same = (pl.col("due_in") == pl.col("currency")).fill_null(False)
-    # Without DDP a duty comes on top of the price, and with it the tax on that duty.
-    apart = pl.when(same & (duty != 0) & pl.col("base").is_not_null()).then(pl.col("charged") - pl.col("base") + duty)
+    # Without DDP a duty comes on top of the price, and with it the tax on that duty (the IOSS has none on a flat duty).
+    net = pl.coalesce("net", pl.col("base") - duty)
+    apart = pl.when(same & (duty != 0) & pl.col("base").is_not_null()).then(pl.col("charged") - net)
     within = pl.when(at_sale & pl.col("includes")).then(pl.when("ddp").then(due).otherwise(pl.coalesce(apart, due)))
     borne = pl.when(at_import & pl.col("ddp"))
     cost = (pl.lit(0) if terms.recoverable else due) + pl.col("other").fill_null(0)
@@ -107,7 +109,7 @@ def _taxed(frame: pl.DataFrame, tax: pl.DataFrame | None, home: Home, terms: Ter
     # Goods that came in bulk before the sale bore a duty that these tables do not tell.
     bulk = (pl.col("origin") != pl.col("ship_from")).fill_null(False) & ~pl.col("imported").fill_null(False)
     return frame.with_columns(currency="paid_in", no_duty=~known | bulk, no_tax=~known).drop(
-        "status", "collected_by", "due_in", "due", "customs", "base", "other", "imported", "paid_in"
+        "status", "collected_by", "due_in", "due", "customs", "base", "net", "other", "imported", "paid_in"
     )
 
 
