@@ -8,7 +8,7 @@ fit a variance growing with the mean and non-negative coefficients shrunk to a p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,8 @@ from scipy.optimize import nnls
 from cbec.methods.forecast import classes, local, periods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from cbec.methods.forecast.seasonal import Seasons
@@ -90,12 +92,12 @@ def _median_sale(value: Floats) -> Floats:
 
 
 def levels(
-    stack: Floats, season: Seasons, back: tuple[int, ...], h: int, frequency: str, least: int = 1
+    stack: Floats, season: Seasons, back: tuple[int, ...], h: int, frequency: str, least: Sequence[int] | None = None
 ) -> tuple[Floats, Floats]:
     """(1 + K) x n units per period, from today and from each origin, and (1 + K) how sure the lessons are of their sum.
 
     stack: (1 + K) x n x T histories as known today and at the origins `back` periods ago; season: theirs. least:
-    periods with a sale that a series must have had to teach.
+    1 + K, periods with a sale that a series must have had to teach, as known then (default 1).
     Lessons are origins of the same history that lie further back: what the means were then, what the next h periods
     brought. For each origin only those teach whose horizon was over by then. Series that count as delisted keep the
     part of their level that such series came back to; nothing where none ever did, or too few were seen.
@@ -114,9 +116,10 @@ def levels(
         for lesson in backs:
             known = lessons.get((cut + lesson, reach))
             if known is None:
-                known = _lesson(stack[k][:, cut:], flat[:, cut:], lesson, reach, frequency, least)
+                known = _lesson(stack[k][:, cut:], flat[:, cut:], lesson, reach, frequency)
                 lessons[cut + lesson, reach] = known
-            taught.append(known)
+            enough = known.sales >= (1 if least is None else least[k])
+            taught.append(replace(known, y=np.where(enough, known.y, np.nan)))
         coefficients, revival = _learn(taught, reach)
         sure[k] = _sure(taught, backs)
         level = np.einsum("ij,j->i", features(flat[:, cut:], frequency), coefficients)
@@ -157,24 +160,24 @@ def lifted(level: Floats, sure: Floats, single: Floats, mean: Floats, bulk: Floa
 
 @dataclass(frozen=True)
 class Lesson:
-    """Features n x 9 as they were, units per period that came (n, NaN = not known), the mean of the periods before (n), and
-    whether the series was silent."""
+    """Features n x 9 as they were, units per period that came (n, NaN = not known), the mean of the periods before (n), the
+    number of those with a sale (n), and whether the series was silent."""
 
     x: Floats
     y: Floats
     mean: Floats
+    sales: NDArray[np.int64]
     silent: NDArray[np.bool_]
 
 
-def _lesson(known: Floats, flat: Floats, back: int, reach: int, frequency: str, least: int) -> Lesson:
+def _lesson(known: Floats, flat: Floats, back: int, reach: int, frequency: str) -> Lesson:
     """known, flat: n x T, with and without season; back: periods before their end that the origin of the lesson lies."""
     origin = flat.shape[1] - back
     raw, past, after = known[:, :origin], flat[:, :origin], flat[:, origin : origin + reach]
     there = ~np.isnan(after)
-    enough = there.any(1) & ((raw > 0).sum(1) >= least)
-    rate = np.where(enough, np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
+    rate = np.where(there.any(1), np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
     mean = np.nan_to_num(local.window_mean(past, 1, periods.LONG[frequency])[:, 0])
-    return Lesson(features(past, frequency), rate, mean, _silent(raw, frequency))
+    return Lesson(features(past, frequency), rate, mean, (raw > 0).sum(1), _silent(raw, frequency))
 
 
 def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:

@@ -157,7 +157,7 @@ def _roll(
     if panel.frequency == "D":
         season = monthdays.within(season, stack, panel.ordinals, back, h, panel.group)
     sales = (stack > 0).sum(2)
-    least = usual_least(sales[0])
+    least = [usual_least(known) for known in sales]  # what comes after an origin must not tell who teaches at it
     level, sure = pooled.levels(stack, season, back, h, panel.frequency, least)
     out: dict[str, Floats] = {}
     mse, moments = np.empty(len(y)), np.empty((3, len(y)))
@@ -198,14 +198,14 @@ def _roll(
         usual,
         scale,
         moments.reshape(3, *shape[:2]),
-        (sales >= least) & (life >= 2),
+        (sales >= least[0]) & (life >= 2),
         effect,
         {} if learnt is None else learnt.besides,
     )
 
 
 def usual_least(sales: NDArray[np.int64]) -> int:
-    """Periods with a sale that (nearly) every series of the catalogue has, up to 8.
+    """Periods with a sale that (nearly) every series of the catalogue has, up to 8. sales: of n series, known at one origin.
 
     Series with fewer at a past origin are in the catalogue only since they sold again: they say nothing of what others
     may expect.

@@ -84,8 +84,8 @@ def test_series_that_must_have_sold_again_to_be_in_the_catalogue_do_not_teach():
     y = (rng.random((4000, 40)) < 0.05).astype(float)
     y = y[(y.sum(1) >= 2)]
     stack = views(y, (6, 9, 12))
-    level = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M", 2)[0].mean()
-    biased = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M", 1)[0].mean()
+    level = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M", [2] * 4)[0].mean()
+    biased = pooled.levels(stack, neutral(stack), (6, 9, 12), 6, "M", [1] * 4)[0].mean()
     assert biased > level
 
 
