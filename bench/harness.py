@@ -112,7 +112,7 @@ def _cell(value: Any) -> str:
 #: The order of bench/results.md.
 COLLECTED = (
     "startup", "reading", "m3_monthly_test", "m3_quarterly_test", "m4_yearly_test", "m4_hourly_test", "carparts_test",
-    "spare_parts_test", "walmart_test", "online_retail_test", "m5_test", "vn2_test", "hierarchy", "demand_classes", "scale_100000", "scale_1000000", "inventory_exam", "elasticity", "hts", "tax", "worked_cases", "vat_changes", "en16931", "vat_numbers", "route_brunel", "slotbench", "rebalance", "fx", "fx_volatility",
+    "spare_parts_test", "orange_juice", "walmart_test", "online_retail_test", "m5_test", "vn2_test", "hierarchy", "demand_classes", "scale_100000", "scale_1000000", "inventory_exam", "elasticity", "hts", "tax", "worked_cases", "vat_changes", "en16931", "vat_numbers", "route_brunel", "slotbench", "rebalance", "fx", "fx_volatility",
     "fx_hedging", "recon", "fraud_handbook", "scms_supplier",
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,8 @@ def demand(
     like = launch.named(s.like)
     known = launch.coming(sales, products, like, _as_of(sales, s), s.by)
     panel = _panel(known, products, calendar, signals, s, None if state is None else state["dates"]["date"])
+    if panel.covariates is not None:
+        panel = replace(panel, covariates=panel.covariates.as_planned())
     sums = method.Sums(s.levels, s.reconcile, s.seed) if s.levels.strip() else None
     answer = method.answer(
         panel, s.horizon, products, sums=sums, explained=s.explain.strip(), like=like, trees=s.global_model

@@ -98,6 +98,29 @@ class Covariates:
         past |= bool((self.planned[:, : self.width] > 0).any())
         return past and not (self.planned[:, self.width :] > 0).any()
 
+    def as_planned(self) -> Covariates:
+        """The same where what the sales tell of the past counts as planned then, kind by kind, if the calendar plans ahead and tells no plan
+        of the past: what is planned today was planned before too, or nothing could tell what a plan is worth."""
+        found, told = self, []
+        plan, past = self.planned, slice(0, self.width)
+        if plan is not None and self.seen is not None and not (plan[:, past] > 0).any() and (self.seen > 0).any():
+            found = replace(found, planned=np.concatenate([self.seen, plan[:, self.width :]], 1))
+            told.append("promotions")
+        prices = self.planned_price
+        if (
+            prices is not None
+            and self.price is not None
+            and np.isnan(prices[:, past]).all()
+            and not np.isnan(prices).all()
+        ):
+            found = replace(found, planned_price=np.concatenate([self.price, prices[:, self.width :]], 1))
+            told.append("prices")
+        if told:
+            self.notes.append(
+                f"{' and '.join(told)} of the past count as planned then, as those of the calendar are now"
+            )
+        return found
+
     def only(self, kinds: Sequence[str]) -> Covariates:
         """The same without the other kinds."""
         promo, price = "promotion" in kinds, "price" in kinds

@@ -1,8 +1,8 @@
 """Effects of promotions, holidays, events, prices and signals on demand, learnt over all series, taken out and put in.
 
 Demand is base x product of (1 + u x) over promotions, holidays and events that take the part x of a period, x exp(b z) over
-prices and signals z. The base for the estimate is the mean of the days around without any of them, times the days of the
-week of the group. Each u is a ratio of sums over all series that have it: first of all promotions (all holidays of a
+prices and signals z. What a promotion takes off the price has the elasticity of prices, and is part of the promotion. The base for the
+estimate is the mean of the days around without any of them, times the days of the week of the group. Each u is a ratio of sums over all series that have it: first of all promotions (all holidays of a
 market), then of each name, then of each series, each shrunk to the one before by its own standard error, where days are the
 sample, since all series live through the same days (empirical Bayes: James & Stein 1961; Efron & Morris 1975).
 """
@@ -38,8 +38,10 @@ ROUNDS = 2
 LEAST, MOST = 0.05, 20.0
 ELASTICITY = -4.0
 SIGNAL = 0.7
-#: Periods of the mean that prices and signals are held against.
+#: Periods of the mean that signals are held against.
 NEAR = 29
+#: Steps of Newton's method towards the elasticity, per round.
+STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def learn(units: Floats, cov: Covariates, h: int, frequency: str, group: Ints) -
     if not work.anything:
         return None
     for _ in range(ROUNDS):
+        work.prices()
         work.promotions()
         work.lines()
-        work.prices()
         work.signals()
     return work.answer()
 
@@ -165,10 +167,11 @@ class _Work:
         for line in cov.lines:
             taken[line.markets] |= line.x[: self.width] != 0
         busy = np.asarray(busy | taken[cov.market])
-        self.price = self._price()
+        self.price, self.depth = self._price()
         self.told = [s.known(self.width, cov.length) for s in cov.signals]
         self.standard = [_standard(v, self.width) for v in self.told]
         self.anything = bool(busy.any()) or self.price is not None or any(z is not None for z in self.standard)
+        self.dear = np.zeros((self.count, self.width))
         self.promotion = np.zeros(len(cov.names))
         self.own = np.zeros(self.count)
         self.u = np.zeros(len(cov.lines))
@@ -181,17 +184,26 @@ class _Work:
         self.known = ~np.isnan(units) & ~np.isnan(self.base)
         self.y = np.where(self.known, units, 0.0)
         self.base = np.where(self.known, self.base, 0.0)
+        past = slice(0, self.width)
+        if self.price is not None:
+            # The base is that of the prices around it.
+            quiet = np.where(self.known & ~busy, self.price[:, past], np.nan)
+            self.dear = self.price[:, past] - np.nan_to_num(_around(quiet, WINDOW[frequency]))
+        if self.depth is not None:
+            self.dear = self.dear + self.depth[:, past]
+        self.dear = np.where(self.known, self.dear, 0.0)
         if self.share is not None and self.label is not None:
             self.cell = np.nonzero((self.share[:, : self.width] > 0) & self.known)
 
-    def _price(self) -> Floats | None:
-        """N x (T + H) logarithms of the price over today's; on promotion as today's, since the promotion tells it."""
-        paid = self.cov.price
-        if paid is None:
-            return None
-        paid = paid[:, : self.width].copy()
-        if self.share is not None:
-            paid[self.share[:, : self.width] > 0] = np.nan
+    def _price(self) -> tuple[Floats | None, Floats | None]:
+        """N x (T + H) logarithms of the regular price over today's, and of what is paid on promotion over the regular one (0
+        without; the usual depth of the series, or of all, where it is not told)."""
+        if self.cov.price is None:
+            return None, None
+        paid = self.cov.price[:, : self.width].copy()
+        on = None if self.share is None else self.share > 0
+        if on is not None:
+            paid[on[:, : self.width]] = np.nan
         there: Flags = ~np.isnan(paid)
         last = np.maximum.accumulate(np.where(there, np.arange(self.width), -1), 1)
         paid = np.take_along_axis(paid, np.maximum(last, 0), 1)
@@ -203,16 +215,37 @@ class _Work:
             if self.cov.planned_price is not None:
                 ahead = np.log(self.cov.planned_price[:, self.width :] / now[:, None])
                 out[:, self.width :] = np.clip(np.nan_to_num(ahead, posinf=0, neginf=0), -1.5, 1.5)
+            depth = None if on is None else self._depth(on, paid)
+        if on is not None and depth is not None:
+            out[:, self.width :] = np.where(on[:, self.width :], 0.0, out[:, self.width :])
         out = np.clip(out, -1.5, 1.5)
+        return out if (np.abs(out) > 0.005).any() else None, depth
+
+    def _depth(self, on: Flags, regular: Floats) -> Floats | None:
+        """What `_price` says of promotions (on: n x (T + H)). regular: n x T, NaN before the first."""
+        told = np.full((self.count, self.cov.length), np.nan)
+        assert self.cov.price is not None
+        told[:, : self.width] = np.log(self.cov.price[:, : self.width] / regular)
+        if self.cov.planned_price is not None:
+            told[:, self.width :] = np.log(self.cov.planned_price[:, self.width :] / regular[:, -1:])
+        there = on & np.isfinite(told)
+        past = there[:, : self.width]
+        if not past.any():
+            return None
+        taken = np.where(there, np.clip(np.where(there, told, 0.0), -1.5, 1.5), 0.0)
+        number = past.sum(1)
+        every = taken[:, : self.width].sum() / number.sum()
+        own = np.where(number > 0, taken[:, : self.width].sum(1) / np.maximum(number, 1), every)
+        out = np.where(there, taken, np.where(on, own[:, None], 0.0))
         return out if (np.abs(out) > 0.005).any() else None
 
     def _others(self, *, promotion: bool = True, price: bool = True, lines: bool = True, signal: bool = True) -> Floats:
-        """N x T' base times the factors of some kinds."""
+        """N x T' base times the factors of some kinds; price: regular prices and what promotions take off them."""
         out = self.base
-        if promotion and self.share is not None:
-            out = out * self.promoted(slice(0, self.width))
-        if price and self.price is not None:
-            out = out * np.exp(self.elasticity * self.price[:, : self.width])
+        if promotion:
+            out = out * self._uplift(slice(0, self.width))
+        if price:
+            out = out * np.exp(self.elasticity * self.dear)
         at = np.ones((len(self.cov.markets), self.width))
         if lines:
             at = at * self.line_factor[:, : self.width]
@@ -221,7 +254,12 @@ class _Work:
         return np.asarray(out * at[self.cov.market])
 
     def promoted(self, columns: slice) -> Floats:
-        """N x columns: factor of promotions."""
+        """N x columns: factor of promotions, with what they take off the price."""
+        depth = 0.0 if self.depth is None else self.depth[:, columns]
+        return np.clip(self._uplift(columns) * np.exp(self.elasticity * depth), LEAST, MOST)
+
+    def _uplift(self, columns: slice) -> Floats:
+        """N x columns: factor of promotions beside their price."""
         if self.share is None or self.label is None:
             return np.ones((self.count, columns.stop - columns.start))
         u = self.promotion[self.label[:, columns]] + self.own[:, None]
@@ -286,14 +324,24 @@ class _Work:
         return shrunk((x[days] * gap).sum(0), (x[days] ** 2 * base).sum(0), prior)
 
     def prices(self) -> None:
-        """Elasticity of all series, from prices over those around."""
-        if self.price is None:
+        """Elasticity of all series, from prices over those around and the depth of promotions, beside what promotions bring anyway:
+        Poisson quasi-likelihood by Newton's method."""
+        if self.price is None and self.depth is None:
             return
-        z = self.price[:, : self.width]
-        z = np.where(self.known, z - np.nan_to_num(_around(np.where(self.known, z, np.nan), NEAR)), 0.0)
-        base = self._others(price=False)
-        excess, weight = (z * (self.y - base)).sum(0), (z * z * base).sum(0)
-        self.elasticity = float(np.clip(shrunk(excess, weight, 0.0), ELASTICITY, 0.0))
+        share = np.zeros(self.known.shape) if self.share is None else self.share[:, : self.width]
+        cell = np.nonzero(self.known & ((self.dear != 0) | (share > 0)))
+        y, z, x, base = self.y[cell], self.dear[cell], share[cell], self._others(price=False, promotion=False)[cell]
+        anyway = 0.0
+        for _ in range(STEPS):
+            mean = base * np.exp(anyway * x + self.elasticity * z)
+            size = max(float((x * x * mean).sum()), 1e-9)
+            pure = z - float((x * z * mean).sum()) / size * x
+            weight = _summed(cell[1], pure * pure * mean, self.width)
+            excess = _summed(cell[1], pure * (y - mean), self.width) + self.elasticity * weight
+            before = self.elasticity
+            self.elasticity = float(np.clip(shrunk(excess, weight, 0.0), ELASTICITY, 0.0))
+            mean = mean * np.exp((self.elasticity - before) * z)
+            anyway = float(np.clip(anyway + (x * (y - mean)).sum() / size, np.log(LEAST), np.log(MOST)))
 
     def signals(self) -> None:
         """One coefficient per signal that is known ahead, from its values over those around."""

@@ -77,6 +77,31 @@ def test_price_elasticity_and_planned_price():
     assert ahead[0, 3] > 1.3 and ahead[0, 4] == 1.0
 
 
+def test_what_a_promotion_takes_off_the_price_is_a_part_of_it():
+    """Weeks on promotion a third of the time, each with another price: elasticity and what is beside it are told apart."""
+    rng = np.random.default_rng(7)
+    weeks, ahead = 130, 8
+    on = rng.random((N, weeks + ahead)) < 0.35
+    price = np.where(on, np.exp(-rng.uniform(0.1, 0.6, on.shape)), 1.0)
+    factor = np.where(on, 1.3, 1.0) * price**-2.5
+    y = rng.poisson(40 * factor[:, :weeks]).astype(float)
+    known = Covariates(
+        width=weeks, length=weeks + ahead, market=np.zeros(N, np.int64), markets=("DE",),
+        planned=on.astype(float), label=np.zeros(on.shape, np.int64), price=price[:, :weeks], planned_price=np.where(on, price, np.nan),
+    )  # fmt: skip
+    found = effects.learn(y, known, ahead, "W", np.zeros(N, np.int64))
+    assert found.learnt.elasticity == pytest.approx(-2.5, abs=0.3)
+    assert found.learnt.promotion[0] == pytest.approx(0.3, abs=0.15)
+    told = found.ahead(("promotion",))
+    assert (told[~on[:, weeks:]] == 1).all()
+    np.testing.assert_allclose(told[on[:, weeks:]], factor[:, weeks:][on[:, weeks:]], rtol=0.2)
+    # A promotion whose price is not told has the usual depth.
+    usual = effects.learn(y, replace(known, planned_price=None), ahead, "W", np.zeros(N, np.int64)).ahead(
+        ("promotion",)
+    )
+    assert usual[on[:, weeks:]].mean() == pytest.approx(factor[on].mean(), rel=0.15)
+
+
 def test_a_signal_known_ahead():
     rng = np.random.default_rng(5)
     z = rng.normal(size=T + H)

@@ -61,6 +61,31 @@ def test_a_mark_in_sales_covers_its_part_of_the_period():
     assert attached(weekly, frequency="W", h=2).covariates.seen[0, 1] == 1.0  # a row of a week stands for all of it
 
 
+def test_a_plan_that_begins_today_makes_plans_of_what_the_sales_tell():
+    promo = pl.col("date").is_between(START + timedelta(days=7), START + timedelta(days=9))
+    sold = rows(promo=promo, price=pl.lit(5.0))
+    day = START + timedelta(days=142)
+    ahead = [
+        {"date": day, "name": "deal", "kind": "promotion"},
+        {"date": day, "name": "p", "kind": "price", "value": 4.0},
+    ]
+    cov = attached(sold, calendar(*ahead), frequency="W", h=3).covariates
+    told = cov.as_planned()
+    assert (told.planned[:, : cov.width] == cov.seen).all() and (
+        told.planned[:, cov.width :] == cov.planned[:, cov.width :]
+    ).all()
+    assert (told.planned_price[:, : cov.width] == 5.0).all() and np.nanmin(told.planned_price[:, cov.width :]) == 4.0
+    assert any("count as planned then" in note for note in cov.notes)
+    assert told.until(5).promotion(cov.width - 5)[0][0, 1] == pytest.approx(3 / 7)
+    # A calendar of the past is the plan, and without one ahead there is none.
+    before = attached(
+        sold, calendar(*ahead, ahead[0] | {"date": START}, ahead[1] | {"date": START}), frequency="W", h=3
+    ).covariates
+    assert before.as_planned() is before
+    none = attached(sold, None, frequency="W", h=3).covariates
+    assert none.as_planned() is none
+
+
 def test_a_hole_in_the_promotion_plan_is_told():
     promo = pl.col("date") == START + timedelta(days=30)
     panel = attached(rows(promo=promo))
