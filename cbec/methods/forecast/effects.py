@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cbec.methods.forecast.shrinkage import WINDOW, around, beside, expected, shrunk, summed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,13 +27,6 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
-#: Periods of the mean around, and within it the season that it must not tell.
-WINDOW = {"H": 337, "D": 29, "W": 9, "M": 5}
-WITHIN = {"H": 168, "D": 7, "W": 1, "M": 1}
-#: Part of the mean around that must be known.
-KNOWN = 0.3
-#: Usual difference of an effect from day to day, and variance of counts over their mean: no standard error is smaller.
-BETWEEN, OVER = 0.2, 2.0
 #: Rounds in which the kinds are estimated beside each other.
 ROUNDS = 2
 #: Bounds of a whole effect, of the elasticity, and of what a signal may do.
@@ -100,58 +95,6 @@ def learn(units: Floats, cov: Covariates, h: int, frequency: str, group: Ints) -
     return work.answer()
 
 
-def expected(units: Floats, busy: Flags, frequency: str, group: Ints) -> Floats:
-    """N x T: what the days around without promotion, holiday or event let expect; NaN where too few are known."""
-    m, window = WITHIN[frequency], WINDOW[frequency]
-    quiet = np.where(busy, np.nan, units)
-    if m == 1:
-        return _around(quiet, window)
-    level = _around(quiet, window)
-    width = units.shape[1]
-    phase = np.arange(-width, 0) % m
-    both = ~np.isnan(quiet) & (level > 0)
-    index = np.ones((int(group.max(initial=0)) + 1, m))
-    sold = np.zeros((len(index), width))
-    usual = np.zeros((len(index), width))
-    np.add.at(sold, group, np.where(both, quiet, 0.0))
-    np.add.at(usual, group, np.where(both, level, 0.0))
-    for p in range(m):
-        s, u = sold[:, phase == p].sum(1), usual[:, phase == p].sum(1)
-        # Hours of rest sell next to nothing; 20 units of general experience keep a small group near 1.
-        index[:, p] = (s + 20.0) / (u + 20.0)
-    index /= index.mean(1, keepdims=True)
-    at = np.maximum(index, 0.02)[group][:, phase]
-    return np.asarray(_around(quiet / at, window) * at)
-
-
-def _around(y: Floats, window: int) -> Floats:
-    """Centred mean of what is known, shorter at the ends."""
-    known = ~np.isnan(y)
-    half = window // 2
-    width = y.shape[1]
-    total = np.cumsum(np.pad(np.where(known, y, 0.0), ((0, 0), (1, 0))), 1)
-    count = np.cumsum(np.pad(known, ((0, 0), (1, 0))), 1)
-    right, left = np.minimum(np.arange(width) + half + 1, width), np.maximum(np.arange(width) - half, 0)
-    n = count[:, right] - count[:, left]
-    enough = n >= max(KNOWN * min(window, width), 1)
-    return np.where(enough, (total[:, right] - total[:, left]) / np.maximum(n, 1), np.nan)
-
-
-def shrunk(excess: Floats, weight: Floats, prior: float) -> float:
-    """An effect shrunk to `prior`: excess, weight are sums per day, sum x (y - base) and sum x^2 base."""
-    total = float(weight.sum())
-    if total <= 0 or not float((weight * weight).sum()):  # nothing, or 1e-300 units
-        return prior
-    u = float(excess.sum()) / total
-    days = total**2 / float((weight * weight).sum())
-    rest = excess - u * weight
-    variance = BETWEEN**2 / days + OVER / total
-    if days > 1.5:
-        variance = max(variance, float((rest * rest).sum()) / total**2 * days / (days - 1))
-    gap = u - prior
-    return prior + gap * max(0.0, 1 - variance / gap**2) if gap else prior
-
-
 class _Work:
     """The estimate of one origin: base, factors as they stand, and one method per kind."""
 
@@ -188,7 +131,7 @@ class _Work:
         if self.price is not None:
             # The base is that of the prices around it.
             quiet = np.where(self.known & ~busy, self.price[:, past], np.nan)
-            self.dear = self.price[:, past] - np.nan_to_num(_around(quiet, WINDOW[frequency]))
+            self.dear = self.price[:, past] - np.nan_to_num(around(quiet, WINDOW[frequency]))
         if self.depth is not None:
             self.dear = self.dear + self.depth[:, past]
         self.dear = np.where(self.known, self.dear, 0.0)
@@ -274,16 +217,16 @@ class _Work:
         base = self._others(promotion=False)[self.cell]
         excess, weight = x * (self.y[self.cell] - base), x * x * base
 
-        whole = shrunk(_summed(day, excess, self.width), _summed(day, weight, self.width), 0.0)
+        whole = shrunk(summed(day, excess, self.width), summed(day, weight, self.width), 0.0)
         self.promotion[:] = whole
         for number in np.unique(name):
             of = name == number
-            gap, size = _summed(day[of], excess[of], self.width), _summed(day[of], weight[of], self.width)
+            gap, size = summed(day[of], excess[of], self.width), summed(day[of], weight[of], self.width)
             self.promotion[number] = shrunk(gap, size, whole)
         rest = excess - self.promotion[name] * weight
-        self.own = _own(
-            _summed(row, rest, self.count),
-            _summed(row, weight, self.count),
+        self.own = beside(
+            summed(row, rest, self.count),
+            summed(row, weight, self.count),
             float((rest**2 / np.where(x > 0, x, 1.0) ** 2).sum() / max(float(base.sum()), 1e-9)),
         )
 
@@ -336,8 +279,8 @@ class _Work:
             mean = base * np.exp(anyway * x + self.elasticity * z)
             size = max(float((x * x * mean).sum()), 1e-9)
             pure = z - float((x * z * mean).sum()) / size * x
-            weight = _summed(cell[1], pure * pure * mean, self.width)
-            excess = _summed(cell[1], pure * (y - mean), self.width) + self.elasticity * weight
+            weight = summed(cell[1], pure * pure * mean, self.width)
+            excess = summed(cell[1], pure * (y - mean), self.width) + self.elasticity * weight
             before = self.elasticity
             self.elasticity = float(np.clip(shrunk(excess, weight, 0.0), ELASTICITY, 0.0))
             mean = mean * np.exp((self.elasticity - before) * z)
@@ -353,7 +296,7 @@ class _Work:
                 continue
             past = z[: self.width]
             rows = signal.markets[self.cov.market]
-            near = past - np.nan_to_num(_around(past[None], NEAR)[0])
+            near = past - np.nan_to_num(around(past[None], NEAR)[0])
             near = np.where(np.isnan(near), 0.0, near)
             sold, usual = self.y[rows].sum(0), base[rows].sum(0)
             self.beta[i] = shrunk(near * (sold - usual), near * near * usual, 0.0)
@@ -383,10 +326,6 @@ class _Work:
         return Effects(self.width, factor, Learnt(self.promotion, self.own, self.u, self.elasticity, self.beta))
 
 
-def _summed(at: NDArray[np.intp], values: Floats, size: int) -> Floats:
-    return np.asarray(np.bincount(at, weights=values, minlength=size), np.float64)
-
-
 def _line_factor(lines: Sequence[Line], u: Floats, markets: int, length: int, days: Ints | None = None) -> Floats:
     """S x (T + H), or x days: product of the lines' factors."""
     out = np.ones((markets, length if days is None else len(days)))
@@ -404,16 +343,3 @@ def _standard(value: Floats, width: int) -> Floats | None:
         return None
     spread = float(np.nanstd(past))
     return (value - float(np.nanmean(past))) / spread if spread > 0 else None
-
-
-def _own(excess: Floats, weight: Floats, over: float) -> Floats:
-    """What each series has beside the common effect, shrunk by the variance between series (DerSimonian & Laird 1986)."""
-    here = weight > 0
-    if here.sum() < 8:
-        return np.zeros_like(weight)
-    gap = np.where(here, excess / np.where(here, weight, 1.0), 0.0)
-    noise = np.where(here, max(over, 1.0) / np.where(here, weight, 1.0), np.inf)
-    w = np.where(here, 1 / noise, 0.0)
-    heterogeneity = float((w * gap * gap).sum()) - (int(here.sum()) - 1)
-    between = max(heterogeneity / max(float(w.sum() - (w * w).sum() / w.sum()), 1e-12), 0.0)
-    return np.asarray(np.where(here, gap * between / (between + noise), 0.0))
