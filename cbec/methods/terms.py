@@ -75,7 +75,13 @@ class Terms:
     @property
     def protection(self) -> Floats:
         """Days that an order has to last: until the next one could arrive."""
-        return self.lead + np.where(self.continuous, 0.0, self.review)
+        return self.lead + self.beyond
+
+    @property
+    def beyond(self) -> Floats:
+        """Days over the lead time that a level has to last: the review. Where stock is looked at all the time none, but a day in
+        all: between two evenings nothing can be ordered."""
+        return np.where(self.continuous, np.maximum(1.0 - self.lead, 0.0), self.review)
 
     @property
     def needed(self) -> Floats:

@@ -151,7 +151,7 @@ def plan(demand: Demand, terms: Terms, held: Stock, lot: Floats | None = None, c
     """
     lot = np.maximum(terms.pack, terms.moq) if lot is None else lot
     cycle = terms.review if cycle is None else np.maximum(cycle, terms.review)
-    cover = interval(demand, terms, np.where(terms.continuous, 0.0, terms.review), terms.service)
+    cover = interval(demand, terms, terms.beyond, terms.service)
     lead = interval(demand, terms, np.zeros_like(terms.lead), terms.service)
     whole = interval(demand, terms, terms.review, np.full_like(cycle, np.nan)) if terms.continuous.any() else cover
     by_lot = np.isin(terms.policy, ("sS", "sQ", "RsS"))

@@ -59,6 +59,14 @@ def test_up_to_s_plus_the_economic_lot(policy, point):
     assert found["reason_code"].startswith("order_l")
 
 
+@pytest.mark.parametrize("policy", ["sS", "sQ"])
+def test_stock_that_comes_overnight_has_to_last_a_day(policy):
+    row = {"policy": policy, "lot_size": 25.0, "lead_time_days": 0.0}
+    found = one(run(policies=room.policy(row), inventory=on_hand(8.0)))
+    assert found["reorder_point"] == stats.poisson(5).ppf(0.95) == 9
+    assert found["order_qty"] > 0
+
+
 def test_a_lot_policy_buys_nothing_of_a_dead_item():
     dead = room.forecast(room.series([stats.poisson(1e-12)] * 20))
     for policy in ("sS", "sQ", "RsS"):
