@@ -168,8 +168,9 @@ class Pairs:
 
     FAR, SHIFT = 2**61, 2**30
 
-    def __init__(self, width: int = 512) -> None:
-        """width: pairs whose second code is below this have small keys, which are looked up fastest."""
+    def __init__(self, width: int = 64) -> None:
+        """width: pairs whose second code is below this have small keys, which are looked up fastest: of the two codes the one that
+        most lines share comes first, so that what they look up lies together."""
         self._width, self._register = width, Register()
         self.first, self.second = (pl.Series(name, [], dtype=pl.Int64) for name in ("first", "second"))
 

@@ -37,7 +37,7 @@ class Words:
 
     def __init__(self, decisions: Decisions, tariff: Tariff, book: Rulebook, language: str) -> None:
         self._decisions, self._tariff, self._book, self._language = decisions, tariff, book, language
-        self._told_of, self._cited = Pairs(256), Pairs(4096)
+        self._told_of, self._cited = Pairs(2**15), Pairs(2**11)
         self._whys: dict[tuple[str | None, str | None], int] = {(None, None): 0}
         self._rulesets: dict[tuple[str, ...] | None, int] = {None: 0}
         self._of_case = pl.Series("ruleset", [], dtype=pl.Int64)
@@ -67,8 +67,8 @@ class Words:
         if len(orphans):
             own = codes["code"].scatter(orphans, codes["code"].gather(orphans) + 8)
             codes = codes.with_columns(own)
-        numbers = self._told_of.number(codes["case"], codes["code"])
-        fresh = pl.DataFrame([self._told_of.first.alias("case"), self._told_of.second.alias("code")])[
+        numbers = self._told_of.number(codes["code"], codes["case"])
+        fresh = pl.DataFrame([self._told_of.first.alias("code"), self._told_of.second.alias("case")])[
             self.table.height :
         ]
         if fresh.height:
@@ -122,7 +122,7 @@ class Words:
             ruleset.alias("ruleset"),
             pl.lit(self._of_resolution).gather(pl.col("resolution")).fill_null(0).alias("duties"),
         )
-        numbers = self._cited.number(codes["ruleset"], codes["duties"])
+        numbers = self._cited.number(codes["duties"], codes["ruleset"])
         if len(self._cited.first) > self.sources.height:
             told = self._told_sources()
             self.sources = pl.concat([self.sources, told], rechunk=True) if self.sources.width else told
@@ -185,7 +185,7 @@ class Words:
         """`rule_ids`, sorted, and `citation`: the titles of their sources with those of the tariff's rows."""
         titles = {rule: _plain(title) for rule, title in self._book.titles().items()}
         rulesets, duties = list(self._rulesets), list(self._duties)
-        fresh = (codes[self.sources.height :].to_list() for codes in (self._cited.first, self._cited.second))
+        fresh = (codes[self.sources.height :].to_list() for codes in (self._cited.second, self._cited.first))
         ids: list[str | None] = []
         sources: list[str | None] = []
         named: dict[tuple[tuple[str, ...], frozenset[str]], tuple[str, set[str]]] = {}
