@@ -106,6 +106,11 @@ def scattered(name: str, height: int, rows: pl.Series, values: pl.Series) -> pl.
     return pl.select(pl.lit(None, values.dtype).alias(name)).to_series().new_from_index(0, height).scatter(rows, values)
 
 
+def marked(problem: pl.Series, rows: pl.Series, code: str) -> pl.Series:
+    """The column of reason codes with this one in some rows."""
+    return problem.scatter(rows, pl.Series([code], dtype=REASON).new_from_index(0, len(rows)))
+
+
 class Register:
     """Distinct integer keys >= 0, numbered as they are met: small keys by a table, others by a join."""
 

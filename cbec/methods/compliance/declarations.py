@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from cbec.methods.compliance.amounts import TARIFF, valued
-from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.codes import gather, marked, places
 from cbec.methods.compliance.consignments import flat_duty
 from cbec.methods.compliance.exact import CENTS, PERCENT, at_least, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
@@ -67,8 +67,7 @@ def declared(
     whole = pl.col("problem").is_null().all().over("group")
     gaps = named.filter(~whole & pl.col("problem").is_null())["row"]
     if len(gaps):
-        open_ = pl.Series(["tax_consignment_unknown"] * len(gaps), dtype=frame.schema["problem"])
-        frame = frame.with_columns(frame["problem"].scatter(gaps, open_))
+        frame = frame.with_columns(marked(frame["problem"], gaps, "tax_consignment_unknown"))
     named = named.filter(whole)
     if named.is_empty():
         return frame
@@ -76,8 +75,7 @@ def declared(
     told = _apart(named, duties)
     lost = told.filter(pl.col("duty").is_null() | pl.col("tax").is_null())["row"]
     if len(lost):
-        orphan = pl.Series(["tax_refund_without_sale"] * len(lost), dtype=frame.schema["problem"])
-        frame = frame.with_columns(frame["problem"].scatter(lost, orphan))
+        frame = frame.with_columns(marked(frame["problem"], lost, "tax_refund_without_sale"))
     return frame.with_columns(frame[name].scatter(told["row"], told[name]) for name in AMOUNTS)
 
 
@@ -86,7 +84,7 @@ def _with_rule(lines: pl.DataFrame, book: Rulebook, cells: pl.DataFrame) -> pl.D
     minor units of the line into parts of `ONE`."""
     rules = {rule.id: rule for pack in book.packs for rule in pack.of("declaration")}
     shares = book.values("declaration").select(pl.col("rule_id").alias("declaration"), "period", national="micro")
-    period = pl.lit(cells["period"]).gather(pl.col("cell")).alias("period")
+    period = gather(cells["period"], "cell").alias("period")
     lines = lines.with_columns(period).join(shares, on=["declaration", "period"], how="left", maintain_order="left")
     steps = {
         name: {key: int(getattr(rule, name) or 1) for key, rule in rules.items()} for name in ("base_step", "step")

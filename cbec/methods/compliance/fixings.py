@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.money import MAX_FIXING_AGE_DAYS, daily, rate_to, settled
-from cbec.methods.compliance.codes import Words, taken
+from cbec.methods.compliance.codes import Words, gather, taken
 from cbec.methods.compliance.exact import minor_digits
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Money:
         at the line's day; null where pack or currency is not known, 1 where nothing is held against it. imports: `cell`, `money` (codes), `day`."""
         number = cells["pack"].replace_strict(self._packs, range(len(self._packs)), default=None, return_dtype=pl.Int64)
         none = self._words.size - 1
-        known = imports.select(pl.lit(number).gather(pl.col("cell")).alias("pack"), "money", "day").select(
+        known = imports.select(gather(number, "cell").alias("pack"), "money", "day").select(
             (pl.col("pack") * self._words.size + pl.when(pl.col("money") < none).then("money")).alias("way"), "day"
         )
         words = self._words.words.to_list()
@@ -106,7 +106,7 @@ class Fixings:
             for number in sorted(set(met) & set(fresh)):
                 self._look_up(number)
         starts = pl.Series(self._starts, dtype=pl.Int64)
-        start = pl.lit(starts).gather(pl.col("pair")) if len(starts) else pl.lit(None, pl.Int64)
+        start = gather(starts, "pair") if len(starts) else pl.lit(None, pl.Int64)
         inside = pl.col("day").is_between(0, self._days - 1)
         place = pl.when(pl.col("start") == 0).then(0).when(inside).then(pl.col("start") + pl.col("day"))
         places = asked.select("day", start.alias("start")).select(place.alias("place"))["place"]

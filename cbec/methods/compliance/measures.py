@@ -8,7 +8,7 @@ import polars as pl
 
 from cbec.methods.compliance import duty_value
 from cbec.methods.compliance.amounts import TARIFF
-from cbec.methods.compliance.codes import REASON, places
+from cbec.methods.compliance.codes import REASON, gather, places
 from cbec.methods.compliance.exact import at_least, fits, micro, most, part, wide
 from cbec.methods.compliance.tariff import FROM_LINE, Tariff
 
@@ -67,7 +67,7 @@ class Resolved:
     def of(self, column: str) -> pl.Expr:
         """What the column says of each line's `resolution`."""
         told = self.table[column]
-        return pl.lit(None, told.dtype) if told.null_count() == len(told) else pl.lit(told).gather("resolution")
+        return pl.lit(None, told.dtype) if told.null_count() == len(told) else gather(told, "resolution")
 
 
 class Applied:

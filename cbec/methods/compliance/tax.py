@@ -12,7 +12,7 @@ import polars as pl
 
 from cbec.methods.compliance import consignments, years
 from cbec.methods.compliance.amounts import BRACKET, FLAT, TARIFF, reckon
-from cbec.methods.compliance.codes import REASON, gather, gathered, places, reason, runs, scattered
+from cbec.methods.compliance.codes import REASON, gather, gathered, marked, places, reason, runs, scattered
 from cbec.methods.compliance.decisions import Decisions
 from cbec.methods.compliance.declarations import declared
 from cbec.methods.compliance.exact import at_least, decimal, hundredths, part, percent
@@ -267,7 +267,7 @@ class Run:
             .then(None)
             .when(pl.col("duty_kind") == BRACKET)
             .then(pl.lit(measure))
-            .otherwise(pl.lit(pl.Series(said, dtype=pl.String)).gather(pl.col("resolution")))
+            .otherwise(gather(pl.Series(said, dtype=pl.String), "resolution"))
             .alias("what")
         )["what"]
         return scattered("what", frame.height, rows, told)
@@ -328,12 +328,12 @@ class Run:
         flat = pl.Series("flat", [None], dtype=pl.Int64).new_from_index(0, frame.height)
         problem = frame["problem"]
         if bare.height:
-            problem = problem.scatter(bare["row"], pl.Series(["tax_no_hs_code"] * bare.height, dtype=REASON))
+            problem = marked(problem, bare["row"], "tax_no_hs_code")
         for told in shares:
             flat = flat.scatter(told["row"], told["flat"])
             lost = told.filter(pl.col("flat").is_null())["row"]
             if len(lost):
-                problem = problem.scatter(lost, pl.Series(["tax_refund_without_sale"] * len(lost), dtype=REASON))
+                problem = marked(problem, lost, "tax_refund_without_sale")
         return frame.with_columns(flat, problem)
 
     def _told(

@@ -10,7 +10,7 @@ import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.chain import ABOVE
-from cbec.methods.compliance.codes import reason
+from cbec.methods.compliance.codes import gather, marked, reason
 from cbec.methods.compliance.consignments import flat_duty
 from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
@@ -80,8 +80,7 @@ def contradicted(
     lost = above.filter(frame["problem"].gather(above).is_null())
     if not len(lost):
         return frame
-    circular = pl.Series(["tax_limit_circular"] * len(lost), dtype=frame.schema["problem"])
-    return frame.with_columns(frame["problem"].scatter(lost, circular))
+    return frame.with_columns(marked(frame["problem"], lost, "tax_limit_circular"))
 
 
 def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, cells: pl.DataFrame) -> pl.DataFrame:
@@ -99,7 +98,7 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
     asked = frame.filter(pl.col("waiver").is_not_null()).join(
         imports.select("row", "group", "fx"), on="row", how="inner", maintain_order="left"
     )
-    asked = asked.with_columns(_gather(cells, "period"))
+    asked = asked.with_columns(gather(cells["period"], "cell").alias("period"))
     bounds = book.values("waiver").select(pl.col("rule_id").alias("waiver"), "period", pl.col("micro").alias("bound"))
     asked = asked.join(bounds, on=["waiver", "period"], how="left", maintain_order="left")
     scale = hundredths(pl.col("digits"))
@@ -161,10 +160,6 @@ def replaced(frame: pl.DataFrame, again: pl.DataFrame, rows: pl.Series) -> pl.Da
 
 def _both(rules: dict[str, Rule]) -> list[str]:
     return [rule.id for rule in rules.values() if "duty" in rule.of]
-
-
-def _gather(cells: pl.DataFrame, column: str) -> pl.Expr:
-    return pl.lit(cells[column]).gather(pl.col("cell")).alias(column)
 
 
 def in_steps(lines: pl.DataFrame, book: Rulebook) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core import reasons
-from cbec.methods.compliance.codes import REASON, Pairs, places
+from cbec.methods.compliance.codes import REASON, Pairs, gather, places
 from cbec.methods.compliance.exact import percent
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Words:
         if lines["resolution"].null_count() < lines.height:
             unchecked = pl.Series([r.unchecked for r in self._tariff.resolutions], dtype=pl.Boolean)
             if unchecked.any():
-                raised = pl.lit(unchecked).gather(pl.col("resolution")).fill_null(False)
+                raised = gather(unchecked, "resolution").fill_null(False)
                 code += raised.cast(pl.Int64) * 2
         codes = lines.select(pl.col("case").cast(pl.Int64), code.alias("code"))
         if len(orphans):
@@ -114,13 +114,13 @@ class Words:
             duties = [_cited(resolution.parts) for resolution in fresh]
             found = [self._duties.setdefault(cited, len(self._duties)) for cited in duties]
             self._of_resolution = pl.concat([self._of_resolution, pl.Series("d", found, dtype=pl.Int64)], rechunk=True)
-        ruleset = pl.lit(self._of_case).gather(pl.col("case"))
+        ruleset = gather(self._of_case, "case")
         if lines["problem"].null_count() < lines.height:
             untouched = pl.Series(UNTOUCHED, dtype=REASON)
             ruleset = pl.when(pl.col("problem").is_in(untouched.implode()).fill_null(False)).then(0).otherwise(ruleset)
         codes = lines.select(
             ruleset.alias("ruleset"),
-            pl.lit(self._of_resolution).gather(pl.col("resolution")).fill_null(0).alias("duties"),
+            gather(self._of_resolution, "resolution").fill_null(0).alias("duties"),
         )
         numbers = self._cited.number(codes["duties"], codes["ruleset"])
         if len(self._cited.first) > self.sources.height:

@@ -101,7 +101,8 @@ class Covariates:
     def as_planned(self) -> Covariates:
         """The same where what the sales tell of the past counts as planned then, kind by kind, if the calendar plans ahead and tells no plan
         of the past: what is planned today was planned before too, or nothing could tell what a plan is worth."""
-        found, told = self, []
+        found = self
+        told: list[str] = []
         plan, past = self.planned, slice(0, self.width)
         if plan is not None and self.seen is not None and not (plan[:, past] > 0).any() and (self.seen > 0).any():
             found = replace(found, planned=np.concatenate([self.seen, plan[:, self.width :]], 1))
@@ -116,9 +117,8 @@ class Covariates:
             found = replace(found, planned_price=np.concatenate([self.price, prices[:, self.width :]], 1))
             told.append("prices")
         if told:
-            self.notes.append(
-                f"{' and '.join(told)} of the past count as planned then, as those of the calendar are now"
-            )
+            note = f"{' and '.join(told)} of the past count as planned then, as those of the calendar are now"
+            found = replace(found, notes=[*self.notes, note])
         return found
 
     def only(self, kinds: Sequence[str]) -> Covariates:

@@ -75,7 +75,7 @@ def test_a_plan_that_begins_today_makes_plans_of_what_the_sales_tell():
         told.planned[:, cov.width :] == cov.planned[:, cov.width :]
     ).all()
     assert (told.planned_price[:, : cov.width] == 5.0).all() and np.nanmin(told.planned_price[:, cov.width :]) == 4.0
-    assert any("count as planned then" in note for note in cov.notes)
+    assert any("count as planned then" in note for note in told.notes)
     assert told.until(5).promotion(cov.width - 5)[0][0, 1] == pytest.approx(3 / 7)
     # A calendar of the past is the plan, and without one ahead there is none.
     before = attached(
