@@ -107,7 +107,7 @@ def test_expected_cost_agrees_with_simulated_days(order):
     clock = protection.clock(forecast, None)
     linked = protection.link(forecast, room.serves(), clock)
     terms = policy.choose(linked.items, policies, None, service_level=0.95, review_days=7, holding_rate=0.25)
-    demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
+    demand = protection.demand(linked, clock, terms.protection, terms.service, 0.0, ~np.isnan(terms.fill))
     held = policy.stock(linked.items, inventory, None, clock)
     prices = unitcost.prices(linked.items, inventory, None, None, terms, today=clock.today, home=None, markup=0.5)
     costing = ordercost.Costing(demand, terms, held, orders.plan(demand, terms, held), prices)

@@ -161,25 +161,33 @@ def implied_variance(index: int, mean: Floats, quantile: Floats) -> Floats:
     return out
 
 
-def dispersion(mean: Floats, quantiles: Sequence[Floats], index: NDArray[np.intp]) -> Floats:
-    """The ratio variance / mean with which a count of that mean has the forecast's own upper quantiles.
+def dispersion(mean: Floats, quantiles: Sequence[Floats], weight: Floats) -> Floats:
+    """The ratio variance / mean with which counts of these means have the forecast's own upper quantiles.
 
-    mean: n, below COUNT_MEAN. quantiles: one array of n per level of UPPER, rounded up to whole units (the smallest
-    count that reaches the level). index: which level decides. A whole quantile fits a range of spreads: the one
-    nearest to Poisson is taken, since independent buyers who take one each make Poisson counts. The other levels
-    only break ties where the deciding one leaves the choice.
+    mean: T x n, T totals of one demand over different times, which have one ratio where demand of separate times is
+    independent. quantiles: T x n per level of UPPER, rounded up to whole units (the smallest count that reaches the level).
+    weight: T x levels x n, how much each counts (totals of COUNT_MEAN and more: 0). A whole quantile fits a range of spreads,
+    which other levels and other totals narrow: of what is left the one nearest to Poisson is taken, since independent
+    buyers who take one each make Poisson counts.
     """
-    counts = np.clip(np.stack([np.ceil(q - 1e-6) for q in quantiles]), 0, _LARGEST_COUNT)
-    misfit = _misfit(mean, counts, index, _RATIOS[:1])
-    ratio = np.ones_like(mean)
-    for rows in _chunks(np.flatnonzero((misfit[:, 0] > 0) & (mean > 0)), counts.max(0)):
-        best = _misfit(mean[rows], counts[:, rows], index[rows], _RATIOS).argmin(1)
-        ratio[rows] = _RATIOS[best]
+    counts = np.clip(np.stack([np.ceil(q - 1e-6) for q in quantiles], 1), 0, _LARGEST_COUNT)
+    counts = np.where(weight > 0, counts, 0)
+
+    def misfit(rows: NDArray[np.intp], ratios: Floats) -> Floats:
+        parts = [_misfit(m[rows], c[:, rows], w[:, rows], ratios) for m, c, w in zip(mean, counts, weight, strict=True)]
+        out: Floats = np.add.reduce(parts)
+        return out
+
+    ratio = np.ones(mean.shape[1])
+    every = np.flatnonzero(mean[0] > 0)
+    odd = every[misfit(every, _RATIOS[:1])[:, 0] > 0]
+    for rows in _chunks(odd, counts.max((0, 1))):
+        ratio[rows] = _RATIOS[misfit(rows, _RATIOS).argmin(1)]
     return ratio
 
 
-def _misfit(mean: Floats, counts: Floats, index: NDArray[np.intp], ratios: Floats) -> Floats:
-    """n x ratios: by how much the distribution functions miss F(c - 1) < level <= F(c)."""
+def _misfit(mean: Floats, counts: Floats, weight: Floats, ratios: Floats) -> Floats:
+    """n x ratios: by how much the distribution functions miss F(c - 1) < level <= F(c). counts, weight: levels x n."""
     m, r = mean[:, None], ratios[None, :]
     with np.errstate(divide="ignore", over="ignore"):
         flat = np.abs(np.log(r)) < 1e-9
@@ -189,10 +197,8 @@ def _misfit(mean: Floats, counts: Floats, index: NDArray[np.intp], ratios: Float
         p = np.exp(np.where(flat, -m, -m * np.log(r) / np.where(flat, 1.0, r - 1)))
     total = p.copy()
     out = np.zeros_like(p)
-    levels = np.array(UPPER)
-    weight = np.where(np.arange(len(UPPER))[:, None] == index, 1.0, 0.05)
     for k in range(int(counts.max(initial=0)) + 1):
-        for i, at in enumerate(levels):
+        for i, at in enumerate(UPPER):
             here, before = counts[i] == k, counts[i] == k + 1
             if here.any():
                 out[here] += weight[i, here, None] * np.maximum(at - total[here], 0)

@@ -32,6 +32,11 @@ SERIES = ("sku", "market", "warehouse", "channel")
 SHARE_TOLERANCE = 0.02
 #: Points of a random lead time.
 LEAD_POINTS = 21
+#: The level at which a spread is read where none decides.
+MIDDLE = 0.95
+#: What the levels that do not decide weigh beside the one which does; longer totals from which the spread of few units is read
+#: besides, and what each level of them weighs of that.
+OTHER, LONGER, LONGER_WEIGHT = 0.05, 10, 0.3
 EPOCH = date(1970, 1, 1)
 #: A period of each frequency: to its end in Polars' words, and its days on the average.
 PERIOD = {
@@ -239,19 +244,29 @@ def _links(names: pl.DataFrame, coverage: pl.DataFrame | None) -> pl.DataFrame:
     return pl.concat([direct, pairs.select(direct.columns)])
 
 
-def demand(linked: Linked, clock: Clock, horizon: Floats, target: Floats, correlation: float) -> Demand:
+def demand(
+    linked: Linked,
+    clock: Clock,
+    horizon: Floats,
+    target: Floats,
+    correlation: float,
+    short: NDArray[np.bool_] | None = None,
+) -> Demand:
     """Cumulative demand per item.
 
     horizon: n, days over which stock must last (the spread is read off there). target: n, service levels: the
-    quantile nearest to it gives the spread, so that the level asked for is the forecast's own. correlation: between
-    the series that one warehouse serves. Raises InputRejected where the forecast of a series is over today.
+    quantile nearest to it gives the spread, so that the level asked for is the forecast's own. NaN = no level decides.
+    correlation: between the series that one warehouse serves. short: n, whether the units short are asked for (a fill
+    rate): a whole quantile of few units leaves open how many, so that longer totals are asked too. Raises InputRejected
+    where the forecast of a series is over today.
     """
     ends = clock.edges[1:]
     z = special.ndtri(np.array(counts.UPPER))
-    near = np.abs(special.ndtri(target)[:, None] - z).argmin(1)[linked.item]
+    near = np.abs(special.ndtri(np.where(np.isnan(target), MIDDLE, target))[:, None] - z).argmin(1)[linked.item]
     at = np.minimum(np.searchsorted(ends, horizon - 1e-9), len(ends) - 1)[linked.item]
     mean = linked.mean[linked.series]
-    var = _variance(linked, mean, near, at)
+    longer = np.zeros(len(near), bool) if short is None else short[linked.item]
+    var = _variance(linked, mean, at, near, np.where(np.isnan(target), 1.0, OTHER)[linked.item], longer)
     share = linked.share[:, None]
     # Each buyer of the market is served from this warehouse with probability `share`: the count is thinned. A share
     # of the quantile would leave nothing of the chance in small counts (half of a Poisson 2 is a Poisson 1, not
@@ -271,8 +286,12 @@ def demand(linked: Linked, clock: Clock, horizon: Floats, target: Floats, correl
     return _from_today(clock, np.add.reduceat(mean, first, axis=0), together, reach)
 
 
-def _variance(linked: Linked, mean: Floats, near: Rows, at: Rows) -> Floats:
-    """Variance of each link's market per horizon (before thinning), links x H."""
+def _variance(linked: Linked, mean: Floats, at: Rows, near: Rows, other: Floats, longer: NDArray[np.bool_]) -> Floats:
+    """Variance of each link's market per horizon (before thinning), links x H.
+
+    at: the period at whose end it matters; near: the level that decides; other: what the other levels weigh; longer: whether
+    longer totals do too. One entry per link.
+    """
     var = np.zeros_like(mean)
     for i in range(len(counts.UPPER)):
         of = np.flatnonzero(near == i)
@@ -282,14 +301,28 @@ def _variance(linked: Linked, mean: Floats, near: Rows, at: Rows) -> Floats:
     here = mean[rows, at]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(here > 0, var[rows, at] / here, 1.0)
-    few = np.flatnonzero(here < counts.COUNT_MEAN)
-    ratio[few] = counts.dispersion(here[few], [q[linked.series[few], at[few]] for q in linked.quantiles], near[few])
+    few = here < counts.COUNT_MEAN
+    for rows, more in ((np.flatnonzero(few & ~longer), 0), (np.flatnonzero(few & longer), LONGER)):
+        ratio[rows] = _dispersion(linked, mean, at[rows], near[rows], other[rows], rows, more)
     # The steps of small counts hide their spread. Where few units are expected the ratio variance / mean at the
     # horizon that matters holds for all (that of a compound Poisson demand does not depend on the horizon).
     limit = np.where(here < counts.COUNT_MEAN, counts.COUNT_MEAN, 10.0)
     var = np.where(mean < limit[:, None], ratio[:, None] * mean, var)
     out: Floats = np.maximum.accumulate(var, axis=1)
     return out
+
+
+def _dispersion(linked: Linked, mean: Floats, at: Rows, near: Rows, other: Floats, rows: Rows, more: int) -> Floats:
+    """Variance over mean of the links `rows` by their totals of periods 1..at + 1 and of `more` longer times, further and
+    further apart: those weigh LONGER_WEIGHT times what another level does, since errors that last spread them wider."""
+    own, width = at + 1.0, mean.shape[1]
+    ends = [np.rint(own * (width / own) ** (i / max(more, 1))).astype(np.intp) - 1 for i in range(more + 1)]
+    totals = np.stack([mean[rows, end] for end in ends])
+    quantiles = [np.stack([q[linked.series[rows], end] for end in ends]) for q in linked.quantiles]
+    levels = np.arange(len(counts.UPPER))[:, None]
+    weights = [np.where(levels == near, 1.0, other)]
+    weights += [np.where(m < counts.COUNT_MEAN, LONGER_WEIGHT * other, 0.0) + 0.0 * levels for m in totals[1:]]
+    return counts.dispersion(totals, quantiles, np.stack(weights))
 
 
 def _from_today(clock: Clock, mean: Floats, var: Floats, reach: Floats) -> Demand:

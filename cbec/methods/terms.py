@@ -89,11 +89,6 @@ class Terms:
         return self.protection + 2 * self.lead_sd
 
     @property
-    def spread_level(self) -> Floats:
-        """The level at which the spread of demand is read: the service level, 0.95 where only a fill rate is asked for."""
-        return np.where(np.isnan(self.service), 0.95, self.service)
-
-    @property
     def arrival(self) -> NDArray[np.int64]:
         """Days until an order of today is on the shelf, whole."""
         return np.ceil(self.lead - 1e-9).astype(np.int64)

@@ -128,11 +128,11 @@ def case(given: Given, rules: Rules, clock: Clock) -> Case:
     cycle = targets.cycle(terms, lot, per_day)
     tuned = None if given.stock_record is None else targets.tuned(given.stock_record)
     terms, uncosted = targets.by_cost(terms, prices, cycle, rules.ratio_factor if tuned is None else tuned)
-    ahead = protection.demand(linked, clock, terms.protection, terms.spread_level, rules.correlation)
+    ahead = protection.demand(linked, clock, terms.protection, terms.service, rules.correlation, ~np.isnan(terms.fill))
     protection.check_reach(linked, clock, ahead, terms.needed)
     plan = orders.plan(ahead, terms, held, lot, cycle)
     if rules.lost:
-        alone = protection.demand(linked, clock, terms.review, terms.spread_level, rules.correlation)
+        alone = protection.demand(linked, clock, terms.review, terms.service, rules.correlation)
         plan = lostsales.replan(ahead, alone, terms, held, plan, rules.seed)
     due = firmdue.of(items, firm_orders, clock)
     plan, firm_due, least = firmlots.beside(plan, due, terms, lot)

@@ -28,7 +28,7 @@ def planned(forecast, policies, inventory=None, inbound=None, coverage=None):
     clock = protection.clock(forecast, None)
     linked = protection.link(forecast, coverage if coverage is not None else room.serves(), clock)
     terms = policy.choose(linked.items, policies, None, **SETTINGS)
-    demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
+    demand = protection.demand(linked, clock, terms.protection, terms.service, 0.0, ~np.isnan(terms.fill))
     held = policy.stock(linked.items, room.stock() if inventory is None else inventory, inbound, clock)
     return orders.plan(demand, terms, held), held, demand, terms
 

@@ -47,7 +47,7 @@ def test_chance_of_running_out_agrees_with_simulated_lost_sales():
     terms = policy.choose(
         linked.items, room.policy({"lead_time_days": 9.0}), None, service_level=0.95, review_days=7, holding_rate=0.25
     )
-    demand = protection.demand(linked, clock, terms.protection, terms.spread_level, 0.0)
+    demand = protection.demand(linked, clock, terms.protection, terms.service, 0.0, ~np.isnan(terms.fill))
     held = policy.stock(linked.items, room.stock({"on_hand": 24.0}), None, clock)
     path = project(linked.items, demand, Due(), terms, held, np.array([70.0]), clock, 24).rows
 
