@@ -23,6 +23,9 @@ class Import(Common):
     layout: str = setting(
         "auto", "a packaged layout, the path of a layout YAML, or auto = the one that fits the header"
     )
+    given: str = setting(
+        "", "what holds for every order line where the export does not tell: seller_country=DE|ship_from=CN"
+    )
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def import_(files: RawTable, *, s: Import) -> Result:
 
     header = list(dict.fromkeys(name for names in files.headers.values() for name in names))
     chosen = layout.find(s.layout, header, MADE)
-    done = apply.run(chosen, files, s)
+    done = apply.run(chosen, files, s, apply.given(s.given, chosen))
     export = done.checked.good.select(quality.present(chosen.contract, files.headers))
     profiles = [quality.profile(chosen.contract, export, quality.rejected_by_column(done.checked.rejects))]
     profiles += [quality.profile(tables.get(name), frame) for name, frame in done.tables.items()]

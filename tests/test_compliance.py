@@ -93,6 +93,21 @@ def test_the_standard_rate_on_goods_that_commonly_bear_a_reduced_one_is_not_sile
     assert told["reason"][2].endswith("is charged by the seller.")
 
 
+def test_lines_that_are_reckoned_but_flagged_are_told_by_flag() -> None:
+    """A business whose number has a digit too few, a refund without its sale; the sale beside them is neither."""
+    sent = {"date": DAY, "ship_from": "DE", "ship_to": "FR", "scheme": "OSS", "price": 100, "price_includes_tax": False}
+    rows = [sent, sent | {"buyer_type": "B2B", "buyer_tax_id": "FR4030326504"}, sent | {"qty": -1, "price": 50}]
+    lines = order_lines([row | {"order_id": str(i), "currency": "EUR"} for i, row in enumerate(rows)])
+    found = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines).findings
+    assert [(f.finding_id, f.severity, f.money) for f in found] == [
+        ("buyer_tax_id_malformed:EUR", "warn", 19.0),
+        ("refund_without_sale:EUR", "warn", -10.0),
+    ]
+    assert found[0].message.startswith(
+        "1 line worth 100.00 EUR with 19.00 of tax and duty, e.g. order 1: the buyer's tax number"
+    )
+
+
 def _small_sales(*sales: tuple[date, float, str]) -> list[Finding]:
     sent = {"ship_from": "DE", "ship_to": "FR", "seller_country": "DE", "scheme": "NONE", "price_includes_tax": False}
     lines = order_lines(
@@ -133,6 +148,15 @@ def test_what_was_taken_for_granted_is_said() -> None:
     assert notes == [
         "prices taken without tax, where not told (--price-basis): 3 lines",
         "a registration in OSS taken for granted, where no scheme is told: 1 line",
+    ]
+    far = {"date": DAY, "price": 20, "price_includes_tax": False, "hs_code": "610910"}
+    ways = [("CN", "AU", "AUD"), ("CN", "NO", "NOK"), ("CN", "NO", "NOK")]
+    lines = order_lines(
+        [far | {"order_id": str(i), "ship_from": a, "ship_to": b, "currency": c} for i, (a, b, c) in enumerate(ways)]
+    )
+    assert answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines).notes == [
+        "a registration in VOEC taken for granted, where no scheme is told: 2 lines",
+        "a registration in LVG taken for granted, where no scheme is told: 1 line",
     ]
     gross = answered("compliance tax", compliance.Tax(as_of=DAY, price_basis="gross"), order_lines=_lines())
     assert gross.notes[0].startswith("prices taken with tax")

@@ -37,6 +37,13 @@ AMAZON_HEADER = [
     "ship-postal-code", "ship-country", "promotion-ids", "is-business-order", "purchase-order-number",
     "price-designation",
 ]  # fmt: skip
+AVTR_HEADER = [
+    "TRANSACTION_TYPE", "TRANSACTION_EVENT_ID", "TAX_CALCULATION_DATE", "TRANSACTION_COMPLETE_DATE", "SELLER_SKU", "QTY",
+    "TOTAL_PRICE_OF_ITEMS_AMT_VAT_INCL", "TOTAL_SHIP_CHARGE_AMT_VAT_INCL", "TOTAL_GIFT_WRAP_AMT_VAT_INCL",
+    "TOTAL_ACTIVITY_VALUE_VAT_AMT", "TRANSACTION_CURRENCY_CODE", "COMMODITY_CODE", "DEPARTURE_COUNTRY", "ARRIVAL_COUNTRY",
+    "ARRIVAL_POST_CODE", "SALE_DEPART_COUNTRY", "SALE_ARRIVAL_COUNTRY", "BUYER_VAT_NUMBER", "TAX_REPORTING_SCHEME",
+    "TAX_COLLECTION_RESPONSIBILITY",
+]  # fmt: skip
 SHOPIFY_HEADER = [
     "Name", "Email", "Financial Status", "Paid at", "Fulfillment Status", "Currency", "Total", "Created at",
     "Lineitem quantity", "Lineitem name", "Lineitem price", "Lineitem sku", "Lineitem discount", "Shipping Zip",
@@ -227,6 +234,84 @@ def test_shopify_orders_carry_order_fields_on_their_first_row_only(tmp_path):
     assert result.tables["sales"]["units"].sum() == 3
     told = {f.rule: (f.money, f.currency) for f in result.findings}
     assert told == {"cancelled": (33.0, "USD"), "no_sku": (3.0, "USD")}
+
+
+def test_shopify_discounts_and_shipping_of_the_order_are_shared_out_to_the_cent(tmp_path):
+    """What all lines bear adds up to the order's subtotal and shipping; totals tell whether prices include the tax."""
+    header = [*SHOPIFY_HEADER, "Subtotal", "Shipping", "Taxes"]
+    day = {"Created at": "2026-03-01 10:00:00 +0000", "Currency": "EUR", "Shipping Country": "DE"}
+    gross = {"Subtotal": "90.00", "Shipping": "4.99", "Taxes": "15.17", "Total": "94.99"}
+    net = {"Subtotal": "20.00", "Shipping": "5.00", "Taxes": "5.00", "Total": "30.00"}
+    untaxed = {"Subtotal": "0.00", "Shipping": "3.00", "Taxes": "0.00", "Total": "3.00"}
+    mug = {"Lineitem quantity": 3, "Lineitem sku": "MUG", "Lineitem price": "20.00"}
+    rows = [
+        day | gross | mug | {"Name": "#1"},
+        {
+            "Name": "#1",
+            "Created at": day["Created at"],
+            "Lineitem quantity": 1,
+            "Lineitem sku": "B",
+            "Lineitem price": 40,
+        },
+        day | net | mug | {"Name": "#2", "Lineitem quantity": 1},
+        day | untaxed | mug | {"Name": "#3", "Lineitem quantity": 1, "Lineitem discount": "20.00"},
+    ]
+    result = run(tmp_path, table(header, rows, ","), time_zone="UTC")
+    lines = result.tables["order_lines"].sort("order_id", "line")
+    assert lines.select("order_id", "sku", "price", "shipping", "price_includes_tax").rows() == [
+        ("#1", "MUG", 18, Decimal("2.99"), True),
+        ("#1", "B", 36, 2, True),
+        ("#2", "MUG", 20, 5, False),
+        ("#3", "MUG", 0, 3, None),
+    ]
+
+
+def test_amazon_vat_report_tells_sales_and_refunds_apart_from_goods_that_only_move(tmp_path):
+    at = {"TRANSACTION_COMPLETE_DATE": "09-05-2025", "SELLER_SKU": "A", "QTY": 2, "TRANSACTION_CURRENCY_CODE": "EUR"}
+    sale = at | {"TRANSACTION_TYPE": "SALE", "TAX_CALCULATION_DATE": "07-05-2025", "SALE_DEPART_COUNTRY": "PL"}
+    sale |= {"SALE_ARRIVAL_COUNTRY": "AT", "TAX_COLLECTION_RESPONSIBILITY": "SELLER", "ARRIVAL_POST_CODE": "1010"}
+    total, ship, vat = (
+        "TOTAL_PRICE_OF_ITEMS_AMT_VAT_INCL",
+        "TOTAL_SHIP_CHARGE_AMT_VAT_INCL",
+        "TOTAL_ACTIVITY_VALUE_VAT_AMT",
+    )
+    number = {"BUYER_VAT_NUMBER": "ATU33864707"}
+    rows = [
+        sale | {"TRANSACTION_EVENT_ID": "1", total: "40.00", ship: "4.90", vat: "7.48", "TAX_REPORTING_SCHEME": "UNION-OSS"},
+        sale | {"TRANSACTION_EVENT_ID": "1", "TRANSACTION_TYPE": "REFUND", "TAX_CALCULATION_DATE": "", "QTY": 1, total: "-5.00", vat: "-.83"},
+        sale | {"TRANSACTION_EVENT_ID": "2", total: "30.00", vat: "0.00"} | number,
+        sale | {"TRANSACTION_EVENT_ID": "3", total: "30.00", "TAX_COLLECTION_RESPONSIBILITY": "MARKETPLACE"},
+        at | {"TRANSACTION_TYPE": "FC_TRANSFER", "TRANSACTION_EVENT_ID": "4", "TRANSACTION_CURRENCY_CODE": "", "DEPARTURE_COUNTRY": "DE", "ARRIVAL_COUNTRY": "PL"},
+        at | {"TRANSACTION_TYPE": "RETURN", "TRANSACTION_EVENT_ID": "1", "QTY": 1, "TRANSACTION_CURRENCY_CODE": ""},
+    ]  # fmt: skip
+    result = run(tmp_path, table(AVTR_HEADER, rows, "\t"), given="seller_country=DE|scheme=LOCAL", date_order="dmy")
+    lines = result.tables["order_lines"].sort("order_id", "line")
+    told = ("order_id", "qty", "date", "price", "shipping", "price_includes_tax", "buyer_type", "marketplace_collects", "scheme")  # fmt: skip
+    assert lines.select(told).rows() == [
+        ("1", 2, date(2025, 5, 7), 20, Decimal("4.9"), True, "B2C", False, "OSS"),
+        ("1", -1, date(2025, 5, 9), 5, None, True, "B2C", False, "LOCAL"),
+        ("2", 2, date(2025, 5, 7), 15, None, False, "B2B", False, "LOCAL"),
+        ("3", 2, date(2025, 5, 7), 15, None, True, "B2C", True, "LOCAL"),
+    ]
+    assert set(lines.select("seller_country", "ship_from", "ship_to", "ship_to_region").rows()) == {
+        ("DE", "PL", "AT", "1010")
+    }
+    assert [(f.rule, f.message[:10]) for f in result.findings] == [("movement", "2 rows lef")]
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("seller_contry=DE", 'did you mean "seller_country"'),
+        ("seller_country", "is no column of order_lines and its value"),
+        ("seller_country=", "column=value"),
+    ],
+)
+def test_given_values_that_are_no_column_and_value_are_refused(told, said, tmp_path):
+    rows = [{"Name": "#1", "Created at": "2026-03-01 10:00:00 +0000", "Lineitem quantity": 1}]
+    with pytest.raises(UsageFault) as caught:
+        run(tmp_path, table(SHOPIFY_HEADER, rows, ","), time_zone="UTC", given=told)
+    assert said in f"{caught.value} {caught.value.hint}"
 
 
 def test_check_profiles_a_table_and_reports_broken_cells_without_failing(tmp_path):

@@ -7,16 +7,20 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from cbec.core import packaged
+from cbec.core.words import of
 
 if TYPE_CHECKING:
     import polars as pl
 
-_FIELD = re.compile(r"\{(\w+)(?::(\d))?\}")
+_FIELD = re.compile(r"\{(\w+)(?::(\d))?(?: ([A-Za-z ]+))?\}")
 
 
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
-    """reason_code -> {language: sentence}. `{column}` is filled from the row, `{column:1}` with one decimal."""
+    """reason_code -> {language: sentence}. `{column}` is filled from the row, `{column:1}` with one decimal.
+
+    `{column line are}` is a number of things, with a verb or without: `1 line is`, `1,200 lines are`.
+    """
     import yaml
 
     loaded: dict[str, dict[str, str]] = yaml.safe_load((packaged.folder("configs") / "reasons.yaml").read_text("utf-8"))
@@ -47,11 +51,21 @@ def _sentence(sentence: str, frame: pl.DataFrame) -> pl.Expr:
     for match in _FIELD.finditer(sentence):
         if match.start() > at:
             parts.append(pl.lit(sentence[at : match.start()]))
-        parts.append(_cell(match[1], int(match[2] or 0), frame))
+        if match[3]:
+            parts.append(_counted(match[1], match[3].split(), frame))
+        else:
+            parts.append(_cell(match[1], int(match[2] or 0), frame))
         at = match.end()
     if at < len(sentence):
         parts.append(pl.lit(sentence[at:]))
     return pl.concat_str(parts, ignore_nulls=True)
+
+
+def _counted(name: str, words: list[str], frame: pl.DataFrame) -> pl.Expr:
+    import polars as pl
+
+    told = {count: of(round(count), *words) for count in frame[name].unique().drop_nulls().to_list()}
+    return pl.col(name).replace_strict(told, default=None, return_dtype=pl.String)
 
 
 def _cell(name: str, digits: int, frame: pl.DataFrame) -> pl.Expr:

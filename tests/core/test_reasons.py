@@ -30,5 +30,13 @@ def test_sentences_are_filled_from_the_row(monkeypatch):
     assert reasons.render(again)["reason"].to_list() == ["Order 3 of 8 at 2.00."]
     assert reasons.render(frame)["reason"].to_list() == ["Order 12 of 007 at 1.26.", "Enough."]
     assert reasons.render(frame, "zh")["reason"].to_list() == ["订购12件007，1.26。", "够了。"]
+    counted = {"a": {"en": "{n line are} worth {price:2} after {wait:0 day}.", "zh": "{n}行，{price:2}，{wait:0}天。"}}
+    monkeypatch.setattr(reasons, "catalogue", lambda: counted)
+    two = frame.with_columns(reason_code=pl.lit("a"), n=pl.Series([1, 1200]), wait=pl.Series([2.2, 1.0]))
+    assert reasons.render(two)["reason"].to_list() == [
+        "1 line is worth 1.26 after 2 days.",
+        "1,200 lines are worth 2.00 after 1 day.",
+    ]
+    assert reasons.render(two, "zh")["reason"].to_list() == ["1行，1.26，2天。", "1200行，2.00，1天。"]
     with pytest.raises(KeyError):
         reasons.render(frame.with_columns(reason_code=pl.lit("c")))

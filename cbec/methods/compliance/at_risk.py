@@ -13,6 +13,7 @@ import polars as pl
 from cbec.core.command import Finding
 from cbec.core.errors import UsageFault
 from cbec.core.money import Headline, rate_to
+from cbec.core.words import of
 from cbec.methods.compliance.book import rulebook
 from cbec.methods.compliance.summary import stale
 from cbec.methods.compliance.tax import compute
@@ -186,7 +187,7 @@ def findings(changes: pl.DataFrame, lines: pl.DataFrame | None, new: State, day:
     lost = lines.filter("changed", pl.col("reason_code") == "change_undetermined")
     first = (pl.len(), pl.col("order_id").min(), pl.col("_told").sort_by("order_id", "line").first())
     for country, count, order, reason in lost.group_by("ship_to").agg(*first).sort("ship_to").iter_rows():
-        text = f"{count} lines to {country} had an answer and have none by the new rules, e.g. order {order}: {reason}"
+        text = f"{of(count, 'line')} to {country} had an answer and {'has' if count == 1 else 'have'} none by the new rules, e.g. order {order}: {reason}"
         found.append(Finding(f"undetermined:{country}", "high", str(country), "undetermined", text))
     # Rules that change together (a duty, its amount and its limit) and touch the same lines are one thing to act on.
     same = ["pack", "valid_from", "valid_to", "lines_changed", "orders", "skus", "difference", "currency"]
@@ -194,7 +195,7 @@ def findings(changes: pl.DataFrame, lines: pl.DataFrame | None, new: State, day:
     for row in costly.sort("lines_changed", descending=True, maintain_order=True).iter_rows(named=True):
         start, rules = row["valid_from"] or "ever", ", ".join(row["rule_id"])
         money = f", {row['difference']:+,.2f} {row['currency']}" if row["difference"] is not None else ""
-        text = f"from {start}: {row['lines_changed']} lines of {row['skus']} SKUs in {row['orders']} orders{money} ({rules})"
+        text = f"from {start}: {of(row['lines_changed'], 'line')} of {of(row['skus'], 'SKU')} in {of(row['orders'], 'order')}{money} ({rules})"
         amount = (row["difference"], row["currency"]) if row["difference"] is not None else (None, None)
         found.append(Finding(f"change:{row['rule_id'][0]}:{start}", "warn", row["pack"], "rule_change", text, *amount))
     return [*found, *stale(new.packs, lines["ship_to"], day)]

@@ -31,9 +31,10 @@ NEEDED = {
     "H1": ("description", "hs_code", "origin", "gross_weight_kg", "intrinsic_value", "currency"),
     "CN22": ("description", "gross_weight_kg", "intrinsic_value", "currency"),
     "CN23": ("description", "hs6", "origin", "net_weight_kg", "gross_weight_kg", "intrinsic_value", "currency"),
+    "9610": ("description", "hs_code", "net_weight_kg", "intrinsic_value", "currency"),
     "": ("description", "hs_code", "origin", "intrinsic_value", "currency"),
 }
-"""What a paper asks for of each item; "" = a commercial invoice."""
+"""What a paper asks for of each item; "" = a commercial invoice, 9610 = the list of that regime."""
 
 
 def items(

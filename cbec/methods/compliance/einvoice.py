@@ -19,6 +19,7 @@ import polars as pl
 from cbec.core import command
 from cbec.core.codes import CURRENCIES
 from cbec.core.errors import EnvironmentFailed, InputRejected
+from cbec.core.words import of
 from cbec.methods.compliance import validator
 from cbec.methods.compliance.invoice_profiles import CORE, PROFILES, lacking
 from cbec.methods.compliance.invoices import Invoice, columns_of, documents
@@ -262,7 +263,11 @@ def _told(table: pl.DataFrame, findings: pl.DataFrame) -> Iterator[command.Findi
     unchecked = table.filter(pl.col("status") == "not_checked").height
     if unchecked:
         yield command.Finding(
-            "not_checked", "warn", "einvoices", "not_checked", f"{unchecked} documents were held against no rule"
+            "not_checked",
+            "warn",
+            "einvoices",
+            "not_checked",
+            f"{of(unchecked, 'document', 'were')} held against no rule",
         )
 
 

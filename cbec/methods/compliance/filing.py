@@ -65,7 +65,7 @@ def file(
             if own.is_empty() and registration is None and not bought.height:
                 continue
             made.append(_return(rule, period, own, bought, registration, lines, where, rates))
-    made += _local(lines, asked)
+    made += _local(lines, asked, held)
     _prove(made, lines, rules)
     return Filing(tuple(made), _named(lines, made, rules, asked), asked)
 
@@ -199,7 +199,7 @@ def _purchases(bought: pl.DataFrame, made: Return, rates: pl.DataFrame | None) -
     return Purchases(found)
 
 
-def _local(lines: pl.DataFrame, asked: Period) -> list[Return]:
+def _local(lines: pl.DataFrame, asked: Period, held: Sequence[Mapping[str, Any]]) -> list[Return]:
     """What the seller collects where no form is drafted: sums by rate, per country and currency."""
     own = lines.filter((pl.col("rule") == -1) & _taken())
     made = []
@@ -216,8 +216,13 @@ def _local(lines: pl.DataFrame, asked: Period) -> list[Return]:
         rows = returns.summary_rows(sums, Purchases(), str(currency))
         exact = (sum((s.net for s in sums), ZERO), sum((s.tax for s in sums), ZERO))
         name = f"{LOCAL}.{country}.{currency} {asked.name}"
+        there = [registered.find(held, scheme, (str(country),), asked.start, asked.end) for scheme in ("VAT", "GST")]
+        row = next((one for one in there if one is not None), {})
+        number, state = row.get("number"), row.get("country")
         made.append(
-            Return(name, None, str(country), LOCAL.upper(), asked, str(currency), None, None, tuple(rows), exact=exact)
+            Return(
+                name, None, str(country), LOCAL.upper(), asked, str(currency), number, state, tuple(rows), exact=exact
+            )
         )
     return made
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.errors import InputRejected
+from cbec.core.words import of
 from cbec.methods.compliance import periods
 from cbec.methods.compliance.lines import with_sale_date
 from cbec.methods.compliance.periods import Period
@@ -90,7 +91,7 @@ def joined(tax: pl.DataFrame, order_lines: pl.DataFrame, packs: Sequence[Pack], 
     if lost.height:
         first = lost.sort("order_id", "line").row(0, named=True)
         raise InputRejected(
-            f"tax: {lost.height} of {tax.height} lines are no order line, e.g. order {first['order_id']}, line {first['line']}",
+            f"tax: {lost.height:,} of {of(tax.height, 'line', 'are')} no order line, e.g. order {first['order_id']}, line {first['line']}",
             hint="give the order lines that the tax was computed from, all of them (--as-of leaves out later ones)",
         )
     lines = lines.drop("_told").sort("order_id", "line")

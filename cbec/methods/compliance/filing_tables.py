@@ -11,6 +11,7 @@ import polars as pl
 
 from cbec.core import reasons
 from cbec.core.command import Finding
+from cbec.core.words import of
 from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL
 from cbec.methods.compliance.filing_rates import conversions
 from cbec.methods.compliance.periods import within
@@ -169,12 +170,13 @@ def _left_out(filing: Filing) -> list[Finding]:
     found = []
     for what, currency, count, worth, order, tax in groups.sort("disposition", "currency", nulls_last=True).iter_rows():
         said = {
-            "undetermined": "have no tax, so that they are in no return",
-            "no_date": "have no date, so that they fall into no period",
-            "no_sale": "are refunds whose sale is not among the order lines, so that the period they correct is not known",
-            "too_late": f"correct a period that can no longer be corrected here (tax {tax or 0:,.2f})",
+            "undetermined": "no tax is determined",
+            "no_date": "no date is told, and so no period",
+            "no_sale": "the sale that is refunded is not among the order lines, so that the period to be corrected is not known",
+            "too_late": f"the period of the sale can no longer be corrected here (tax {tax or 0:,.2f})",
         }[what]
-        text = f"{count} line{'s' if count != 1 else ''} worth {worth or 0:,.2f} {currency or ''} {said}, e.g. order {order}"
+        money = f", worth {worth or 0:,.2f} {currency}" if currency else ""
+        text = f"{of(count, 'line', 'are')} in no return{money}: {said}, e.g. order {order}"
         found.append(
             Finding(f"left_out:{what}:{currency or '-'}", "high", what, "not_filed", text, worth, currency)
             if currency
@@ -190,7 +192,7 @@ def _not_taxed(filing: Filing, order_lines: pl.DataFrame) -> list[Finding]:
     if lost.is_empty():
         return []
     first = lost.sort("order_id", "line").row(0, named=True)
-    text = f"{lost.height} order lines of the period have no row in the tax table, e.g. order {first['order_id']}: compute the tax of all"
+    text = f"{of(lost.height, 'order line')} of the period without a row in the tax table, e.g. order {first['order_id']}: compute the tax of all"
     return [Finding("no_tax", "high", "order_lines", "not_filed", text)]
 
 
@@ -214,9 +216,19 @@ def _returns(filing: Filing, as_of: date | None, registered: bool) -> list[Findi
             text = f"{one.id}: {back:,.2f} {one.currency} come back; they are not offset where each country settles for itself"
             found.append(Finding(f"refund:{one.id}", "info", one.id, "refund", text, float(back), one.currency))
         if one.rule is None and payable:
+            bare = registered and one.number is None and one.state is None
             text = f"{payable:,.2f} {one.currency} collected in {one.jurisdiction} belong into its national return, of which no form is drafted here"
+            text += "; no VAT registration there is told" if bare else ""
             found.append(
-                Finding(f"local:{one.id}", "warn", one.id, "national_return", text, float(payable), one.currency)
+                Finding(
+                    f"local:{one.id}",
+                    "high" if bare else "warn",
+                    one.id,
+                    "national_return",
+                    text,
+                    float(payable),
+                    one.currency,
+                )
             )
     return found
 
@@ -231,7 +243,7 @@ def _reduced(filing: Filing) -> list[Finding]:
     return [
         Finding(
             f"reduced_rate:{name}:{currency}", "warn", name, "reduced_rate",
-            f"{name}: {count} lines bear {tax:,.2f} {currency} at the standard rate although a reduced one may apply", tax, currency,
+            f"{name}: {of(count, 'line', 'bear')} {tax:,.2f} {currency} at the standard rate although a reduced one may apply", tax, currency,
         )
         for name, currency, count, tax in groups.sort("return_id", "currency").iter_rows()
     ]  # fmt: skip
@@ -260,7 +272,7 @@ def paper_findings(items: pl.DataFrame) -> list[Finding]:
     return [
         Finding(
             f"paper:{word}", "warn", word, "paper_incomplete",
-            f"{count} consignments lack {word} in their customs papers, e.g. {first}",
+            f"{of(count, 'consignment', 'lack')} {word} in their customs papers, e.g. {first}",
         )
         for word, count, first in counts.sort("missing").iter_rows()
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from cbec.methods.compliance.customs_items import summary_9610
+from cbec.methods.compliance.customs_items import NEEDED, summary_9610
 from cbec.methods.compliance.drafts import tidy
 from cbec.methods.compliance.filing_rules import papers
 from cbec.methods.compliance.periods import due_date, parse
@@ -58,7 +58,9 @@ def files(items: pl.DataFrame, seller: Mapping[str, Any]) -> dict[str, bytes]:
         found["commercial_invoices.html"] = _page("Commercial invoices", _sheets(rest, seller, postal=False))
     nine = items.filter(pl.col("export_regime").str.split("|").list.contains("9610").fill_null(False))
     if nine.height:
-        found["cn_9610_list.csv"] = tidy(nine.select(list(LIST_9610)).rename(LIST_9610))
+        lacks = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in NEEDED["9610"]]
+        lacking = pl.concat_str(lacks, separator="|", ignore_nulls=True).replace("", None).alias("missing")
+        found["cn_9610_list.csv"] = tidy(nine.with_columns(lacking).select(list(LIST_9610)).rename(LIST_9610))
         rule = papers()["cn.9610"]
         summary = summary_9610(items)
         due = [due_date(parse(month).end, rule.due) for month in summary["month"].to_list()]

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbec.core.command import Finding
+from cbec.core.words import of
 from cbec.methods.compliance import small_sales
 from cbec.methods.compliance.codes import places
 from cbec.methods.compliance.rules import DISPATCH
-from cbec.methods.compliance.words import REDUCED
+from cbec.methods.compliance.words import ORPHAN, REDUCED, TAX_ID, UNCHECKED
 
 if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
 
 
-REGISTERED = ("IOSS", "OSS")
-ADDED = ("_due", "_open", "_reduced", "_outside", "_assumed", "_small")
+REGISTERED = ("IOSS", "OSS", "VOEC", "LVG")
+ADDED = ("_due", "_open", "_reduced", "_flagged", "_outside", "_assumed", "_small")
 """Tables of what lines add up to. Each part of a file has its own; one below the other they are those of the file."""
 SUMS = ("tax", "duty", "total")
+FLAGGED = {
+    ORPHAN: "the sale that is refunded is not in the file, so that rules and rates of the refund's own day were taken",
+    TAX_ID: "the buyer's tax number cannot be one and counts as none",
+    UNCHECKED: "a duty on nearly everything was taken, and no row of the tariff (--tariff) says whether the goods are exempt",
+}
+"""What the other flags say of lines."""
 WORDS = ("status", "ship_to", "currency", "scheme", "collected_by", "flags", "reason_code", "reason")
 """What is the same for lines that are `_alike`."""
 
@@ -43,6 +50,12 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         .group_by(taxed_in, "currency")
         .agg(lines, pl.col("tax_base", "tax").sum(), pl.col("order_id").min())
     )
+    flags = alike.drop_nulls("flags").with_columns(pl.col("flags").str.split("|")).explode("flags")
+    other = (
+        flags.filter(pl.col("flags").is_in(list(FLAGGED)))
+        .group_by("flags", "currency")
+        .agg(lines, pl.col("tax_base", "total").sum(), pl.col("order_id").min())
+    )
     away = pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
     outside = alike.filter(away).group_by("ship_to").agg(lines)
     assumed = alike.filter(known).select(
@@ -50,7 +63,7 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         *(pl.col("registration").filter(pl.col("scheme") == scheme).sum().alias(scheme) for scheme in REGISTERED),
     )
     small = small_sales.added(tax, order_lines, alike.filter(pl.col("reason_code") == "tax_dispatch_small")["_alike"])
-    return dict(zip(ADDED, (due, gaps, reduced, outside, assumed, small), strict=True))
+    return dict(zip(ADDED, (due, gaps, reduced, other, outside, assumed, small), strict=True))
 
 
 def _alike(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
@@ -119,13 +132,13 @@ def findings(
     rates: pl.DataFrame | None = None,
 ) -> list[Finding]:
     """Undetermined lines by reason with the goods they hold back, small sellers who are none (high); lines to which a reduced rate may apply,
-    lines outside the tax area and packs past their last check (warn). found: the tables `ADDED`."""
-    told = [*_undetermined(found["_open"]), *_reduced(found["_reduced"]), *stale(packs, ship_to, as_of)]
+    other flags, lines outside the tax area and packs past their last check (warn). found: the tables `ADDED`."""
+    told = [*_undetermined(found["_open"]), *_reduced(found["_reduced"]), *_flagged(found["_flagged"])]
+    told += stale(packs, ship_to, as_of)
     told += small_sales.findings(found["_small"], packs, rates)
     outside = found["_outside"].group_by("ship_to").agg(pl.col("lines").sum()).sort("ship_to")
     for country, lines in outside.iter_rows():
-        go = "line goes" if lines == 1 else "lines go"
-        message = f"{lines} {go} to special territories of {country}; what these charge themselves is not covered"
+        message = f"{of(lines, 'line', 'go')} to special territories of {country}; what these charge themselves is not covered"
         told.append(Finding(f"territory:{country}", "warn", country, "territory", message))
     return told
 
@@ -139,7 +152,7 @@ def _undetermined(gaps: pl.DataFrame) -> list[Finding]:
     found = []
     for code, currency, lines, money, reason, order in groups.iter_rows():
         worth = f" worth {money:,.2f} {currency}" if currency is not None else ""
-        text = f"{lines} line{'s' if lines != 1 else ''}{worth} without a tax, e.g. order {order}: {reason}"
+        text = f"{of(lines, 'line')}{worth} without a tax, e.g. order {order}: {reason}"
         name = f"undetermined:{code}:{currency or '-'}"
         paid = (money, currency) if currency is not None else (None, None)
         found.append(Finding(name, "high", code, "undetermined", text, *paid))
@@ -159,12 +172,33 @@ def _reduced(flagged: pl.DataFrame) -> list[Finding]:
             "warn",
             country,
             "reduced_rate",
-            f"a reduced rate may apply to {lines} line{'s' if lines != 1 else ''} worth {base:,.2f} {currency} taxed in {country}, "
+            f"a reduced rate may apply to {of(lines, 'line')} worth {base:,.2f} {currency} taxed in {country}, "
             f"e.g. order {order}; the pack holds only the standard rate for them, by which they bear {due:,.2f} {currency}",
             due,
             currency,
         )
         for country, currency, lines, base, due, order in groups.iter_rows()
+    ]
+
+
+def _flagged(flagged: pl.DataFrame) -> list[Finding]:
+    """What a person should check although the lines are reckoned, by flag."""
+    groups = (
+        flagged.group_by("flags", "currency")
+        .agg(pl.col("lines").sum(), pl.col("tax_base", "total").sum().cast(pl.Float64), pl.col("order_id").min())
+        .sort("flags", "currency")
+    )
+    return [
+        Finding(
+            f"{flag}:{currency}",
+            "warn",
+            flag,
+            flag,
+            f"{of(lines, 'line')} worth {base:,.2f} {currency} with {due:,.2f} of tax and duty, e.g. order {order}: {FLAGGED[flag]}",
+            due,
+            currency,
+        )
+        for flag, currency, lines, base, due, order in groups.iter_rows()
     ]
 
 
@@ -191,4 +225,4 @@ def notes(assumed: pl.DataFrame, gross: bool) -> list[str]:
     texts = {"price_basis": f"prices taken {word} tax, where not told (--price-basis)"}
     texts |= {s: f"a registration in {s} taken for granted, where no scheme is told" for s in REGISTERED}
     counts = assumed.sum().row(0, named=True)
-    return [f"{text}: {counts[n]} line{'s' if counts[n] != 1 else ''}" for n, text in texts.items() if counts[n]]
+    return [f"{text}: {of(counts[n], 'line')}" for n, text in texts.items() if counts[n]]

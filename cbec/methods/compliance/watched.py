@@ -256,7 +256,7 @@ def stock(
             "high",
             state,
             "stock_unregistered",
-            f"{lines} line{'s' if lines != 1 else ''} of a seller in {seller} left {state}, e.g. order {order}, and no VAT "
+            f"{of(lines, 'line')} of a seller in {seller} left {state}, e.g. order {order}, and no VAT "
             f"registration there is told: stock in a member state has to be registered there, whatever is sold",
         )
         for state, seller, lines, order in rows.sort("state", "seller_country").iter_rows()
@@ -309,5 +309,7 @@ def notes(order_lines: pl.DataFrame, tax: pl.DataFrame | None, as_of: date) -> l
         found.append(f"the order lines begin on {first}: sales before it are not in any window")
     gross = order_lines.filter(pl.col("price_includes_tax").fill_null(False)).height
     if tax is None and gross:
-        found.append(f"{gross} prices include tax and count with it: give --tax, so that turnover is without tax")
+        found.append(
+            f"{of(gross, 'price', 'include')} tax and count with it: give --tax, so that turnover is without tax"
+        )
     return found

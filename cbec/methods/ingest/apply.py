@@ -13,7 +13,7 @@ import polars as pl
 from cbec import tables
 from cbec.core import check
 from cbec.core.contract import Column
-from cbec.core.errors import InputRejected, UsageFault
+from cbec.core.errors import InputRejected, UsageFault, did_you_mean
 from cbec.core.files import FILE, ROW, Raw, Source
 from cbec.methods.ingest.layout import PROVENANCE, Layout, Target, first_line
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cbec.core.command import Common
 
 _FILE, _ROW = PROVENANCE
+GIVEN = "order_lines"
+"""The table that `given` values go into."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,29 @@ class Applied:
     tallies: Sequence[Tally]
 
 
-def run(layout: Layout, raw: Raw, common: Common) -> Applied:
-    """Apply `layout` to an export.
+def given(text: str, layout: Layout) -> dict[str, str]:
+    """Columns of order_lines and their values, of `seller_country=DE|ship_from=CN`.
+
+    Raises UsageFault for a part that is not of this form, a column that order_lines does not have, or a layout that
+    makes no order lines.
+    """
+    names, told = tables.get(GIVEN).names, {}
+    for part in filter(None, (p.strip() for p in text.split("|"))):
+        name, sign, value = (p.strip() for p in part.partition("="))
+        if not sign or not value or name not in names:
+            near = did_you_mean(name, names) if name not in names else ""
+            raise UsageFault(
+                f'--given: "{part}" is no column of {GIVEN} and its value{near}',
+                hint="write column=value, several with | between them, e.g. seller_country=DE|ship_from=CN",
+            )
+        told[name] = value
+    if told and all(target.table != GIVEN for target in layout.targets):
+        raise UsageFault(f"--given: the layout {layout.name} makes no {GIVEN}")
+    return told
+
+
+def run(layout: Layout, raw: Raw, common: Common, told: Mapping[str, str] | None = None) -> Applied:
+    """Apply `layout` to an export. told: values of columns of order_lines where the export does not tell them.
 
     Raises InputRejected where the export lacks a column of the layout, or where a table made of it breaks its
     contract; UsageFault where an expression does not fit the data. Cells that do not parse are in `checked`: the
@@ -66,7 +89,7 @@ def run(layout: Layout, raw: Raw, common: Common) -> Applied:
         day = _evaluate(layout, typed, "time", pl.col(layout.time).cast(pl.Date))
         known = typed.filter(day.le(common.as_of).fill_null(True))
     kept, removed, tallies = clean(layout, known)
-    made = {t.table: make(layout, t, kept, common) for t in layout.targets}
+    made = {t.table: make(layout, t, kept, common, (told or {}) if t.table == GIVEN else {}) for t in layout.targets}
     return Applied(checked, typed, typed.height - known.height, kept.height, made, removed, tallies)
 
 
@@ -145,8 +168,10 @@ def _tally(rule: str, message: str, gone: pl.DataFrame) -> Tally:
     return Tally(rule, message, gone.height, {c: float(v) for c, v in money.iter_rows()}, place)
 
 
-def make(layout: Layout, target: Target, kept: pl.DataFrame, common: Common) -> pl.DataFrame:
-    """One canonical table, checked by its contract: typed, with the columns that the layout gives.
+def make(
+    layout: Layout, target: Target, kept: pl.DataFrame, common: Common, told: Mapping[str, str] | None = None
+) -> pl.DataFrame:
+    """One canonical table, checked by its contract: typed, with the columns that the layout gives and those of `told`.
 
     Faults name the file and row of the export (for a group: of its first line).
     """
@@ -166,6 +191,7 @@ def make(layout: Layout, target: Target, kept: pl.DataFrame, common: Common) -> 
         frame = pl.DataFrame(cells).with_columns(lines[_FILE].alias(FILE), lines[_ROW].alias(ROW))
     # A column of nothing but NULL has no type; to the contract it is the same as absent.
     frame = frame.drop(n for n, kind in frame.schema.items() if kind == pl.Null)
+    frame = _filled(frame, told or {})
     contract = tables.get(target.table)
     names = [n for n in contract.names if n in frame.columns]
     source = Source(layout.name, 0, None, frame.height, "utf-8", "layout")
@@ -179,6 +205,15 @@ def make(layout: Layout, target: Target, kept: pl.DataFrame, common: Common) -> 
             total=outcome.total,
         )
     return outcome.good.select(names)
+
+
+def _filled(frame: pl.DataFrame, told: Mapping[str, str]) -> pl.DataFrame:
+    """Empty cells, and columns that are not there, as told; as text, so that the contract reads the value as it would a file's."""
+    cells = [
+        (pl.col(name).cast(pl.String).fill_null(value) if name in frame.columns else pl.lit(value)).alias(name)
+        for name, value in told.items()
+    ]
+    return frame.with_columns(cells)
 
 
 def figures(made: Mapping[str, pl.DataFrame]) -> dict[str, float | int | str | None]:

@@ -236,6 +236,14 @@ def test_what_no_form_takes_is_summed_for_the_national_return() -> None:
         "local.DE.EUR 2026-Q3": D(19),
         "local.PL.PLN 2026-Q3": D("2.30"),
     }
+    held = registrations(OSS_DE, {"scheme": "VAT", "country": "DE", "number": "DE123456789"})
+    made = filed(rows, held=held)
+    assert [named(made, f"local.{c} 2026-Q3").number for c in ("DE.EUR", "PL.PLN")] == ["DE123456789", None]
+    found = filing_tables.findings(made, order_lines(rows), None, True)
+    assert [(f.entity, f.severity, "no VAT registration" in f.message) for f in found] == [
+        ("local.DE.EUR 2026-Q3", "warn", False),
+        ("local.PL.PLN 2026-Q3", "high", True),
+    ]
 
 
 FIXINGS = [
@@ -284,7 +292,7 @@ def test_what_is_not_determined_or_somebody_elses_is_not_filed() -> None:
 def test_a_tax_line_that_is_no_order_line_is_rejected() -> None:
     made = order_lines([HOME | {"ship_to": "FR", "price": 1}])
     tax = filed([HOME | {"ship_to": "FR", "price": 1}]).lines
-    with pytest.raises(InputRejected, match="1 of 1 lines are no order line"):
+    with pytest.raises(InputRejected, match="1 of 1 line is no order line"):
         filing.file(
             tax.select(filing_lines.OF_TAX), made.with_columns(pl.lit("other").alias("order_id")), packaged(), filing_rules.returns(), periods.parse("2026-Q3")
         )  # fmt: skip

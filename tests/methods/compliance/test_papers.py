@@ -165,6 +165,9 @@ def test_lists_and_summary_of_9610_add_up() -> None:
     files = paper_files.files(found, {})
     assert {"cn_9610_list.csv", "cn_9610_summary.csv", "h7.csv", "h7.json", "commercial_invoices.html"} <= files.keys()
     assert "2026-08-15" in files["cn_9610_summary.csv"].decode()
+    # The list names what it lacks itself, not what the other end's papers do.
+    rows_of_list = files["cn_9610_list.csv"].decode().splitlines()[1:]
+    assert [row.rsplit(",", 1)[1] for row in rows_of_list] == ["net_weight_kg", "", ""]
 
 
 def test_a_summary_of_9610_has_no_value_where_one_is_not_known() -> None:
