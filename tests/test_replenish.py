@@ -114,16 +114,19 @@ def test_expected_cost_agrees_with_simulated_days(order):
     found = costing.of(np.array([order]))
 
     rng = np.random.default_rng(1)
-    stock, short, days = np.full(40000, 22.0), np.zeros(40000), np.zeros(40000)
+    stock, short, days, waits = np.full(40000, 22.0), np.zeros(40000), np.zeros(40000), []
     for day in range(12):
         stock += order * (day == 6)
         asked = rng.poisson(5, 40000)
         short += np.maximum(asked - np.maximum(stock, 0), 0)
         days += np.maximum(stock - asked / 2, 0)
         stock -= asked  # demand waits
+        if day in (5, 11):  # the evenings before the order arrives, and the next one could
+            waits.append(np.maximum(-stock, 0).mean())
     assert found.short[0] == pytest.approx(short.mean(), rel=0.03)
     assert found.holding[0] == pytest.approx(days.mean() * 8 * 0.25 / 365, rel=0.05)
-    assert found.cost[0] == pytest.approx(found.holding[0] + 3 * found.short[0] + 7 * (order > 0))
+    assert found.shortage[0] == pytest.approx(3 * sum(waits), rel=0.03)
+    assert found.cost[0] == pytest.approx(found.holding[0] + found.shortage[0] + 7 * (order > 0))
 
 
 def test_money_compares_with_the_seller_formula_and_with_no_order():

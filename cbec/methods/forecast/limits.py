@@ -18,8 +18,7 @@ from cbec.core.errors import InputRejected
 from cbec.core.money import rate_to
 from cbec.core.words import of
 from cbec.methods import milp
-from cbec.methods.forecast import firmdue
-from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, MOMENTS
+from cbec.methods.forecast.ordercost import Costing
 from cbec.methods.forecast.orders import in_packs
 
 if TYPE_CHECKING:
@@ -268,21 +267,14 @@ def _items(model: milp.Model, q: Question, rows: Rows, most: Floats, credit: Flo
 
 
 def _slopes(q: Question, rows: Rows, grid: Floats) -> tuple[Floats, Floats, float]:
-    """Cost per unit of each piece, rising, its width, and the cost of no order at all. grid: rows x PIECES + 1 orders."""
-    terms, plan = q.terms, q.plan
-    per_day = q.prices.unit_cost[rows] * terms.holding_rate[rows] / DAYS_OF_YEAR
-    level = np.clip(np.nan_to_num(terms.service[rows], nan=0.95), 0.0, 0.999)
-    short = np.fmax(q.prices.shortage[rows], per_day * terms.review[rows] / (1 - level))
-    due = q.due.before(terms.lead + terms.review)[rows, None]
-    cost = short[:, None] * firmdue.shortage(
-        plan.position[rows, None] + grid, plan.whole.mean[rows, None], plan.whole.var[rows, None], due
-    )
-    for i in range(MOMENTS):
-        at = terms.lead + terms.review * (i + 0.5) / MOMENTS
-        mean, var = q.demand.at(at[rows, None], rows)
-        stock = (q.held.free + q.held.coming(at))[rows, None] + grid
-        left = firmdue.left_over(stock, mean, var, q.due.before(at)[rows, None])
-        cost += (per_day * terms.review[rows] / MOMENTS)[:, None] * left
+    """Cost per unit of each piece, rising, its width, and the cost of no order at all, as `ordercost` counts it but for the part
+    that no order changes and for placing it. grid: rows x PIECES + 1 orders."""
+    costing = Costing(q.demand, q.terms, q.held, q.plan, q.prices, q.due)
+    per_day = costing.per_day[rows]
+    level = np.clip(np.nan_to_num(q.terms.service[rows], nan=0.95), 0.0, 0.999)
+    short = np.fmax(q.prices.shortage[rows], per_day * q.terms.review[rows] / (1 - level))
+    days, after = costing.review(rows, grid)
+    cost = per_day[:, None] * days + short[:, None] * after
     width = np.diff(grid, axis=1)
     slopes = np.where(width > 0, np.diff(cost, axis=1) / np.maximum(width, 1e-12), -np.inf)
     out: Floats = np.maximum.accumulate(slopes, axis=1)  # rounding only: the functions are convex

@@ -53,7 +53,9 @@ def choices(case: Case) -> Choices:
     at = np.nan_to_num(seller)
     theirs = costing.of(at)
     known = ~np.isnan(seller)
-    theirs = Outcome(*(np.where(known, a, np.nan) for a in (theirs.cost, theirs.holding, theirs.short)))
+    theirs = Outcome(
+        *(np.where(known, a, np.nan) for a in (theirs.cost, theirs.holding, theirs.shortage, theirs.short))
+    )
     sd = costing.spread(case.plan.order, np.where(known, seller, case.plan.order))
     ours = costing.of(case.plan.order)
     uncut = ours if np.array_equal(case.wanted, case.plan.order) else costing.of(case.wanted)
@@ -68,10 +70,11 @@ def choices(case: Case) -> Choices:
 def _instead(way: Outcome, case: Case, lots: Floats) -> Outcome:
     """The outcome with the cost of lots where items are planned by them; what comes too early for the first is short."""
     at = case.firm.item
-    whole, short = way.cost.copy(), way.short.copy()
+    whole, shortage, short = way.cost.copy(), way.shortage.copy(), way.short.copy()
     short[at] = case.early.units[at]
-    whole[at] = lots + np.where(short[at] > 0, short[at] * case.prices.shortage[at], 0.0)
-    return Outcome(whole, way.holding, short)
+    shortage[at] = np.where(short[at] > 0, short[at] * case.prices.shortage[at], 0.0)
+    whole[at] = lots + shortage[at]
+    return Outcome(whole, way.holding, shortage, short)
 
 
 def rows(case: Case, ways: Choices) -> pl.DataFrame:

@@ -35,7 +35,7 @@ def curve(case: Case) -> pl.DataFrame:
         way = Costing(case.demand, case.terms, case.held, replace(plan, order=order), prices, case.due).of(order)
         held = {
             "holding": way.holding,
-            "shortage": prices.shortage * way.short,
+            "shortage": way.shortage,
             "cost": way.cost,
             "expected_short": way.short,
         }
