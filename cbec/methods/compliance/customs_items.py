@@ -13,7 +13,7 @@ import polars as pl
 from cbec.core import reasons
 from cbec.core.errors import CbecError
 from cbec.methods.compliance import registered
-from cbec.methods.compliance.filing_lines import NORTHERN_IRELAND, SELLER
+from cbec.methods.compliance.filing_lines import NORTHERN_IRELAND, OUT_OF_SCOPE, SELLER, to_northern_ireland
 from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.filing_rules import papers
 from cbec.methods.compliance.lines import digits_of
@@ -53,11 +53,10 @@ def items(
     What nobody told stays empty and is named in `missing`; a limit that cannot be judged for want of a rate gives the
     paper that holds more (H1 for H7 is not guessed: its cell stays empty).
     """
-    lines = _crossing(order_lines, asked, where)
     values = tax.select("order_id", "line", "intrinsic_value", "customs_value", "scheme", "collected_by")
     # The scheme is what the tax table found: the word of an order line is often empty, or overruled.
-    lines = lines.drop("scheme").join(values, on=["order_id", "line"], how="left", maintain_order="left")
-    lines = _with_products(lines, products)
+    lines = order_lines.drop("scheme").join(values, on=["order_id", "line"], how="left", maintain_order="left")
+    lines = _with_products(_crossing(lines, asked, where), products)
     if exports is not None:
         lines = lines.join(exports.select("order_id", "line", "regime"), on=["order_id", "line"], how="left")
     else:
@@ -80,19 +79,21 @@ _SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _crossing(order_lines: pl.DataFrame, asked: Period, where: Places) -> pl.DataFrame:
+def _crossing(lines: pl.DataFrame, asked: Period, where: Places) -> pl.DataFrame:
+    """Sales of the period between countries, but not within the customs union, and those to territories outside a tax area.
+
+    HMRC, Customs Information Paper 63 (2016): "movements to special (fiscal) territories must be declared under the normal
+    export or re-export rules"; Export Procedures EXPP8200: "A Customs declaration is required for goods exported to the
+    Channel Islands".
+    """
     union = sorted(where.countries("EU"))
     source, target = (pl.col(c).replace(where.country) for c in ("ship_from", "ship_to"))
-    there = (pl.col("ship_to") == "GB") & pl.col("ship_to_region").str.strip_chars().str.to_uppercase().str.contains(
-        r"^BT\d"
-    )
-    to_there = ((pl.col("ship_to") == NORTHERN_IRELAND) | there).fill_null(False)
+    to_there = to_northern_ireland()
     from_there = (pl.col("ship_from") == NORTHERN_IRELAND).fill_null(False)
     # Between the Union and Northern Ireland goods need no customs declaration (Revised Protocol; Revenue Ireland, "Trade with NI").
     inside = (source.is_in(union) | from_there) & (target.is_in(union) | to_there)
-    return order_lines.filter(
-        pl.col("date").is_between(asked.start, asked.end) & (pl.col("qty") > 0) & (source != target) & ~inside
-    )
+    abroad = ((source != target) & ~inside) | (pl.col("scheme") == OUT_OF_SCOPE).fill_null(False)
+    return lines.filter(pl.col("date").is_between(asked.start, asked.end) & (pl.col("qty") > 0) & abroad)
 
 
 def _with_products(lines: pl.DataFrame, products: pl.DataFrame | None) -> pl.DataFrame:
@@ -165,7 +166,7 @@ def _papers(rows: Sequence[dict[str, Any]], union: frozenset[str], rates: pl.Dat
     for row in rows:
         consignments.setdefault(row["consignment"], []).append(row)
     for own in consignments.values():
-        into_union = own[0]["ship_to"] in {*union, MONACO}
+        into_union = own[0]["ship_to"] in {*union, MONACO} and own[0]["scheme"] != OUT_OF_SCOPE
         value = _value(own, h7.currency, factor) if into_union else None
         form, reason = None, "customs_invoice"
         data_set = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cbec.methods.compliance import filing_lines, periods, registered, returns
-from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL, Places
+from cbec.methods.compliance.filing_lines import CORRECTION, FILED, LOCAL, OUT_OF_SCOPE, Places, to_northern_ireland
 from cbec.methods.compliance.filing_rates import conversions, rounded
 from cbec.methods.compliance.periods import Period
 from cbec.methods.compliance.returns import EVERY_KIND, IMPORT_TAX, INPUT_TAX, POSTPONED, Purchases, Return, Sum
@@ -127,8 +127,11 @@ def _zero_rated(lines: pl.DataFrame, made: Return, where: Places) -> pl.DataFram
     so it counts too where the tax of its destination is not determined.
     """
     countries = sorted({c for place in made.rule.places for c in where.countries(place)}) if made.rule else []
-    here, away = pl.col("from_country").is_in(countries), ~pl.col("country").is_in(countries)
-    reverse = (pl.col("scheme") == "REVERSE_CHARGE") & pl.col("country").is_in(countries)
+    here = pl.col("from_country").is_in(countries)
+    away = ~pl.col("country").is_in(countries) | (pl.col("scheme") == OUT_OF_SCOPE)
+    # Goods from the Union to a business in Northern Ireland are supplied where they were sent from.
+    in_union = pl.col("from_country").is_in(sorted(where.countries("EU"))) & to_northern_ireland()
+    reverse = (pl.col("scheme") == "REVERSE_CHARGE") & pl.col("country").is_in(countries) & ~in_union
     sign = pl.when(pl.col("back")).then(-1).otherwise(1)
     charges = pl.col("shipping").fill_null(0) + pl.col("insurance").fill_null(0)
     gross = pl.col("price_includes_tax").fill_null(False)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SELLER = "seller"
 FILED, CORRECTION = "filed", "correction"
 NORTHERN_IRELAND = "XI"
+OUT_OF_SCOPE = "OUT_OF_SCOPE"
+"""The scheme of goods that leave the tax area for a special territory."""
 LOCAL = "local"
 """Scheme-less returns: what the seller collects where no form is drafted, by country and currency."""
 OF_TAX = (
@@ -39,6 +41,7 @@ OF_ORDER = (
     "line",
     "date",
     "ship_from",
+    "ship_to_region",
     "sku",
     "qty",
     "price",
@@ -68,6 +71,12 @@ def places(packs: Sequence[Pack]) -> Places:
         dict(held.select("code", "country").iter_rows()),
         {pack.id.upper(): frozenset(pack.jurisdictions) for pack in packs},
     )
+
+
+def to_northern_ireland() -> pl.Expr:
+    """Whether goods go to Northern Ireland, by its own code or the postcode."""
+    postcode = pl.col("ship_to_region").str.strip_chars().str.to_uppercase().str.contains(r"^BT\d")
+    return ((pl.col("ship_to") == NORTHERN_IRELAND) | ((pl.col("ship_to") == "GB") & postcode)).fill_null(False)
 
 
 def _united_kingdom(country: str, code: pl.Expr) -> pl.Expr:

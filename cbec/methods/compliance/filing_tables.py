@@ -201,7 +201,7 @@ def _returns(filing: Filing, as_of: date | None, registered: bool) -> list[Findi
     for one in filing.returns:
         payable = one.total("payable")
         if registered and one.rule is not None and one.number is None and one.state is None and payable:
-            text = f"{one.id}: sales of the scheme {one.scheme}, but no registration for it in the period"
+            text = f"{one.id}: sales of the scheme {one.scheme}, but no registration for it in the period: register, or tell the order lines another scheme (NONE)"
             found.append(
                 Finding(f"unregistered:{one.id}", "high", one.id, "unregistered", text, float(payable), one.currency)
             )

@@ -376,6 +376,23 @@ def test_exports_count_in_box_6_whether_or_not_the_tax_of_their_destination_is_k
     assert (boxes["1"], boxes["6"]) == (D(20), D(197))  # 100 + 37.33 + 50 + 10
 
 
+def test_goods_to_jersey_are_exports_and_those_sent_from_the_union_to_a_business_in_northern_ireland_are_none_of_box_6() -> (
+    None
+):
+    from_nl = UK | {"ship_from": "NL", "buyer_type": "B2B", "price": 30, "seller_country": "GB"}
+    rows = [
+        UK | {"order_id": "a", "price": 100, "seller_country": "GB"},
+        UK | {"order_id": "b", "price": 40, "shipping": 2, "ship_to": "JE", "seller_country": "GB"},
+        UK | {"order_id": "b", "line": "2", "qty": -1, "price": 5, "ship_to": "JE", "seller_country": "GB"},
+        from_nl | {"order_id": "c", "ship_to_region": "BT1 5GS", "buyer_tax_id": "XI980780684"},
+        from_nl | {"order_id": "d", "ship_to_region": "M1 1AE", "buyer_tax_id": "GB980780684"},
+    ]
+    made = filed(rows)
+    assert [s for s in made.lines.sort("order_id")["scheme"] if s == "REVERSE_CHARGE"] == ["REVERSE_CHARGE"] * 2
+    boxes = {r.box: r.amount for r in named(made, "gb.return.vat 2026-Q3").rows}
+    assert (boxes["1"], boxes["6"]) == (D(20), D(167))  # 100 + 42 - 5 + 30
+
+
 def test_british_boxes_add_up_where_purchases_were_converted() -> None:
     fixing = rates([{"date": date(2026, 7, 1), "base": "EUR", "quote": "GBP", "rate": 0.85}])
     bought = purchases(

@@ -89,6 +89,20 @@ def test_between_the_union_and_northern_ireland_there_are_no_customs_papers() ->
     assert _items(rows, fixing=fixing)["consignment"].to_list() == ["d", "e"]
 
 
+def test_goods_to_territories_outside_a_tax_area_are_declared_as_exports() -> None:
+    """Jersey, the Canary Islands from Spain and from Germany, and nothing that would be an import into the Union."""
+    sent = {"date": DAY, "price_includes_tax": False, "price": 20, "hs_code": "6109.10.00", "origin": "CN"}
+    ways = [("GB", "JE", "JE2 3AB"), ("ES", "ES", "35001"), ("DE", "ES", "38003"), ("DE", "DE", "27498")]
+    ways += [("GB", "IM", "IM1 1AA"), ("ES", "ES", "28001")]
+    rows = [
+        sent | {"order_id": str(i), "ship_from": a, "ship_to": b, "ship_to_region": region, "currency": "GBP" if a == "GB" else "EUR"}
+        for i, (a, b, region) in enumerate(ways)
+    ]  # fmt: skip
+    found = _items(rows)
+    assert found["consignment"].to_list() == ["0", "1", "2", "3"]
+    assert found["import_data_set"].to_list() == [None] * 4 and found["missing"].to_list() == [None] * 4
+
+
 def test_the_ioss_number_is_that_of_the_day_and_of_who_collects() -> None:
     """Also where the order line says nothing of a scheme, and none where IOSS cannot be used."""
     old, new = IOSS | {"number": "IM1", "valid_to": date(2026, 7, 9)}, IOSS | {"number": "IM2", "valid_from": DAY}
