@@ -197,7 +197,9 @@ def summarise(
 
 def headline(command: Command, result: Result, tables: Mapping[str, pl.DataFrame | Stored]) -> str:
     """The outcome in one sentence, money (or what else the step answers) first."""
-    rows = f"{of(tables[command.main].height, 'row')} of {command.main}" if command.main in tables else command.path
+    # The main table, or where this run made none (an import of order lines alone) the first that it made.
+    first = next((name for name in command.outputs if name in tables), None)
+    rows = command.path if first is None else f"{of(tables[first].height, 'row')} of {first}"
     if isinstance(result.money, str):
         return f"{result.outcome}; {rows}" if result.outcome else rows
     m = result.money
@@ -249,7 +251,7 @@ def deliver(
     _close(job, summary)
     if request.as_json:
         to_stdout((json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode())
-    elif request.piped:
+    elif request.piped and job.command.main in tables:
         with _standard_output() as out:
             pour(_main(job, tables), out, request.format or "csv")
 
@@ -261,6 +263,8 @@ def _places(job: Job, tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, 
         if name not in tables:
             raise UsageFault(f"--write-{name.replace('_', '-')}: this run made no table {name}")
     if output is None or output == "-":
+        if job.request.piped and (output == "-" or not places):
+            _main(job, tables)
         return places
     if is_folder(output):
         # A place without a suffix is a folder: every table of the result, as Parquet.

@@ -250,8 +250,13 @@ def signed(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told(table: pl.DataFrame, findings: pl.DataFrame) -> Iterator[command.Finding]:
+    broken = findings.filter(pl.col("severity") == "fatal").unique("file", keep="first", maintain_order=True)
+    first = {file: (message, columns) for file, message, columns in broken.select("file", "message", "_columns").rows()}
     for row in table.filter(pl.col("status") == "invalid").iter_rows(named=True):
-        text = f"{row['fatal']} fatal findings: {row['_rules']}"
+        message, columns = first[row["file"]]
+        look = f"; look at {columns}" if columns else ""
+        more = f", {row['_rules']}; the first" if row["fatal"] > 1 else ""
+        text = f"{of(row['fatal'], 'rule', 'are')} broken{more}: {message.rstrip('.')}{look}"
         yield command.Finding(f"invalid:{row['file']}", "high", row["invoice_id"] or row["file"], "en16931", text)
     warned = (
         findings.filter(pl.col("severity") == "warning")
@@ -259,7 +264,7 @@ def _told(table: pl.DataFrame, findings: pl.DataFrame) -> Iterator[command.Findi
         .agg(pl.len(), pl.col("message", "file").first())
     )
     for rule, n, message, file in warned.sort("rule").iter_rows():
-        yield command.Finding(f"warning:{rule}", "warn", file, rule, f"{n} times, first in {file}: {message}")
+        yield command.Finding(f"warning:{rule}", "warn", file, rule, f"{of(n, 'time')}, first in {file}: {message}")
     unchecked = table.filter(pl.col("status") == "not_checked").height
     if unchecked:
         yield command.Finding(

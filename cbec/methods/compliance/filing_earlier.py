@@ -34,8 +34,10 @@ def differences(
     for index, rule in enumerate(rules):
         if rule.corrections != "by_period":
             continue
+        # A refund whose sale is not there has been left out and told: nobody knows which period it changes.
+        known = (pl.col("collected_by") == SELLER) & pl.col("has_sale")
         sold = filing.lines.filter(
-            (pl.col("rule") == index) & (pl.col("collected_by") == SELLER) & (pl.col("date") <= filing.asked.end)
+            (pl.col("rule") == index) & known & (pl.col("date") <= filing.asked.end)
         ).with_columns(first_month("sold", rule, filing.asked).alias("of"))
         for name in sorted(set(filed.filter(pl.col("rule_id") == rule.id)["period"].to_list())):
             period = periods.parse(name)

@@ -201,7 +201,9 @@ def _returns(filing: Filing, as_of: date | None, registered: bool) -> list[Findi
     for one in filing.returns:
         payable = one.total("payable")
         if registered and one.rule is not None and one.number is None and one.state is None and payable:
-            text = f"{one.id}: sales of the scheme {one.scheme}, but no registration for it in the period: register, or tell the order lines another scheme (NONE)"
+            text = f"{one.id}: sales of the scheme {one.scheme}, but no registration for it in the period"
+            # The national tax of the United Kingdom is owed whether or not the seller is registered.
+            text += "" if one.scheme == "VAT" else ": register, or tell its order lines another scheme (NONE)"
             found.append(
                 Finding(f"unregistered:{one.id}", "high", one.id, "unregistered", text, float(payable), one.currency)
             )
@@ -272,7 +274,7 @@ def paper_findings(items: pl.DataFrame) -> list[Finding]:
     return [
         Finding(
             f"paper:{word}", "warn", word, "paper_incomplete",
-            f"{of(count, 'consignment', 'lack')} {word} in their customs papers, e.g. {first}",
+            f"{of(count, 'consignment', 'lack')} {word} in the customs papers, e.g. {first}",
         )
         for word, count, first in counts.sort("missing").iter_rows()
     ]  # fmt: skip

@@ -1,5 +1,6 @@
 """E-invoices: the sample company's through the official rules, totals and terms of single invoices, missing validators."""
 
+import json
 import os
 import random
 import re
@@ -109,6 +110,10 @@ def test_findings_name_the_columns_to_look_at(sample):
     told = findings.filter(pl.col("rule") == "BR-IC-12")["reason"]
     assert all("ship_to_country" in text for text in told)
     assert all(re.fullmatch(r"/[\w:/\[\]]+", place) for place in findings["location"].drop_nulls())
+    summary = json.loads((folder / "report" / "summary.json").read_text("utf-8"))
+    high = [f["message"] for f in summary["top_findings"] if f["severity"] == "high"]
+    assert high and all(re.match(r"\d+ rules? (is|are) broken", text) for text in high)
+    assert any(re.search(r"\[BR-[A-Z0-9-]+\].*; look at \w+", text) for text in high)
 
 
 def test_the_files_are_read_back_with_their_totals(sample):

@@ -161,6 +161,9 @@ def test_what_an_earlier_return_lacks_is_told_until_it_is_corrected() -> None:
     assert filing_earlier.differences(filed([sale, back]), then, rules, None) == []
     (found,) = filing_earlier.differences(filed([sale, back, late]), then, rules, None)
     assert (found.finding_id, found.severity, found.money) == ("earlier:eu.return.oss:2026-Q2:IT", "high", 22.0)
+    # Nor is a refund whose sale is not there, which is told by itself.
+    alone = back | {"order_id": "unknown", "date": date(2026, 6, 1)}
+    assert filing_earlier.differences(filed([sale, back, alone]), then, rules, None) == []
     # What a return between them corrected is not told again.
     between = pl.concat([then, filing_tables.due(filed([sale, back], "2026-Q3"))])
     now = filed(
