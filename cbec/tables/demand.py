@@ -10,18 +10,20 @@ LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
 _SKU = Column("sku", "text", "stock keeping unit, verbatim", aliases=("商品编码", "商品SKU", "SKU编码", "货号", "stockcode", "product_code", "seller_sku", "msku"))
 _WAREHOUSE = Column("warehouse", "text", "where it lies: UN/LOCODE or your own code", aliases=("仓库", "仓库编码", "warehouse_id"))
 _MARKET = Column("market", "text", "where it sells: a country code or your own", null=True, default="*", aliases=("国家", "目的国", "市场", "站点", "country", "marketplace"))
+#: What a unit sold for, in the words of exports; of no other price (an original one, a cost, the amount of a line).
+_SOLD_FOR = ("售价", "销售价", "销售价格", "销售单价", "商品售价", "产品售价", "selling_price")
 
 sales = Contract(
     "sales",
     "Units sold per day (or finer) and series, net of nothing: returns are rows of negative units or are left out.",
     (
-        Column("date", "moment", "day or time of sale", aliases=("日期", "下单日期", "下单时间", "订单日期", "ds", "order_date", "day")),
+        Column("date", "moment", "day or time of sale", aliases=("日期", "下单日期", "下单时间", "订单日期", "销售日期", "ds", "order_date", "purchase_date", "day")),
         _SKU,
         Column("market", "text", "where it sells", required=False, null=True, default="*", aliases=_MARKET.aliases),
         optional("warehouse", "text", "where it shipped from", aliases=_WAREHOUSE.aliases),
         optional("channel", "text", "shop or marketplace", aliases=("渠道", "平台")),
-        Column("units", "float", "units; negative = returned", unit="pieces", aliases=("数量", "销量", "件数", "qty", "quantity", "y")),
-        optional("price", "float", "price per unit paid", min=0, aliases=("单价", "价格", "unit_price")),
+        Column("units", "float", "units; negative = returned", unit="pieces", aliases=("数量", "销量", "件数", "销售数量", "购买数量", "qty", "quantity", "y")),
+        optional("price", "float", "price per unit paid", min=0, aliases=("单价", "价格", "unit_price", "商品单价", "产品单价", "成交单价", *_SOLD_FOR)),
         optional("currency", "currency", "currency of price", aliases=("币种", "货币")),
         optional("promo", "bool", "on promotion that day", aliases=("促销", "活动")),
         optional("in_stock", "bool", "false = could not be bought, so units say nothing of demand", aliases=("有货", "在库")),
@@ -42,9 +44,9 @@ products = Contract(
         optional("length_cm", "float", unit="cm", min=0, aliases=("长(cm)", "长")),
         optional("width_cm", "float", unit="cm", min=0, aliases=("宽(cm)", "宽")),
         optional("height_cm", "float", unit="cm", min=0, aliases=("高(cm)", "高")),
-        optional("unit_cost", "float", "cost of one unit at your door", min=0, aliases=("成本", "采购价", "单位成本")),
-        optional("currency", "currency", "currency of unit_cost and price", aliases=("币种",)),
-        optional("price", "float", "selling price per unit", min=0, aliases=("售价",)),
+        optional("unit_cost", "float", "cost of one unit at your door", min=0, aliases=("成本", "采购价", "单位成本", "成本价", "采购单价")),
+        optional("currency", "currency", "currency of unit_cost and price", aliases=("币种", "货币")),
+        optional("price", "float", "selling price per unit", min=0, aliases=(*_SOLD_FOR, "零售价")),
         optional("hs_code", "text", "customs code, verbatim", aliases=("HS编码", "海关编码")),
         optional("origin", "country", "country of origin", aliases=("原产国", "原产地")),
         optional("supplier_id", "text", aliases=("供应商", "供应商编码")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cbec.core.contract import Column, Contract, optional
+from cbec.tables.demand import _SOLD_FOR
 
 order_lines = Contract(
     "order_lines",
@@ -15,7 +16,7 @@ order_lines = Contract(
         optional("date", "date", "day of supply: payment accepted", aliases=("日期", "下单日期", "付款日期", "order_date")),
         optional("market", "text", aliases=("市场", "站点", "marketplace")),
         optional("warehouse", "text", aliases=("仓库",)),
-        optional("price", "decimal", "price per unit", min=0, aliases=("单价", "unit_price")),
+        optional("price", "decimal", "price per unit", min=0, aliases=("单价", "unit_price", "商品单价", "产品单价", *_SOLD_FOR)),
         optional("currency", "currency", aliases=("币种", "货币")),
         optional("customer_id", "text", aliases=("客户编号", "买家")),
         optional("category", "text", "your category, mapped to reduced rates", aliases=("类目", "品类")),

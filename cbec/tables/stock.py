@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cbec.core.contract import Column, Contract, optional
-from cbec.tables.demand import _MARKET, _SKU, _WAREHOUSE
+from cbec.tables.demand import _MARKET, _SKU, _SOLD_FOR, _WAREHOUSE
 
 inventory = Contract(
     "inventory",
@@ -15,8 +15,8 @@ inventory = Contract(
         optional("reserved", "float", "promised to orders already", unit="pieces", min=0, aliases=("预留", "占用")),
         optional("backorders", "float", "owed to customers who wait, beside what is reserved", unit="pieces", min=0, aliases=("缺货订单", "欠单")),
         optional("age_days", "float", unit="days", min=0, aliases=("库龄",)),
-        optional("unit_cost", "float", min=0, aliases=("成本",)),
-        optional("currency", "currency", aliases=("币种",)),
+        optional("unit_cost", "float", min=0, aliases=("成本", "单位成本", "成本价", "采购价", "采购单价")),
+        optional("currency", "currency", aliases=("币种", "货币")),
         optional("snapshot_date", "date", aliases=("快照日期",)),
     ),
     key=("sku", "warehouse"),
@@ -128,7 +128,7 @@ prices = Contract(
         _SKU,
         Column("market", "text", "where it sells; empty = everywhere", required=False, null=True, default="*", aliases=_MARKET.aliases),
         optional("date", "date", "first day of the price", aliases=("日期", "生效日期", "valid_from")),
-        Column("price", "float", "price per unit", above=0, aliases=("售价", "单价", "价格", "unit_price")),
+        Column("price", "float", "price per unit", above=0, aliases=("单价", "价格", "unit_price", *_SOLD_FOR)),
         optional("currency", "currency", "empty = the home currency", aliases=("币种", "货币")),
     ),
     key=("sku", "market", "date"),
