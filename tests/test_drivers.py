@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +134,16 @@ def test_covariates_of_every_odd_shape_give_an_answer():
             result = demand(sales, None, given, s=Demand(frequency=frequency, horizon=5))
             assert np.isfinite(result.tables["forecast"]["mean"].to_numpy()).all()
     assert backtest(sales, None, plan, s=Backtest(frequency="D", horizon=5)).tables["backtest"].height
+
+
+def test_drivers_of_nothing_are_an_empty_table(cbec, tmp_path):
+    days = [date(2026, 1, 1) + timedelta(days=i) for i in range(60)]
+    text = "date,sku,units\n" + "".join(f"{day},A,{1 + day.day % 3}\n" for day in days)
+    (tmp_path / "sales.csv").write_text(text, "utf-8")
+    words = ["--sales", "sales.csv", "--frequency", "W", "--horizon", "2"]
+    done = cbec("forecast", "demand", *words, "--write-drivers", "drivers.csv", "-o", "forecast.csv")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "drivers.csv").read_text("utf-8").startswith("sku,market,") and (
+        tmp_path / "forecast.csv"
+    ).exists()
+    assert "note: drivers: this run has nothing to tell there" in done.stderr

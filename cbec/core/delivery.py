@@ -259,9 +259,6 @@ def deliver(
 def _places(job: Job, tables: Mapping[str, pl.DataFrame | Stored]) -> dict[str, str]:
     """Where each asked-for table goes."""
     output, places = job.request.output, dict(job.request.writes)
-    for name in places:
-        if name not in tables:
-            raise UsageFault(f"--write-{name.replace('_', '-')}: this run made no table {name}")
     if output is None or output == "-":
         if job.request.piped and (output == "-" or not places):
             _main(job, tables)

@@ -30,7 +30,7 @@ from cbec.core.staging import Staging
 from cbec.core.words import of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import polars as pl
 
@@ -112,6 +112,7 @@ def _run(job: Job) -> ExitStatus:
         wanted = asked_for(command, request)
         result = engine.answer(command, frames, settings, where, wanted)
         result.tables |= {name: make() for name, make in result.later.items() if name in wanted}
+        result.notes += _add_empty(request.writes, result)
         for note in result.notes:
             job.console.say(f"note: {note}")
         for checked in result.checked:
@@ -377,6 +378,22 @@ def _conform(command: Command, result: Result, settings: Common) -> dict[str, pl
     out = parts.shaped(command, result.tables, settings)
     out["findings"] = check.conform(tables.get("findings"), _findings_frame(result.findings))
     return out
+
+
+def _add_empty(asked: Iterable[str], result: Result) -> list[str]:
+    """Tables that were asked for and that had nothing to tell, without rows, so that what reads them next finds a file.
+
+    Answers a note for each.
+    """
+    import polars as pl
+
+    from cbec import tables
+    from cbec.core.cells import dtype
+
+    lost = [name for name in asked if name not in result.tables and name != "findings"]
+    for name in lost:
+        result.tables[name] = pl.DataFrame(schema={c.name: dtype(c) for c in tables.get(name).columns})
+    return [f"{name}: this run has nothing to tell there; an empty table is written" for name in lost]
 
 
 def _findings_frame(findings: Sequence[Finding]) -> pl.DataFrame:

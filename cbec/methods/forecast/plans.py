@@ -89,7 +89,11 @@ def attach(
     notes and findings of the covariates.
     """
     if panel.frequency not in FINE:
-        return panel
+        given = " and ".join(
+            name for name, table in (("calendar", calendar), ("signals", signals)) if table is not None
+        )
+        told = f"{given}: not used, since they say nothing of a whole period (frequency {panel.frequency})"
+        return replace(panel, notes=[*panel.notes, told]) if given else panel
     names = panel.keys["market"].to_list() if "market" in panel.keys.columns else ["*"] * len(panel.keys)
     markets = tuple(sorted(set(names)))
     width = panel.units.shape[1]
@@ -97,6 +101,8 @@ def attach(
     events = _calendar(calendar, grid)
     seen, price = _recorded(sales, grid)
     planned, label, promotions = _promotions(events, grid)
+    prices = _planned_prices(events, grid)
+    _tell_unpaid(prices, price, grid)
     number = {m: i for i, m in enumerate(markets)}
     found = Covariates(
         width=width,
@@ -109,7 +115,7 @@ def attach(
         names=promotions,
         seen=seen,
         price=price,
-        planned_price=None if price is None else _planned_prices(events, grid),
+        planned_price=None if price is None else prices,
         signals=_signals(signals, grid),
         notes=grid.notes,
         findings=grid.findings,
@@ -280,6 +286,17 @@ def _planned_prices(events: pl.DataFrame, grid: Grid) -> Floats:
         parts = parts.group_by("series", "at").agg(pl.col("value").mean().round(9)).sort("series", "at")
         out[parts["series"].to_numpy(), parts["at"].to_numpy()] = parts["value"].to_numpy()
     return out
+
+
+def _tell_unpaid(planned: Floats, paid: Floats | None, grid: Grid) -> None:
+    """A planned price counts by its distance from the prices paid: without any it says nothing."""
+    ahead = ~np.isnan(planned[:, grid.width :]).all(1)
+    never = ahead if paid is None else ahead & np.isnan(paid).all(1)
+    if never.any():
+        grid.notes.append(
+            f"calendar: planned prices of {of(int(never.sum()), 'series')} not used, since sales tell no price paid "
+            "that they could be held against: give the column price in sales"
+        )
 
 
 def _signals(signals: pl.DataFrame | None, grid: Grid) -> tuple[Signal, ...]:

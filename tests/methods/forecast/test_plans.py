@@ -160,3 +160,20 @@ def test_prices_in_two_currencies_are_no_change_of_price():
     price = panel.covariates.price
     assert set(np.unique(price[~np.isnan(price)])) == {10.0}
     assert any(note.startswith("prices of 1 series in several currencies") for note in panel.covariates.notes)
+
+
+def test_planned_prices_without_prices_paid_are_told():
+    ahead = {"date": START + timedelta(days=145), "name": "autumn", "kind": "price", "sku": "S1", "value": 9.0}
+    silent = attached(rows(), calendar(ahead)).covariates
+    assert any("planned prices of 1 series not used" in note for note in silent.notes)
+    paid = rows(price=pl.when(pl.col("sku") == "S1").then(10.0))
+    assert not any("planned prices" in note for note in attached(paid, calendar(ahead)).covariates.notes)
+    # Prices of other series help this one as little as none.
+    other = attached(rows(price=pl.when(pl.col("sku") != "S1").then(10.0)), calendar(ahead)).covariates
+    assert any("planned prices of 1 series not used" in note for note in other.notes)
+
+
+def test_plans_for_quarters_are_told_as_unused():
+    sale = {"date": START + timedelta(days=145), "name": "sale", "kind": "promotion"}
+    panel = attached(rows(days=700), calendar(sale), frequency="Q", h=2)
+    assert panel.covariates is None and any("calendar: not used" in note for note in panel.notes)
