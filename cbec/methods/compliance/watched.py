@@ -198,12 +198,15 @@ def _row(
     number = None if registration is None else registration.get("number")
     if registration is not None:
         word, reason = "registered", "watch_registered"
+    last_day = told.register_by if word == "must_register" else None
+    if last_day is not None:
+        reason += "_by"
     return {
         "rule_id": rule.id, "jurisdiction": rule.place, "scheme": rule.scheme, "seller_country": seller or None, "established": established,
         "verdict": word, "threshold": told.threshold, "currency": rule.currency, "window_from": told.window_from, "window_to": as_of,
         "turnover": rounded(told.turnover, rule.currency), "share": told.share, "ahead": _cents(told, rule),
         "crossed_on": told.crossed_on, "projected_on": told.projected_on,
-        "register_by": told.register_by if word == "must_register" else None, "lines": part.height, "number": number or None,
+        "register_by": last_day, "lines": part.height, "number": number or None,
         "citation": rule.citation, "reason_code": reason,
     }  # fmt: skip
 
