@@ -255,6 +255,11 @@ def test_a_delivered_price_taken_apart_and_put_together_is_the_price(orders: lis
     for (_, sale), again in zip(kept, _taxed(paid), strict=True):
         if again["reason_code"] == "tax_limit_circular":  # both sides of a limit explain the price, and it says so
             continue
+        if (
+            sale["ship_to"] == "JP"
+        ):  # values are cut to 1,000 yen, sums to 100: several net prices lead to one delivered price
+            assert again["intrinsic_value"] + again["total"] == sale["intrinsic_value"] + sale["total"]
+            continue
         assert again == sale
 
 
