@@ -37,3 +37,18 @@ CURRENCIES = _codes(
 
 #: What people write instead.
 MEANT = {"UK": "GB", "EL": "GR", "RMB": "CNY", "NTD": "TWD", "EURO": "EUR", "USA": "US", "GER": "DE"}
+
+#: Countries that exports spell out, in English, in their own language and in Chinese.
+_SPELT = """
+AT Austria Österreich 奥地利 · AU Australia 澳大利亚 · BE Belgium België Belgique 比利时 · BG Bulgaria България 保加利亚 · BR Brazil Brasil 巴西
+CA Canada 加拿大 · CH Switzerland Schweiz Suisse Svizzera 瑞士 · CN China 中国 · CY Cyprus Κύπρος 塞浦路斯 · CZ Czechia Czech_Republic Česko 捷克
+DE Germany Deutschland 德国 · DK Denmark Danmark 丹麦 · EE Estonia Eesti 爱沙尼亚 · ES Spain España 西班牙 · FI Finland Suomi 芬兰 · FR France 法国
+GB United_Kingdom Great_Britain England Scotland Wales Northern_Ireland 英国 · GR Greece Ελλάδα 希腊 · HK Hong_Kong 香港 · HR Croatia Hrvatska 克罗地亚
+HU Hungary Magyarország 匈牙利 · IE Ireland Éire 爱尔兰 · IN India 印度 · IT Italy Italia 意大利 · JP Japan 日本 · KR South_Korea Korea 韩国
+LT Lithuania Lietuva 立陶宛 · LU Luxembourg Luxemburg 卢森堡 · LV Latvia Latvija 拉脱维亚 · MT Malta 马耳他 · MX Mexico México 墨西哥
+NL Netherlands The_Netherlands Holland Nederland 荷兰 · NO Norway Norge 挪威 · NZ New_Zealand 新西兰 · PL Poland Polska 波兰 · PT Portugal 葡萄牙
+RO Romania România 罗马尼亚 · SE Sweden Sverige 瑞典 · SG Singapore 新加坡 · SI Slovenia Slovenija 斯洛文尼亚 · SK Slovakia Slovensko 斯洛伐克
+TW Taiwan 台湾 · US United_States United_States_of_America 美国
+"""
+_ENTRIES = (entry.split() for line in _SPELT.strip().splitlines() for entry in line.split(" · "))
+MEANT |= {name.replace("_", " ").upper(): code for code, *names in _ENTRIES for name in names}

@@ -412,6 +412,12 @@ def test_countries_and_currencies(tmp_path: Path) -> None:
     ]
     assert 'did you mean "GB"' in found.faults[0].message
     assert 'did you mean "CNY"' in found.faults[1].message
+    assert 'did you mean "DE"' in found.faults[2].message
+    spelt = run("id,land,money\n1,Österreich,EUR\n2,united kingdom,EUR\n3,日本,EUR\n4,Ruritania,EUR\n", tmp_path)
+    assert [fault.message.partition("; ")[2] for fault in spelt.faults] == [
+        *(f'did you mean "{code}"?' for code in ("AT", "GB", "JP")),
+        "",
+    ]
 
 
 def test_choices_and_bounds(tmp_path: Path) -> None:
