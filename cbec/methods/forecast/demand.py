@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
+
+
+#: Of series that were never in stock and have no analogues: they have a record, but no forecast.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def answer(
     row = explain.find(panel, explained) if explained else None
     out = outlook(panel, h, trees=trees)
     out, kin, told = launch.applied(panel, out, products, like or {}, h)
+    out = replace(out, model=np.where(panel.unseen & out.dead, UNKNOWN, out.model))
     above = None
     if sums is not None:
         above = levels.coherent(panel, out, levels.parse(sums.levels, panel, products), h, sums.way, sums.seed)
@@ -110,7 +115,8 @@ def answer(
     }
     flags = panel.flags()
     record = _record(panel, out, flags)
-    made = {"forecast": tables.forecast(panel, figures, out.model, flags), "model_record": record}
+    known = tables.forecast(panel, figures, out.model, flags).filter(pl.col("model") != UNKNOWN)
+    made = {"forecast": known, "model_record": record}
     later = {"prepared": lambda: tables.prepared(panel)}
     if out.rolled.effect is not None:
         later["drivers"] = lambda: tables.drivers(panel, out.point, drivers.told(panel, out, h))

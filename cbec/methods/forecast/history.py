@@ -76,6 +76,12 @@ class Panel:
         return self.units + self.excess if self.excess.any() else self.units
 
     @property
+    def unseen(self) -> Flags:
+        """n, series that were out of stock whenever the data tell of them: what they would sell nobody knows."""
+        out: Flags = self.stock_out.any(1) & (self.first >= self.units.shape[1]) & (self.stock_out | self.gap).all(1)
+        return out
+
+    @property
     def filled(self) -> Floats:
         """Units n x T, masked periods at the last known demand, 0 before the first sale."""
         return local.zeroed(local.carried(self.units))
@@ -106,6 +112,7 @@ class Panel:
             "bulk_capped": (self.excess > 0).any(1),
             "gap_filled": (self.gap & alive).any(1),
             "new": self.demand_class == "new",
+            "never_in_stock": self.unseen,
             "no_sales": self.demand_class == "empty",
             "obsolete": self.obsolete,
             "promo": (self.promo & alive).any(1),

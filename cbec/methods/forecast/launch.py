@@ -121,7 +121,8 @@ def applied(
 def _new(panel: Panel, of: likeness.Catalogue, products: pl.DataFrame | None, h: int) -> tuple[Ints, Ints]:
     """Rows of series that are new, and the periods until each is launched.
 
-    Without a product master nobody can tell a launch from a first sale that came late: none is new then.
+    Without a product master nobody can tell a launch from a first sale that came late: none is new then. What was never in stock
+    is as good as new, and launched with the first period ahead.
     """
     if products is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -136,7 +137,7 @@ def _new(panel: Panel, of: likeness.Catalogue, products: pl.DataFrame | None, h:
         if day is not None and empty[row]:
             planned[row] = day >= likeness.day(panel.as_of) - LATELY
             starts[row] = sum(b < day for b in begins)
-    rows = np.flatnonzero((young & ~empty) | (empty & planned))
+    rows = np.flatnonzero((young & ~empty) | (empty & planned) | panel.unseen)
     return rows, starts[rows]
 
 

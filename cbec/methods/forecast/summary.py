@@ -178,8 +178,15 @@ def _rules(
             "average; the range takes that into account, the mean does not"
         )
 
+    def unknown(i: int) -> str:
+        return (
+            "out of stock whenever the data tell of it: what it would sell is not known, and it is in no forecast; name a SKU "
+            "that it is like (--like), or give products with categories, so that it is forecast by analogues"
+        )
+
     rules: tuple[tuple[str, str, Flags, Callable[[int], str]], ...] = (
         ("obsolete", "info", panel.obsolete, gone),
+        ("never_in_stock", "warn", panel.unseen & out.dead, unknown),
         ("only_naive", "info", naive, plain),
         ("biased", "warn", biased, leans),
     )

@@ -129,3 +129,25 @@ def test_words_that_are_no_pair():
     ):
         with pytest.raises(UsageFault, match=words):
             demand(launches(LEVELS, STARTS), s=Demand(frequency="W", as_of=AS_OF, like=like))
+
+
+def test_what_was_never_in_stock_is_unknown_or_like_others():
+    sold = launches(LEVELS, STARTS).with_columns(in_stock=pl.lit(True))
+    days = [MONDAY + timedelta(weeks=w) for w in range(60, WEEKS)]
+    empty = pl.DataFrame({"date": days, "sku": "NEVER", "market": "DE", "units": 0.0, "in_stock": False})
+    sales = pl.concat([sold, empty])
+    s = Demand(frequency="W", horizon=8, as_of=AS_OF)
+    alone = demand(sales, s=s)
+    assert "NEVER" not in alone.tables["forecast"]["sku"]
+    row = alone.tables["model_record"].filter(pl.col("sku") == "NEVER").row(0, named=True)
+    assert row["model"] == "unknown" and "never_in_stock" in row["flags"]
+    assert [f.entity for f in alone.findings if f.rule == "never_in_stock"] == ["NEVER@DE"]
+    kin = demand(sales, products({"NEVER": None}), s=s)
+    rows = kin.tables["forecast"].filter(pl.col("sku") == "NEVER")
+    assert set(rows["model"]) == {"analogues"} and rows["mean"].sum() > 40
+    assert not [f for f in kin.findings if f.rule == "never_in_stock"]
+    named = demand(sales, s=Demand(frequency="W", horizon=8, as_of=AS_OF, like="NEVER=L00"))
+    assert named.tables["forecast"].filter(pl.col("sku") == "NEVER")["mean"].sum() > 40
+    # In stock and not sold is another thing: a forecast of nothing.
+    there = demand(pl.concat([sold, empty.with_columns(in_stock=pl.lit(True))]), s=s)
+    assert there.tables["forecast"].filter(pl.col("sku") == "NEVER")["mean"].to_list() == [0.0] * 8
