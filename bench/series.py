@@ -114,7 +114,8 @@ def at_levels(mean: np.ndarray, q: np.ndarray, levels: Sequence[float]) -> np.nd
     """
     flat, rows = np.maximum(mean.ravel(), 1e-9), q.reshape(len(LEVELS), -1)
     upper = [rows[LEVELS.index(level)] for level in counts.UPPER]
-    var = flat * counts.dispersion(flat, upper, np.zeros(len(flat), np.int64))
+    weight = np.repeat([[1.0], [0.05], [0.05]], len(flat), 1)
+    var = flat * counts.dispersion(flat[None], [q[None] for q in upper], weight[None])
     out = np.empty((len(levels), len(flat)))
     for i, level in enumerate(levels):
         found = counts.level(np.full(len(flat), level), flat[:, None], var[:, None], np.ones((len(flat), 1)))
