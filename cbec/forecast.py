@@ -262,7 +262,7 @@ def replenish(
     case = stockcase.case(given, rules, protection.clock(forecast if state is None else state["periods"], s.as_of))
     ways = method.choices(case)
     rows = method.rows(case, ways)
-    facts = stocksummary.facts(case, ways, rows, inventory, firm_orders, forecast["as_of"][0], sales is not None)
+    facts = stocksummary.facts(case, ways, rows, inventory, firm_orders, forecast, sales is not None)
     return Result(
         {"replenishment": rows, "order_loads": limits.loads(case.limited), "told": told(**facts)},
         later={"projection": lambda: case.projected.rows, "stock_curve": lambda: stockcurve.curve(case)},

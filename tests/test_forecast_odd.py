@@ -190,3 +190,14 @@ def test_mishaps_of_a_planner(tmp_path, inside, monkeypatch, capfd):
     )
     error = capfd.readouterr().err
     assert "ahead, not the 50 of the horizon" in error and "cbec misses by" in error
+
+
+def test_forecasts_that_ran_to_one_side_are_flagged():
+    days = [date(2025, 1, 6) + timedelta(weeks=i) for i in range(60)]
+    grown = pl.DataFrame({"date": days, "sku": "GROWN", "units": [10.0 + i % 3 + 25 * (i > 50) for i in range(60)]})
+    even = pl.DataFrame({"date": days, "sku": "EVEN", "units": [20.0 + i % 3 for i in range(60)]})
+    made = demand(pl.concat([grown, even]), s=Demand(frequency="W", horizon=8))
+    for table in ("forecast", "model_record"):
+        flags = dict(made.tables[table].select("sku", "flags").unique().rows())
+        assert "ran_low" in flags["GROWN"].split("|") and "ran_" not in flags["EVEN"]
+    assert [f.entity for f in made.findings if f.rule == "biased"] == ["GROWN@*"]

@@ -347,3 +347,11 @@ def test_what_always_holds(items, random):
     for name, frame in result.tables.items():
         assert_frame_equal(again.tables[name], frame, check_exact=True)
     assert again.findings == result.findings
+
+
+def test_orders_on_forecasts_that_leaned_are_told():
+    forecast = room.forecast(room.poisson(5, 20, flags="promo|ran_high"), room.poisson(5, 20, sku="B"))
+    result = run(forecast, inventory=room.stock({"on_hand": 2.0} | COSTED, {"sku": "B", "on_hand": 2.0} | COSTED))
+    told = [note for note in result.notes if "ran much too high" in note]
+    worth = row(result, sku="A")["order_qty"] * 8
+    assert len(told) == 1 and f"1 item to be ordered (worth {worth:,.0f} EUR)" in told[0]

@@ -63,6 +63,8 @@ MEANING = {
     "returns": "returns were netted apart",
     "bulk capped": "a one-off bulk order was cut off the history that methods see",
     "one sale": "sold once in all its history",
+    "ran high": "tried on the past, its forecasts ran much too high",
+    "ran low": "tried on the past, its forecasts ran much too low",
     "promo": "some periods were on promotion",
     "no promo plan": "promotions in the past, none planned ahead: forecast without",
     "partial first dropped": "the first period is covered only in part by the data, and left out",

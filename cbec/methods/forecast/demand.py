@@ -113,8 +113,9 @@ def answer(
         "naive": np.where(alive, out.rolled.forecasts[rolling.NAIVE][0], 0.0),
         "seller_formula": np.where(alive, out.rolled.forecasts["seller_formula"][0], 0.0),
     }
-    flags = panel.flags()
-    record = _record(panel, out, flags)
+    record = _record(panel, out)
+    flags = _with_leaning(panel.flags(), *summary.leaning(out, record))
+    record = record.with_columns(pl.Series("flags", flags, pl.String))
     known = tables.forecast(panel, figures, out.model, flags).filter(pl.col("model") != UNKNOWN)
     made = {"forecast": known, "model_record": record}
     later = {"prepared": lambda: tables.prepared(panel)}
@@ -137,7 +138,7 @@ def judged(out: Outlook) -> Floats:
     return np.where((out.rolled.valid & ~out.dead)[1:, :, None], out.rolled.actual[1:], np.nan)
 
 
-def _record(panel: Panel, out: Outlook, flags: list[str]) -> pl.DataFrame:
+def _record(panel: Panel, out: Outlook) -> pl.DataFrame:
     actual = judged(out)
     n = (~np.isnan(actual)).sum((0, 2))
 
@@ -164,8 +165,16 @@ def _record(panel: Panel, out: Outlook, flags: list[str]) -> pl.DataFrame:
         pl.Series("periods", (~np.isnan(panel.units)).sum(1)),
         pl.Series("origins", np.where(out.dead, 0, out.choice.origins)),
         pl.Series("model", out.model),
-        pl.Series("flags", flags, pl.String),
     )
+
+
+def _with_leaning(flags: list[str], bias: Floats, mean: Floats, told: Flags) -> list[str]:
+    """The flags, and `ran_high` or `ran_low` of series whose forecasts did at past origins (see `summary.leaning`)."""
+    found = list(flags)
+    for i in np.flatnonzero(told).tolist():
+        word = "ran_high" if bias[i] > 0 else "ran_low"
+        found[i] = "|".join(sorted({*flags[i].split("|"), word} - {""}))
+    return found
 
 
 def _notes(panel: Panel, out: Outlook, h: int) -> list[str]:

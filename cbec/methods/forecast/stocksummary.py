@@ -27,13 +27,10 @@ def facts(
     answer: pl.DataFrame,
     inventory: pl.DataFrame,
     firm: pl.DataFrame | None,
-    as_of: object,
+    forecast: pl.DataFrame,
     sales: bool,
 ) -> dict[str, Any]:
-    """What one catalogue, or a part of it, has to tell: plain numbers and words.
-
-    as_of: last day known to the forecast; sales: whether sales since then were given.
-    """
+    """What one catalogue, or a part of it, has to tell: plain numbers and words. sales: whether sales since the forecast were given."""
     ours, seller, prices = ways.ours_cost, ways.seller_cost, case.prices
     both = ~np.isnan(ours.cost) & ~np.isnan(seller.cost)
     known = ~np.isnan(seller.short)
@@ -42,7 +39,7 @@ def facts(
     found, places = stockfindings.findings(case, ways, answer, inventory, firm)
     return {
         "today": clock.today.isoformat(),
-        "as_of": str(as_of),
+        "as_of": str(forecast["as_of"][0]),
         "currency": prices.currency,
         "sd": ways.sd,
         "factor": case.factor if np.char.startswith(case.terms.target, "cost").any() else None,
@@ -63,6 +60,7 @@ def facts(
             "not_coming": case.held.not_coming,
             "with_seller": int((~np.isnan(ways.seller)).sum()),
             "known": int(known.sum()),
+            **_leaning(case, forecast),
             "orders": int((case.plan.order > 0).sum()),
             "units": float(case.plan.order.sum()),
             "value": float(np.nansum(case.plan.order * prices.unit_cost)),
@@ -77,6 +75,23 @@ def facts(
             "overstocked": int((answer["reason_code"] == "overstock").sum()),
         },
     }
+
+
+def _leaning(case: Case, forecast: pl.DataFrame) -> dict[str, float]:
+    """Orders of items whose forecasts ran too high, or too low, at past origins (flags of the forecast): how many, and their value."""
+    linked, order = case.linked, case.plan.order
+    value = np.nan_to_num(order * case.prices.unit_cost)
+    first = forecast.filter(pl.col("h") == 1).with_columns(pl.col("market").fill_null("*"))
+    keys = linked.names.columns
+    flags = linked.names.join(
+        first.select(*keys, "flags"), on=keys, how="left", nulls_equal=True, maintain_order="left"
+    )["flags"].fill_null("")
+    found: dict[str, float] = {}
+    for word in ("ran_high", "ran_low"):
+        there = np.zeros(len(order), bool)
+        there[linked.item[flags.str.split("|").list.contains(word).to_numpy()[linked.series]]] = True
+        found |= {word: int((there & (order > 0)).sum()), f"{word}_value": float(value[there].sum())}
+    return found
 
 
 def _limits(case: Case, ways: Choices) -> dict[str, float | int | str | None]:
@@ -201,6 +216,13 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
         )
     if sums["unknown"]:
         out.append(f"cost unknown for {words.of(sums['unknown'], 'item')}: no unit_cost in products or inventory")
+    for word, side in (("ran_high", "high"), ("ran_low", "low")):
+        if sums[word]:
+            worth = f" (worth {sums[f'{word}_value']:,.0f} {money})" if money and sums[f"{word}_value"] > 0 else ""
+            out.append(
+                f"forecasts of {words.of(sums[word], 'item')} to be ordered{worth} ran much too {side} on the past (flag {word} of "
+                "the forecast): the range takes that in, the mean does not; a look pays there first"
+            )
     if sums["more"] > 0:
         out.append(
             f"the proposed orders are expected to cost {sums['more']:.2f} {money or ''} more than the seller formula's over "

@@ -145,21 +145,25 @@ def _entities(panel: Panel) -> list[str]:
     )
 
 
+def leaning(out: Outlook, record: pl.DataFrame) -> tuple[Floats, Floats, Flags]:
+    """Mean error of each series at its past origins, the mean forecast there, and whether the one is worth telling."""
+    bias = record["bias"].fill_null(0.0).to_numpy()
+    judged = (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2))
+    mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(judged, 1)
+    return bias, mean, ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
+
+
 def _rules(
     panel: Panel, out: Outlook, record: pl.DataFrame
 ) -> list[tuple[str, str, int, list[tuple[float, str, str]]]]:
     """Rule, severity, how many series it meets, and the largest of these: units sold, name, message."""
     entity = _entities(panel)
     sold = np.nan_to_num(panel.units).sum(1)
-    bias = record["bias"].fill_null(0.0).to_numpy()
-    mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(
-        (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2)), 1
-    )
+    bias, mean, biased = leaning(out, record)
     quiet = panel.units.shape[1] - 1 - panel.last
     unit = words.PERIOD[panel.frequency]
     missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
     naive = (out.model == rolling.NAIVE) & (out.choice.origins > 0) & missed
-    biased = ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
 
     def gone(i: int) -> str:
         ahead = float(out.point[i].sum())
