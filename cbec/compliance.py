@@ -266,9 +266,8 @@ def file(
     rules = filing_rules.returns()
     made = filing.file(tax, order_lines, loaded, rules, asked, registrations, purchase_tax, rates)
     due = filing_tables.due(made, s.language)
-    items = customs_items.items(
-        order_lines, tax, asked, filing_lines.places(loaded), products, exports, registrations, rates, s.language
-    )
+    where = filing_lines.places(loaded)
+    items = customs_items.items(order_lines, tax, asked, where, products, exports, registrations, rates, s.language)
     files, more = drafts.of_returns(made, due, registrations, s.draft_decimal)
     earlier = [] if returns_due is None else filing_earlier.differences(made, returns_due, rules, rates)
     return Result(
@@ -282,7 +281,7 @@ def file(
         metrics=filing_tables.metrics(made) | filing_tables.paper_metrics(items),
         findings=[
             *filing_tables.findings(made, order_lines, s.as_of, registrations is not None),
-            *filing_checks.findings(made, registrations, rates, purchase_tax),
+            *filing_checks.findings(made, registrations, rates, purchase_tax, where.countries("EU")),
             *earlier,
             *filing_tables.paper_findings(items),
         ],

@@ -3,6 +3,7 @@ their sales, exchange rates of another day than the law names, order lines that 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from cbec.core.command import Finding
 from cbec.core.words import of
 from cbec.methods.compliance import registered
-from cbec.methods.compliance.filing_lines import CORRECTION, FILED
+from cbec.methods.compliance.filing_lines import CORRECTION, FILED, to_northern_ireland
 from cbec.methods.compliance.filing_rates import next_publication, published
 from cbec.methods.compliance.periods import Period
 from cbec.methods.minor import digits_of
@@ -26,9 +27,13 @@ def findings(
     registrations: pl.DataFrame | None,
     rates: pl.DataFrame | None,
     purchases: pl.DataFrame | None = None,
+    union: Collection[str] = (),
 ) -> list[Finding]:
     """Sales outside their registration, tax that customs collects and tax of other prices (high), rates of another day,
-    refunds beyond their sales and purchases that no return reclaims (warn)."""
+    refunds beyond their sales, purchases that no return reclaims and sales for a recapitulative statement (warn).
+
+    union: the member states of the European Union.
+    """
     taken = filing.lines.filter(pl.col("disposition").is_in([FILED, CORRECTION]))
     held = [] if registrations is None else registrations.to_dicts()
     found = []
@@ -38,7 +43,8 @@ def findings(
         found += _at_the_border(one, own)
         if one.rule is not None and one.rule.form == "oss" and rates is not None:
             found += _late_rates(one, own, rates)
-    return [*found, *_stale(taken), *_odd_refunds(filing.lines, taken), *_unclaimed(filing, purchases)]
+    more = [*_odd_refunds(filing.lines, taken), *_unclaimed(filing, purchases), *_recapitulative(filing, union)]
+    return [*found, *_stale(taken), *more]
 
 
 def notes(filing: Filing, order_lines: pl.DataFrame) -> list[str]:
@@ -157,6 +163,33 @@ def _odd_refunds(lines: pl.DataFrame, taken: pl.DataFrame) -> list[Finding]:
             text = f"{of(len(orders), 'order', 'give')} {said}, e.g. order {orders[0]}"
             found.append(Finding(f"refunds:{what}", "warn", "refunds", "refund_unlike_sale", text))
     return found
+
+
+def _recapitulative(filing: Filing, union: Collection[str]) -> list[Finding]:
+    """Sales to businesses of other member states, by the state they were sent from.
+
+    Council Directive 2006/112/EC, Article 262: "Every taxable person identified for VAT purposes shall submit a
+    recapitulative statement of [...] the acquirers identified for VAT purposes to whom he has supplied goods in accordance
+    with the conditions specified in Article 138(1)".
+    """
+    states = sorted(union)
+    inside = pl.col("date").is_between(filing.asked.start, filing.asked.end) & (pl.col("scheme") == "REVERSE_CHARGE")
+    there = pl.col("country").is_in(states) | to_northern_ireland()
+    free = filing.lines.filter(
+        inside & pl.col("from_country").is_in(states) & there & (pl.col("country") != pl.col("from_country"))
+    )
+    sums = free.group_by("from_country", "currency").agg(
+        pl.len(), pl.col("tax_base").sum().cast(pl.Float64), pl.col("order_id").min()
+    )
+    return [
+        Finding(
+            f"recapitulative:{state}:{currency}", "warn", state, "recapitulative_statement",
+            f"{of(count, 'line')} worth {worth:,.2f} {currency} sent from {state} to businesses of other member states without tax, e.g. order "
+            f"{order}: for the recapitulative statement of {state}, which is not drafted here",
+            worth, currency,
+        )
+        for state, currency, count, worth, order in sums.sort("from_country", "currency").iter_rows()
+    ]  # fmt: skip
 
 
 def _unclaimed(filing: Filing, purchases: pl.DataFrame | None) -> list[Finding]:

@@ -297,7 +297,7 @@ def notes(filing: Filing, rules: Sequence[ReturnRule]) -> list[str]:
         found.append(f"no whole period lies within {asked.name} of: {'; '.join(lacking)}")
     if any(one.rule is not None and one.rule.form == "gb" for one in filing.returns):
         found.append(
-            "boxes 2, 8 and 9 of the United Kingdom return concern Northern Ireland, which the rules do not cover; sales that a marketplace accounts for are not in box 6"
+            "boxes 2 and 9 of the United Kingdom return hold the acquisitions in purchase_tax, box 8 (goods sent from Northern Ireland to the Union) nothing; sales that a marketplace accounts for are not in box 6"
         )
     if any(one.rule is None for one in filing.returns):
         found.append(

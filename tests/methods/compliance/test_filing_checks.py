@@ -136,3 +136,29 @@ def test_tax_of_other_prices_is_told() -> None:
     assert found(rows) == []
     for index, change in ((0, {"price": 100.02}), (1, {"shipping": 7}), (2, {"qty": 4})):
         assert found([row | change if i == index else row for i, row in enumerate(rows)]) == ["stale_tax"]
+
+
+def test_sales_to_businesses_of_other_states_are_told_for_the_recapitulative_statement() -> None:
+    sold = {
+        "ship_from": "PL",
+        "date": END,
+        "seller_country": "DE",
+        "price_includes_tax": False,
+        "buyer_type": "B2B",
+        "price": 100,
+    }
+    sold |= {"currency": "EUR"}
+    rows = [
+        sold | {"order_id": "a", "ship_to": "FR", "buyer_tax_id": "FR40303265045"},
+        sold | {"order_id": "a", "line": "2", "ship_to": "FR", "buyer_tax_id": "FR40303265045", "qty": -1, "price": 30},
+        sold | {"order_id": "b", "ship_to": "GB", "ship_to_region": "BT1 5GS", "buyer_tax_id": "XI980780684"},
+        sold | {"order_id": "c", "ship_to": "GB", "ship_to_region": "M1 1AE", "buyer_tax_id": "GB980780684"},
+        sold | {"order_id": "d", "ship_to": "PL", "buyer_tax_id": "PL5260001246"},
+        sold | {"order_id": "e", "ship_to": "FR", "buyer_tax_id": "FR40303265045", "date": date(2026, 10, 1)},
+    ]
+    made = filed(rows, rates=rates([{"date": END, "base": "EUR", "quote": "GBP", "rate": 0.8}]))
+    (found,) = [
+        f for f in filing_checks.findings(made, None, None, union=("FR", "PL")) if f.rule == "recapitulative_statement"
+    ]
+    assert (found.entity, found.money, found.severity) == ("PL", 170.0, "warn")
+    assert found.message.startswith("3 lines worth 170.00 EUR sent from PL")
