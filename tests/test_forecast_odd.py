@@ -193,9 +193,9 @@ def test_mishaps_of_a_planner(tmp_path, inside, monkeypatch, capfd):
 
 
 def test_forecasts_that_ran_to_one_side_are_flagged():
-    days = [date(2025, 1, 6) + timedelta(weeks=i) for i in range(60)]
-    grown = pl.DataFrame({"date": days, "sku": "GROWN", "units": [10.0 + i % 3 + 25 * (i > 50) for i in range(60)]})
-    even = pl.DataFrame({"date": days, "sku": "EVEN", "units": [20.0 + i % 3 for i in range(60)]})
+    days = [date(2024, 1, 1) + timedelta(weeks=i) for i in range(140)]
+    grown = pl.DataFrame({"date": days, "sku": "GROWN", "units": [10.0 + i % 3 + 25 * (i > 130) for i in range(140)]})
+    even = pl.DataFrame({"date": days, "sku": "EVEN", "units": [20.0 + i % 3 for i in range(140)]})
     made = demand(pl.concat([grown, even]), s=Demand(frequency="W", horizon=8))
     for table in ("forecast", "model_record"):
         flags = dict(made.tables[table].select("sku", "flags").unique().rows())
