@@ -201,3 +201,12 @@ def test_forecasts_that_ran_to_one_side_are_flagged():
         flags = dict(made.tables[table].select("sku", "flags").unique().rows())
         assert "ran_low" in flags["GROWN"].split("|") and "ran_" not in flags["EVEN"]
     assert [f.entity for f in made.findings if f.rule == "biased"] == ["GROWN@*"]
+
+
+def test_what_hardly_sells_leans_by_chance_and_is_not_flagged():
+    rng = np.random.default_rng(5)
+    days = [date(2023 + i // 12, i % 12 + 1, 1) for i in range(48)]
+    parts = [pl.DataFrame({"date": days, "sku": f"P{i:03d}", "units": rng.poisson(0.3, 48) * 1.0}) for i in range(120)]
+    made = demand(pl.concat(parts), s=Demand(frequency="M", horizon=6))
+    flags = made.tables["model_record"]["flags"].str
+    assert (flags.contains("ran_high") | flags.contains("ran_low")).mean() < 0.15

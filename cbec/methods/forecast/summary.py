@@ -29,6 +29,8 @@ MOST = 50
 NOTES = 20
 #: A mean error of this part of the mean forecast is worth a finding.
 BIASED = 0.3
+#: ... where it is so many times what chance makes of it, the usual error over the root of the periods judged.
+BEYOND_CHANCE = 2.0
 #: Forecasts whose errors at the past origins are told.
 RIVALS = ("chosen", "naive", "seller_formula")
 
@@ -150,7 +152,10 @@ def leaning(out: Outlook, record: pl.DataFrame) -> tuple[Floats, Floats, Flags]:
     bias = record["bias"].fill_null(0.0).to_numpy()
     judged = (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2))
     mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(judged, 1)
-    return bias, mean, ~out.dead & (np.abs(bias) > BIASED * np.maximum(mean, 1e-9)) & (out.choice.origins >= 2)
+    # Origins overlap: together they judge the periods since the first of them.
+    span = (out.rolled.valid[1:] * np.array(out.rolled.cuts, float)[:, None]).max(0, initial=1.0)
+    least = np.maximum(BIASED * np.maximum(mean, 1e-9), BEYOND_CHANCE * out.rolled.scale[0] / np.sqrt(span))
+    return bias, mean, ~out.dead & (np.abs(bias) > least) & (out.choice.origins >= 2)
 
 
 def _rules(
