@@ -108,6 +108,28 @@ def test_lines_that_are_reckoned_but_flagged_are_told_by_flag() -> None:
     )
 
 
+def test_goods_from_abroad_for_nothing_are_told() -> None:
+    """A replacement at price 0 has a value for customs; within the country and as a refund it is nobody's business."""
+    sent = {
+        "date": DAY,
+        "ship_to": "FR",
+        "scheme": "IOSS",
+        "price": 0,
+        "price_includes_tax": False,
+        "currency": "EUR",
+        "hs_code": "610910",
+    }
+    rows = [
+        sent | {"ship_from": "CN"},
+        sent | {"ship_from": "CN", "price": 5},
+        sent | {"ship_from": "FR", "scheme": None},
+    ]
+    lines = order_lines([row | {"order_id": str(i)} for i, row in enumerate(rows)])
+    (found,) = answered("compliance tax", compliance.Tax(as_of=DAY), order_lines=lines).findings
+    assert (found.finding_id, found.severity) == ("no_value:FR", "warn")
+    assert found.message.startswith("1 line to FR at a price of 0, e.g. order 0: customs ask what the goods are worth")
+
+
 def _small_sales(*sales: tuple[date, float, str]) -> list[Finding]:
     sent = {"ship_from": "DE", "ship_to": "FR", "seller_country": "DE", "scheme": "NONE", "price_includes_tax": False}
     lines = order_lines(

@@ -176,7 +176,8 @@ def _papers(rows: Sequence[dict[str, Any]], union: frozenset[str], rates: pl.Dat
             form, reason = _form(own, cn22, factor, reason)
         for row in own:
             row["consignment_value"], row["import_data_set"], row["postal_form"] = value, data_set, form
-            lacking = [f for p in {data_set or "", form or ""} for f in NEEDED[p] if row[f] is None]
+            # Goods have a value for customs, whatever was paid for them.
+            lacking = [f for p in {data_set or "", form or ""} for f in NEEDED[p] if row[f] is None or row[f] == 0]
             if data_set == "H7" and row["scheme"] == "IOSS" and row["ioss_number"] is None:
                 lacking.append("ioss_number")
             row["missing"] = "|".join(sorted(set(lacking))) or None

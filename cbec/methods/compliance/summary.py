@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 REGISTERED = ("IOSS", "OSS", "VOEC", "LVG")
-ADDED = ("_due", "_open", "_reduced", "_flagged", "_outside", "_assumed", "_small")
+ADDED = ("_due", "_open", "_reduced", "_flagged", "_free", "_outside", "_assumed", "_small")
 """Tables of what lines add up to. Each part of a file has its own; one below the other they are those of the file."""
 SUMS = ("tax", "duty", "total")
 FLAGGED = {
@@ -56,6 +56,12 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         .group_by("flags", "currency")
         .agg(lines, pl.col("tax_base", "total").sum(), pl.col("order_id").min())
     )
+    nothing = places((order_lines["price"] == 0) & (order_lines["qty"] > 0) & tax["customs_value"].is_not_null())
+    free = (
+        tax.select("ship_to", "order_id")[nothing]
+        .group_by("ship_to")
+        .agg(pl.len().alias("lines"), pl.col("order_id").min())
+    )
     away = pl.col("reason_code").is_in(["tax_territory_outside", "tax_territory_import"])
     outside = alike.filter(away).group_by("ship_to").agg(lines)
     assumed = alike.filter(known).select(
@@ -63,7 +69,7 @@ def added(tax: pl.DataFrame, order_lines: pl.DataFrame) -> dict[str, pl.DataFram
         *(pl.col("registration").filter(pl.col("scheme") == scheme).sum().alias(scheme) for scheme in REGISTERED),
     )
     small = small_sales.added(tax, order_lines, alike.filter(pl.col("reason_code") == "tax_dispatch_small")["_alike"])
-    return dict(zip(ADDED, (due, gaps, reduced, other, outside, assumed, small), strict=True))
+    return dict(zip(ADDED, (due, gaps, reduced, other, free, outside, assumed, small), strict=True))
 
 
 def _alike(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
@@ -132,9 +138,9 @@ def findings(
     rates: pl.DataFrame | None = None,
 ) -> list[Finding]:
     """Undetermined lines by reason with the goods they hold back, small sellers who are none (high); lines to which a reduced rate may apply,
-    other flags, lines outside the tax area and packs past their last check (warn). found: the tables `ADDED`."""
+    other flags, goods from abroad for nothing, lines outside the tax area and packs past their last check (warn). found: the tables `ADDED`."""
     told = [*_undetermined(found["_open"]), *_reduced(found["_reduced"]), *_flagged(found["_flagged"])]
-    told += stale(packs, ship_to, as_of)
+    told += [*_free(found["_free"]), *stale(packs, ship_to, as_of)]
     told += small_sales.findings(found["_small"], packs, rates)
     outside = found["_outside"].group_by("ship_to").agg(pl.col("lines").sum()).sort("ship_to")
     for country, lines in outside.iter_rows():
@@ -199,6 +205,26 @@ def _flagged(flagged: pl.DataFrame) -> list[Finding]:
             currency,
         )
         for flag, currency, lines, base, due, order in groups.iter_rows()
+    ]
+
+
+def _free(free: pl.DataFrame) -> list[Finding]:
+    """Goods from abroad at a price of 0, such as replacements: what they are worth is not told.
+
+    Open to Export, "Inclusion of 'free' packaging for customer use on commercial invoice": "As far as customs are concerned
+    there is 'no such thing as a gift' [...] must have some value, even if you do not want to charge your customer for it".
+    """
+    groups = free.group_by("ship_to").agg(pl.col("lines").sum(), pl.col("order_id").min()).sort("ship_to")
+    return [
+        Finding(
+            f"no_value:{country}",
+            "warn",
+            country,
+            "no_value",
+            f"{of(lines, 'line')} to {country} at a price of 0, e.g. order {order}: customs ask what the goods are worth, though "
+            "nothing was paid; tax and duty by value are reckoned on nothing here",
+        )
+        for country, lines, order in groups.iter_rows()
     ]
 
 

@@ -144,6 +144,14 @@ def test_what_nobody_told_is_named_not_guessed() -> None:
     assert priced["reason_code"].to_list() == ["customs_value_unknown"]
 
 
+def test_goods_for_nothing_lack_their_value() -> None:
+    rows = [
+        PARCEL | {"order_id": "a", "price": 0},
+        PARCEL | {"order_id": "b", "price": 1, "ship_to": "US", "scheme": None},
+    ]
+    assert _items(rows, registrations(IOSS))["missing"].to_list() == ["intrinsic_value", None]
+
+
 def test_the_postal_forms() -> None:
     fixing = rates(
         [
