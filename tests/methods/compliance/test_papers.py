@@ -147,7 +147,7 @@ def test_what_nobody_told_is_named_not_guessed() -> None:
 def test_goods_for_nothing_lack_their_value() -> None:
     rows = [
         PARCEL | {"order_id": "a", "price": 0},
-        PARCEL | {"order_id": "b", "price": 1, "ship_to": "US", "scheme": None},
+        PARCEL | {"order_id": "b", "price": 1},
     ]
     assert _items(rows, registrations(IOSS))["missing"].to_list() == ["intrinsic_value", None]
 
