@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cbec.methods.compliance.rules import Pack
 
 UNKNOWN = "unknown"
+OLD = {"A": "AT", "D": "DE", "E": "ES", "F": "FR", "I": "IT", "P": "PT", "FIN": "FI", "AX": "FI"}
+"""Countries by the letters that people still write before postcodes."""
 
 
 class Regions:
@@ -31,20 +33,22 @@ class Regions:
     def _classify(self) -> None:
         """A class for every set of territories that a word means, with the territory it means in each country."""
         upper = pl.col("word").str.to_uppercase()
-        # Postcodes come as "ES-35001", "35 001" or "BT1 1AA".
+        # Postcodes come as "ES-35001", "D-27498", "35 001" or "BT1 1AA".
         words = self._words.to_frame().with_row_index("n")
         plain = words.select(
             "n",
             upper.str.replace_all(r"[^A-Z0-9]", "").alias("plain"),
-            upper.str.extract(r"^\s*([A-Z]{2})\s*-").alias("own"),
+            upper.str.extract(r"^\s*([A-Z]{2}|[ADEFIP]|FIN)\s*-").alias("own"),
+        ).with_columns(
+            pl.col("plain").str.slice(pl.col("own").str.len_chars()).alias("rest"), pl.col("own").replace(OLD)
         )
-        bare = pl.when(pl.col("own").is_null()).then("plain").otherwise(pl.col("plain").str.slice(2))
+        bare = pl.coalesce("rest", "plain")
         regional = [(at, rule) for at, rule in enumerate(self._rules) if rule.region is not None]
         any_of = f"^(?:{'|'.join(str(rule.region) for _, rule in regional)})$"
         special = plain.filter(pl.col("plain").str.contains(any_of) | bare.str.contains(any_of))
         marks = []
         for at, rule in regional:
-            stripped = pl.when(pl.col("own") == rule.country).then(pl.col("plain").str.slice(2)).otherwise("plain")
+            stripped = pl.when(pl.col("own") == rule.country).then("rest").otherwise("plain")
             fits = stripped.str.contains(f"^(?:{rule.region})$")
             marks.append(pl.when(fits).then(pl.lit(f"{at}")))
         keys = special.select("n", pl.concat_str(marks, separator="|", ignore_nulls=True).alias("key"))
