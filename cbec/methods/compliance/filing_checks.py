@@ -30,7 +30,8 @@ def findings(
     union: Collection[str] = (),
 ) -> list[Finding]:
     """Sales outside their registration, tax that customs collects and tax of other prices (high), rates of another day,
-    refunds beyond their sales, purchases that no return reclaims and sales for a recapitulative statement (warn).
+    refunds beyond their sales, purchases that no return reclaims, sales for a recapitulative statement and of goods that the
+    seller may import itself (warn).
 
     union: the member states of the European Union.
     """
@@ -44,6 +45,7 @@ def findings(
         if one.rule is not None and one.rule.form == "oss" and rates is not None:
             found += _late_rates(one, own, rates)
     more = [*_odd_refunds(filing.lines, taken), *_unclaimed(filing, purchases), *_recapitulative(filing, union)]
+    more += _imported_by_the_seller(filing, union)
     return [*found, *_stale(taken), *more]
 
 
@@ -189,6 +191,31 @@ def _recapitulative(filing: Filing, union: Collection[str]) -> list[Finding]:
             worth, currency,
         )
         for state, currency, count, worth, order in sums.sort("from_country", "currency").iter_rows()
+    ]  # fmt: skip
+
+
+def _imported_by_the_seller(filing: Filing, union: Collection[str]) -> list[Finding]:
+    """Sales under DDP whose tax customs collect: where the seller is the importer, they are supplied in the country too.
+
+    HMRC, VAT Place of Supply (Goods), VATPOSG3600, on section 7(6) of the VAT Act 1994 and Article 32 of Directive 2006/112/EC:
+    "if the supplier imports the goods into the UK, the supply to the UK customer is treated as taking place in the UK and so
+    the supplier may be liable to register for VAT here".
+    """
+    inside = pl.col("date").is_between(filing.asked.start, filing.asked.end) & pl.col("country").is_in([*union, "GB"])
+    own = filing.lines.filter(
+        inside & (pl.col("scheme") == "IMPORT") & (pl.col("incoterm") == "DDP") & (pl.col("collected_by") == "customs")
+    )
+    sums = own.group_by("country", "currency").agg(
+        pl.len(), pl.col("customs_value").sum().cast(pl.Float64), pl.col("order_id").min()
+    )
+    return [
+        Finding(
+            f"importer:{country}:{currency}", "warn", country, "imported_by_seller",
+            f"{of(count, 'line')} worth {worth:,.2f} {currency} imported into {country} under DDP, e.g. order {order}: where the seller is the importer, "
+            "the sale is made there, to be taxed in a return of that country which reclaims the import tax; it is in no return here",
+            worth, currency,
+        )
+        for country, currency, count, worth, order in sums.sort("country", "currency").iter_rows()
     ]  # fmt: skip
 
 

@@ -162,3 +162,23 @@ def test_sales_to_businesses_of_other_states_are_told_for_the_recapitulative_sta
     ]
     assert (found.entity, found.money, found.severity) == ("PL", 170.0, "warn")
     assert found.message.startswith("3 lines worth 170.00 EUR sent from PL")
+
+
+def test_goods_that_the_seller_may_import_itself_are_told() -> None:
+    sent = {
+        "ship_from": "CN",
+        "date": END,
+        "seller_country": "CN",
+        "price_includes_tax": False,
+        "duty_rate_pct": 10,
+        "price": 200,
+    }
+    rows = [
+        sent | {"order_id": "a", "ship_to": "DE", "currency": "EUR", "incoterm": "DDP", "hs_code": "610910"},
+        sent | {"order_id": "b", "ship_to": "DE", "currency": "EUR", "incoterm": "DAP", "hs_code": "610910"},
+        sent | {"order_id": "c", "ship_to": "DE", "currency": "EUR", "incoterm": "DDP", "price": 20, "scheme": "IOSS", "hs_code": "610910"},
+        sent | {"order_id": "d", "ship_to": "GB", "currency": "GBP", "incoterm": "DDP", "hs_code": "610910"},
+    ]  # fmt: skip
+    found = filing_checks.findings(filed(rows), None, None, union=("DE",))
+    told = [(f.entity, f.severity, f.money) for f in found if f.rule == "imported_by_seller"]
+    assert told == [("DE", "warn", 200.0), ("GB", "warn", 200.0)]
