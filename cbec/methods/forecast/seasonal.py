@@ -152,7 +152,7 @@ def estimate(stack: Floats, m: int, recency: float = RECENCY, group: Groups | No
         return Season(np.ones((len(y), 1)), np.zeros((len(y), 1)))
     common = np.ones((deep, m))
     if count >= SHARED:
-        common = np.stack([_common(line, m, recency) for line in shared(stack)])
+        common = np.stack([_common(line, m, recency) for line in shared(stack, m)])
     told = _grouped(stack, common, recency, group)
     tells = ((~np.isnan(y)).sum(1) >= SEASONS * m) & _positive(y)
     factor, shift = np.ones((len(y), m)), np.zeros((len(y), m))
@@ -187,7 +187,7 @@ def _grouped(stack: Floats, common: Floats, recency: float, group: Groups | None
         for number in np.unique(group):
             here = group == number
             if SHARED <= here.sum() < count:
-                lines = shared(stack[:, here]) / np.where(common < CLOSED, np.nan, common)[:, at]
+                lines = shared(stack[:, here], m) / np.where(common < CLOSED, np.nan, common)[:, at]
                 out[:, here] *= np.stack([_common(line, m, recency) for line in lines])[:, None, :]
     return out.reshape(-1, m)
 
@@ -198,9 +198,20 @@ def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[
     return np.asarray((((common - 1) ** 2).sum(1) >= ALIKE * size) & (common != 1).any(1))
 
 
-def shared(stack: Floats) -> Floats:
-    """V x T: mean of the series alive in each period, each divided by its own mean."""
-    return np.stack([_shared(view) for view in stack])
+def shared(stack: Floats, m: int) -> Floats:
+    """V x T: mean of the series alive in each period, each divided by its own mean.
+
+    Where most series sold for less than a season, of the others alone, if there are enough: collections that come and go
+    every year make a season of their launches, which neither they nor those that stay do have.
+    """
+    return np.stack([_shared(_lasting(view, m)) for view in stack])
+
+
+def _lasting(y: Floats, m: int) -> Floats:
+    sold = y > 0
+    span = y.shape[1] - sold[:, ::-1].argmax(1) - sold.argmax(1)
+    lasts = sold.any(1) & (span >= m)
+    return y[lasts] if SHARED <= lasts.sum() < sold.any(1).sum() / 2 else y
 
 
 def _shared(y: Floats) -> Floats:

@@ -131,3 +131,16 @@ def test_groups_add_what_they_have_besides():
     plain = seasonal.estimate(np.concatenate([a, b])[None], 12).factor
     for rows, true in ((slice(25), WAVE), (slice(25, 50), np.roll(WAVE, 6))):
         assert np.abs(factor[rows] - true).mean() < 0.6 * np.abs(plain[rows] - true).mean()
+
+
+def test_collections_that_come_and_go_make_no_season_of_those_that_stay():
+    rng = np.random.default_rng(4)
+    weeks, m = 52 * 4 + 5, 52
+    stay = rng.poisson(12.0, (12, weeks)).astype(float)
+    collections = np.full((160, weeks), np.nan)
+    for i, row in enumerate(collections):
+        begin = 8 + m * (i % 4) + int(rng.integers(0, 3))
+        row[begin:] = 0.0
+        row[begin : begin + 26] = rng.poisson(20.0, len(row[begin : begin + 26]))
+    season = seasonal.estimate(np.concatenate([stay, collections])[None], m)
+    assert np.abs(season.factor[:12] - 1).mean() < 0.1 and season.factor[:12].max() < 1.5
