@@ -22,6 +22,8 @@ def hold_memory() -> None:
     """
     gc.set_threshold(100_000, 50, 50)
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:30000,muzzy_decay_ms:30000")
+    # Looking for huge pages in a memory in pieces costs more than they save.
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
     settings = {
         "MALLOC_TRIM_THRESHOLD_": (_TRIM_THRESHOLD, 2**31 - 1),
         "MALLOC_MMAP_THRESHOLD_": (_MMAP_THRESHOLD, 2**30),

@@ -17,7 +17,8 @@ WIDEST = 2**62
 DENSE = 2**23
 """Keys below this are looked up in a table, one step each."""
 REASON = pl.Categorical()
-"""Type of the columns of reason codes that lines bear: compared and chosen between as numbers."""
+"""Type of the columns of codes that lines bear (reasons, what they are about, ids of rules): compared and chosen between as
+numbers, in a quarter of the memory of words."""
 MANY = 2**26
 """More distinct combinations than this are not counted with."""
 SLOTS, SEEDS = 2**18, 16
@@ -115,7 +116,7 @@ class Register:
     """Distinct integer keys >= 0, numbered as they are met: small keys by a table, others by a join."""
 
     def __init__(self) -> None:
-        self._small = np.full(1024, -1)
+        self._small = np.full(1024, -1, dtype=np.int32)  # half the width lies in half the cache
         self._large = pl.DataFrame(schema={"key": pl.Int64, "number": pl.Int64})
         self._count = 0
 
@@ -138,10 +139,9 @@ class Register:
 
     def _dense(self, cells: np.ndarray[Any, Any], most: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         if most >= len(self._small):
-            grown = np.full(max(most + 1, 2 * len(self._small)), -1)
-            grown[: len(self._small)] = self._small
-            self._small = grown
-        numbers = self._small.take(cells)
+            more = np.full(most + 1 + most // 8 - len(self._small), -1, dtype=np.int32)
+            self._small = np.concatenate([self._small, more])
+        numbers = self._small.take(cells).astype(np.int64)
         if not len(numbers) or numbers.min() >= 0:
             return numbers, cells[:0]
         new = np.flatnonzero(numbers < 0)

@@ -14,7 +14,7 @@ import polars as pl
 
 from cbec.methods.compliance import chain
 from cbec.methods.compliance.amounts import BRACKET, FLAT, NONE, TARIFF
-from cbec.methods.compliance.codes import Pairs, Register, taken
+from cbec.methods.compliance.codes import REASON, Pairs, Register, taken
 from cbec.methods.compliance.exact import PERCENT
 from cbec.methods.compliance.intervals import cuts_of
 from cbec.methods.compliance.limits import NO_STATE, STATES
@@ -280,8 +280,8 @@ def _told(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         pl.when(customs == "retail_share").then("share").alias("customs_share"),
         (base == "value_plus_duty").fill_null(False).alias("narrow_base"),
         (base == FLAT_UNTAXED).fill_null(False).alias("flat_untaxed"),
-        pl.coalesce("scheme_waiver", "duty_waiver").alias("waiver"),
-        pl.col("scheme_declaration").alias("declaration"),
+        pl.coalesce("scheme_waiver", "duty_waiver").cast(REASON).alias("waiver"),
+        pl.col("scheme_declaration").cast(REASON).alias("declaration"),
         pl.col("scheme_rule").replace_strict(book.sparing, default=None, return_dtype=pl.Int64).alias("sparing"),
     ).drop("unit")
     return cases.with_columns(

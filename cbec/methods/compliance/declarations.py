@@ -60,7 +60,7 @@ def declared(
     """
     if imports is None or frame["declaration"].null_count() == frame.height:
         return frame
-    named = frame[places(frame["declaration"].is_not_null())]
+    named = frame[places(frame["declaration"].is_not_null())].with_columns(pl.col("declaration").cast(pl.String))
     named = named.join(
         imports.select("row", "group", "fx", "sku", "line"), on="row", how="inner", maintain_order="left"
     )

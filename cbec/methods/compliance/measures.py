@@ -109,7 +109,7 @@ class Applied:
         base = at_least("customs")
         duty = part(base, pl.col("one_rate").fill_null(0), fits(top, rate))
         frame = frame.drop("tariff_duty", "lacking", strict=False).with_columns(
-            duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking")
+            duty.alias("tariff_duty"), pl.lit(None, REASON).alias("lacking")
         )
         rows = _several(frame)
         if not len(rows):
@@ -124,7 +124,7 @@ class Applied:
         if not lacking:
             return frame.with_columns(sums)
         told = parts.select(pl.coalesce(lacking).alias("lacking"))["lacking"]
-        return frame.with_columns(sums, frame["lacking"].scatter(rows, told))
+        return frame.with_columns(sums, frame["lacking"].scatter(rows, told.cast(REASON)))
 
     def rate(self, frame: pl.DataFrame) -> pl.Series:
         """The duty in percent of the value (millionths) where every measure is a percentage, else null."""

@@ -256,7 +256,7 @@ class Run:
         about = (pl.col("problem") == pl.col("refused")) | (pl.col("duty_kind") == BRACKET)
         rows = places(frame.select(about.alias("about"))["about"])
         if not len(rows):
-            return pl.Series("what", [None], dtype=pl.String).new_from_index(0, frame.height)
+            return pl.Series("what", [None], dtype=REASON).new_from_index(0, frame.height)
         said = [r.what for r in self._tariff.resolutions]
         rated = {m.measure for p in self._book.packs for m in p.of("measure") if m.values}
         brackets = [r for p in self._book.packs for r in p.of("bracket") if not rated.issuperset(r.measures)]
@@ -266,8 +266,8 @@ class Run:
             pl.when(pl.col("problem").is_null())
             .then(None)
             .when(pl.col("duty_kind") == BRACKET)
-            .then(pl.lit(measure))
-            .otherwise(gather(pl.Series(said, dtype=pl.String), "resolution"))
+            .then(pl.lit(measure, REASON))
+            .otherwise(gather(pl.Series(said, dtype=pl.String).cast(REASON), "resolution"))
             .alias("what")
         )["what"]
         return scattered("what", frame.height, rows, told)
@@ -279,7 +279,7 @@ class Run:
 
         def plain(lines: pl.DataFrame) -> pl.DataFrame:
             duty = part(at_least("customs"), pl.col("one_rate"))
-            return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, pl.String).alias("lacking"))
+            return lines.with_columns(duty.alias("tariff_duty"), pl.lit(None, REASON).alias("lacking"))
 
         if applied is not None:
             applied.bind(frame)

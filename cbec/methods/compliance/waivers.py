@@ -10,7 +10,7 @@ import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.chain import ABOVE
-from cbec.methods.compliance.codes import gather, marked, reason
+from cbec.methods.compliance.codes import gather, marked, places, reason
 from cbec.methods.compliance.consignments import flat_duty
 from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
@@ -95,10 +95,10 @@ def waived(frame: pl.DataFrame, imports: pl.DataFrame | None, book: Rulebook, ce
     rules = {rule.id: rule for pack in book.packs for rule in pack.of("waiver")}
     if imports is None or not rules or frame["waiver"].null_count() == frame.height:
         return frame
-    asked = frame.filter(pl.col("waiver").is_not_null()).join(
+    asked = frame[places(frame["waiver"].is_not_null())].join(
         imports.select("row", "group", "fx"), on="row", how="inner", maintain_order="left"
     )
-    asked = asked.with_columns(gather(cells["period"], "cell").alias("period"))
+    asked = asked.with_columns(gather(cells["period"], "cell").alias("period"), pl.col("waiver").cast(pl.String))
     bounds = book.values("waiver").select(pl.col("rule_id").alias("waiver"), "period", pl.col("micro").alias("bound"))
     asked = asked.join(bounds, on=["waiver", "period"], how="left", maintain_order="left")
     scale = hundredths(pl.col("digits"))
@@ -143,7 +143,7 @@ def untaxed(lines: pl.DataFrame, book: Rulebook, duties: Duties) -> pl.DataFrame
     """Amounts of lines whose price holds no tax (nor duty, where the waiver is of both), as it is not levied; `tax` and
     `duty` are what would be, to be held against the waiver. lines: as `amounts.reckon` takes them, with `waiver`."""
     rules = {rule.id: rule for pack in book.packs for rule in pack.of("waiver")}
-    both = pl.col("waiver").is_in(_both(rules))
+    both = pl.col("waiver").cast(pl.String).is_in(_both(rules))
     bare = lines.with_columns(
         (pl.col("gross") & ~both).alias("gross"),
         pl.when(both).then("charged_rate").otherwise(0).alias("charged_rate"),

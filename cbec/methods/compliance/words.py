@@ -96,7 +96,7 @@ class Words:
             self._whys.setdefault(pair, len(self._whys))
         table = pl.DataFrame(
             [(*pair, n) for pair, n in self._whys.items()],
-            schema={"problem": REASON, "what": pl.String, "why": pl.Int64},
+            schema={"problem": REASON, "what": REASON, "why": pl.Int64},
             orient="row",
         )
         found = pairs.join(table, on=["problem", "what"], how="left", nulls_equal=True, maintain_order="left")["why"]
