@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,24 +18,29 @@ if TYPE_CHECKING:
 
 NEEDED = ("row", "resolution", "duty_rate", "duty_kind", "customs", "digits")
 """What the duties of several measures are reckoned of."""
+OF_EACH: dict[str, Any] = {
+    "one": pl.Int64, "refused": REASON, "bracket": pl.Int64, "several": pl.Boolean, "expressed": pl.Boolean, "unchecked": pl.Boolean, "what": REASON,
+}  # fmt: skip
+"""What every resolution says besides its parts."""
 
 
 class Resolved:
     """What the resolutions of a tariff say, as a table that grows with them.
 
     `table` has a row for each: `rate0`, `expression0`, `measure0` .. of its parts, `one` (the rate where it is one
-    percentage), `refused` (reason code), `bracket`, `several` (parts, or one that is no percentage), `expressed`.
+    percentage), `refused` (reason code), `bracket`, `several` (parts, or one that is no percentage), `expressed`,
+    `unchecked`, `what` (it was refused about).
     """
 
     def __init__(self, tariff: Tariff) -> None:
-        self._tariff = tariff
+        self.tariff = tariff
         self.deep = 0
-        self.table = pl.DataFrame()
+        self.table = pl.DataFrame(schema=OF_EACH)
         self.terms = duty_value.terms([])
 
     def grow(self) -> None:
         """Adds rows for the resolutions that were met since."""
-        fresh = self._tariff.resolutions[self.table.height :]
+        fresh = self.tariff.resolutions[self.table.height :]
         if not fresh:
             return
         self.deep = max(self.deep, *(len(r.parts) for r in fresh))
@@ -52,17 +57,24 @@ class Resolved:
             r.parts[0].rate if len(r.parts) == 1 else (0 if not r.parts and r.problem is None else None) for r in fresh
         ]
         expressed = [any(p.expression is not None for p in r.parts) for r in fresh]
-        columns += [
-            pl.Series("one", one, dtype=pl.Int64),
-            pl.Series("refused", [r.problem for r in fresh], dtype=pl.String).cast(REASON),
-            pl.Series("bracket", [r.bracket for r in fresh], dtype=pl.Int64),
-            pl.Series(
-                "several", [len(r.parts) > 1 or e for r, e in zip(fresh, expressed, strict=True)], dtype=pl.Boolean
-            ),
-            pl.Series("expressed", expressed, dtype=pl.Boolean),
-        ]
+        said: dict[str, list[Any]] = {
+            "one": one,
+            "refused": [r.problem for r in fresh],
+            "bracket": [r.bracket for r in fresh],
+            "several": [len(r.parts) > 1 or e for r, e in zip(fresh, expressed, strict=True)],
+            "expressed": expressed,
+            "unchecked": [r.unchecked for r in fresh],
+            "what": [r.what for r in fresh],
+        }
+        for name, kind in OF_EACH.items():
+            cells = said[name]
+            columns.append(
+                pl.Series(name, cells, dtype=pl.String).cast(kind)
+                if kind == REASON
+                else pl.Series(name, cells, dtype=kind)
+            )
         self.table = pl.concat([self.table, pl.DataFrame(columns)], how="diagonal", rechunk=True)
-        self.terms = duty_value.terms(self._tariff.expressions)
+        self.terms = duty_value.terms(self.tariff.expressions)
 
     def of(self, column: str) -> pl.Expr:
         """What the column says of each line's `resolution`."""

@@ -79,15 +79,16 @@ def _alike(tax: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("price_includes_tax").is_null().alias("price_basis"),
         (pl.col("scheme").is_null() & ~pl.col("marketplace_collects").fill_null(False)).alias("registration"),
     )
-    lines = tax.select("_alike", "order_id", "tax_base", *SUMS).hstack(untold).with_row_index("row")
+    lines = tax.select("_alike", "order_id", "tax_base", "tax", "duty").hstack(untold).with_row_index("row")
     alike = (
         lines.lazy()
         .group_by("_alike")
         .agg(
             pl.len().alias("lines"),
             pl.col("row", "order_id").min(),
-            pl.col("tax_base", *SUMS, "price_basis", "registration").sum(),
+            pl.col("tax_base", "tax", "duty", "price_basis", "registration").sum(),
         )
+        .with_columns(total=pl.col("tax") + pl.col("duty"))
         .collect(engine="streaming")
     )
     alike = alike.hstack(tax.select(WORDS)[alike["row"]]).with_columns(order_lines["ship_from"].gather(alike["row"]))

@@ -85,7 +85,7 @@ class Run:
         self._money = Money(met.columns["currency"], self._fixings, book)
         self._tariff = Tariff(tariff, self._facts, book)
         self._resolved = Resolved(self._tariff)
-        self._words = Words(self._decisions, self._tariff, book, language)
+        self._words = Words(self._decisions, self._resolved, book, language)
         self._days = book.periods.lookup(met.columns["date"])
 
     @property
@@ -257,7 +257,6 @@ class Run:
         rows = places(frame.select(about.alias("about"))["about"])
         if not len(rows):
             return pl.Series("what", [None], dtype=REASON).new_from_index(0, frame.height)
-        said = [r.what for r in self._tariff.resolutions]
         rated = {m.measure for p in self._book.packs for m in p.of("measure") if m.values}
         brackets = [r for p in self._book.packs for r in p.of("bracket") if not rated.issuperset(r.measures)]
         measure = next((", ".join(r.measures) for r in brackets), None)
@@ -267,7 +266,7 @@ class Run:
             .then(None)
             .when(pl.col("duty_kind") == BRACKET)
             .then(pl.lit(measure, REASON))
-            .otherwise(gather(pl.Series(said, dtype=pl.String).cast(REASON), "resolution"))
+            .otherwise(self._resolved.of("what"))
             .alias("what")
         )["what"]
         return scattered("what", frame.height, rows, told)

@@ -14,7 +14,8 @@ from cbec.methods.compliance.exact import percent
 if TYPE_CHECKING:
     from cbec.methods.compliance.book import Rulebook
     from cbec.methods.compliance.decisions import Decisions
-    from cbec.methods.compliance.tariff import Part, Tariff
+    from cbec.methods.compliance.measures import Resolved
+    from cbec.methods.compliance.tariff import Part
 
     Cited = tuple[frozenset[str], frozenset[str]]
 
@@ -35,8 +36,8 @@ class Words:
     are many more where a tariff names a source for every row.
     """
 
-    def __init__(self, decisions: Decisions, tariff: Tariff, book: Rulebook, language: str) -> None:
-        self._decisions, self._tariff, self._book, self._language = decisions, tariff, book, language
+    def __init__(self, decisions: Decisions, resolved: Resolved, book: Rulebook, language: str) -> None:
+        self._decisions, self._resolved, self._book, self._language = decisions, resolved, book, language
         self._told_of, self._cited = Pairs(2**15), Pairs(2**11)
         self._whys: dict[tuple[str | None, str | None], int] = {(None, None): 0}
         self._rulesets: dict[tuple[str, ...] | None, int] = {None: 0}
@@ -58,11 +59,8 @@ class Words:
         if lines["waived"].any():
             levied = (pl.col("waived") & (pl.col("duty") > 0)).fill_null(False)
             code += pl.col("waived").cast(pl.Int64) + levied.cast(pl.Int64) * 4
-        if lines["resolution"].null_count() < lines.height:
-            unchecked = pl.Series([r.unchecked for r in self._tariff.resolutions], dtype=pl.Boolean)
-            if unchecked.any():
-                raised = gather(unchecked, "resolution").fill_null(False)
-                code += raised.cast(pl.Int64) * 2
+        if lines["resolution"].null_count() < lines.height and self._resolved.table["unchecked"].any():
+            code += self._resolved.of("unchecked").fill_null(False).cast(pl.Int64) * 2
         codes = lines.select(pl.col("case").cast(pl.Int64), code.alias("code"))
         if len(orphans):
             own = codes["code"].scatter(orphans, codes["code"].gather(orphans) + 8)
@@ -109,7 +107,7 @@ class Words:
             held = [None if r is None else tuple(r) for r in rules]
             found = [self._rulesets.setdefault(r, len(self._rulesets)) for r in held]
             self._of_case = pl.concat([self._of_case, pl.Series("r", found, dtype=pl.Int64)], rechunk=True)
-        fresh = self._tariff.resolutions[len(self._of_resolution) :]
+        fresh = self._resolved.tariff.resolutions[len(self._of_resolution) :]
         if fresh:
             duties = [_cited(resolution.parts) for resolution in fresh]
             found = [self._duties.setdefault(cited, len(self._duties)) for cited in duties]
