@@ -56,11 +56,14 @@ def reckon(lines: pl.DataFrame, duties: Duties) -> pl.DataFrame:
     apart = before_tax(pl.col("whole"), pl.col("charged_rate"), narrow)
     delivered = pl.col("gross") & pl.col("ddp")
     value = pl.when(pl.col("gross")).then(apart).otherwise("whole") - pl.when(delivered).then("flat").otherwise(0)
-    bare = lines["flat_untaxed"].any() and lines["flat"].max() != 0
-    if bare and lines.select(delivered.any()).item():
-        rest = before_tax(pl.col("whole") - pl.col("flat"), pl.col("charged_rate"), narrow)
-        value = pl.when(delivered & pl.col("flat_untaxed")).then(rest).otherwise(value)
     lines = lines.with_columns(value.alias("value"))
+    bare = lines["flat_untaxed"].any() and lines["flat"].max() != 0
+    if bare:
+        held = delivered & pl.col("flat_untaxed") & (pl.col("flat") != 0)
+        rows = places(lines.select(held.alias("held"))["held"])
+        some = lines.select("whole", "flat", "charged_rate")[rows]
+        rest = before_tax(pl.col("whole") - pl.col("flat"), pl.col("charged_rate"), narrow)
+        lines = lines.with_columns(lines["value"].scatter(rows, some.select(rest.alias("rest"))["rest"]))
     free = (pl.col("one_rate") == 0).fill_null(False)
     dutiable = delivered & (pl.col("duty_kind") == TARIFF) & ~free
     # Tax on a part of the value only is no share t / (1 + t) of the price.

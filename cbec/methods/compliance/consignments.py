@@ -29,6 +29,8 @@ from cbec.methods.compliance.intervals import MICRO
 
 ARTICLE = -1
 """Stands for the subheading of a consignment's only article, whatever that is."""
+OWING = ("row", "group", "subheading", "sku", "line", "goods", "sign", "fx", "amount", "digits")
+"""Columns of imported lines that a duty owed once is reckoned of."""
 
 
 def grouped(imports: pl.DataFrame) -> pl.DataFrame:
@@ -62,11 +64,14 @@ def values(imports: pl.DataFrame) -> pl.DataFrame:
     top, rate = most(imports["whole"]), most(imports["net_rate"])
     narrow = fits(top, rate + PERCENT) and fits(top, top)
     apart = before_tax(pl.col("whole"), pl.col("net_rate"), narrow)
-    low = pl.when(pl.col("gross")).then(apart).otherwise("whole")
-    if imports["flat"].null_count() < imports.height:
+    low = imports.select(pl.when(pl.col("gross")).then(apart).otherwise("whole").alias("low"))["low"]
+    rows = places(imports["flat"].is_not_null())
+    if len(rows):
+        some = imports.select("whole", "flat", "net_rate", "flat_untaxed")[rows].with_columns(low.gather(rows))
         bare = before_tax(pl.col("whole") - pl.col("flat"), pl.col("net_rate"), narrow)
-        low = pl.when("flat_untaxed").then(pl.coalesce(bare, low)).otherwise(low - pl.col("flat").fill_null(0))
-    imports = imports.with_columns(at_least(low).alias("low_value"))
+        less = pl.when("flat_untaxed").then(bare).otherwise(pl.col("low") - pl.col("flat"))
+        low = low.scatter(rows, some.select(less.alias("low"))["low"])
+    imports = imports.with_columns(at_least(pl.lit(low)).alias("low_value"))
     imports = imports.with_columns(
         portion(pl.col("goods"), pl.col("low_value"), pl.col("whole"), narrow).alias("low_goods")
     )
@@ -103,11 +108,15 @@ def flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:
     """row -> `flat`: the flat duty that a DDP price includes if its consignment is within the limit."""
     inclusive = pl.col("gross") & pl.col("ddp")
     owing = ~pl.col("business") & pl.all_horizontal(pl.col("amount", "subheading", "goods", "fx").is_not_null())
-    candidates = imports.filter(owing)
-    if not candidates.select(inclusive.any()).item():
+    candidates = imports.select(*OWING, inclusive.alias("inclusive"), owing.alias("owing"))
+    candidates = candidates[places(candidates["owing"])]
+    if not candidates["inclusive"].any():
         return pl.DataFrame(schema={"row": imports.schema["row"], "flat": pl.Int64})
-    asked = candidates.select("row", "group").filter(candidates.select(inclusive.alias("inclusive"))["inclusive"])
-    candidates = candidates.filter(candidates["group"].is_in(asked["group"].unique().implode()))
+    asked = candidates.select("row", "group")[places(candidates["inclusive"])]
+    # Numbers of groups are small, so that a table tells which are asked about.
+    there = np.zeros(int(imports["group"].to_numpy().max()) + 1, dtype=bool)
+    there[asked["group"].to_numpy()] = True
+    candidates = candidates[np.flatnonzero(there[candidates["group"].to_numpy()])]
     return flat_duty(candidates).join(asked, on="row", how="semi")
 
 
@@ -129,8 +138,8 @@ def flat_duty(lines: pl.DataFrame, each: str = "subheading", by: str = "goods") 
     # Most consignments hold one line, which owes the whole.
     begins, ends = (pl.col("group").ne_missing(pl.col("group").shift(step)) for step in (1, -1))
     alone = lines.select((begins & ends & (pl.col("sign") > 0)).alias("alone"))["alone"]
-    lone = lines.select("row", flat="whole").filter(alone)
-    lines = lines.filter(~alone)
+    lone = lines.select("row", flat="whole")[places(alone)]
+    lines = lines[places(~alone)]
     if lines.is_empty():
         return lone
     ordered = lines.with_columns(_weight(lines, by).alias("weight")).sort(

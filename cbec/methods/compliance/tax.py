@@ -314,10 +314,9 @@ class Run:
         if imports is None or not {FLAT, BRACKET} & set(kinds):
             return frame.with_columns(pl.lit(None, pl.Int64).alias("flat"))
         at = imports["row"]
-        rows = imports.with_columns(frame["duty_kind"].gather(at), frame["problem"].gather(at))
-        rows = rows.filter(
-            pl.col("problem").is_null() & (pl.col("duty_kind") >= FLAT) & (pl.col("duty_kind") != TARIFF)
-        )
+        kind = frame["duty_kind"].gather(at)
+        owed = (kind >= FLAT) & (kind != TARIFF) & frame["problem"].gather(at).is_null()
+        rows = imports.select(*consignments.OWING, "day", "bracket", kind)[places(owed)]
         coded = pl.col("subheading").is_not_null() | (pl.col("duty_kind") == BRACKET)
         bare = rows.filter(~coded)
         owing, steps = rows.filter(coded & (pl.col("duty_kind") == FLAT)), rows.filter(pl.col("duty_kind") == BRACKET)

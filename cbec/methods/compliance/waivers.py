@@ -11,7 +11,7 @@ import polars as pl
 from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.chain import ABOVE
 from cbec.methods.compliance.codes import gather, marked, places, reason
-from cbec.methods.compliance.consignments import flat_duty
+from cbec.methods.compliance.consignments import OWING, flat_duty
 from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
 from cbec.methods.compliance.intervals import MICRO
@@ -34,8 +34,8 @@ def allowed(frame: pl.DataFrame, imports: pl.DataFrame | None) -> pl.DataFrame:
     if imports is None or frame["allowance"].null_count() == frame.height:
         return frame.with_columns(pl.lit(None, pl.Int64).alias("allowed"))
     at = imports["row"]
-    rows = imports.with_columns(frame["allowance"].gather(at).alias("amount"), frame["problem"].gather(at))
-    rows = rows.filter(pl.col("problem").is_null() & pl.col("amount").is_not_null())
+    rows = imports.select(OWING).with_columns(frame["allowance"].gather(at).alias("amount"))
+    rows = rows[places(rows["amount"].is_not_null() & frame["problem"].gather(at).is_null())]
     shares = flat_duty(rows, each="group").select("row", pl.col("flat").alias("allowed"))
     joined = frame.join(shares, on="row", how="left", maintain_order="left")
     orphan = pl.col("problem").is_null() & pl.col("allowance").is_not_null() & pl.col("allowed").is_null()
