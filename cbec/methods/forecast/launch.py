@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import UsageFault, did_you_mean
-from cbec.methods.forecast import history, likeness, periods, tables
+from cbec.methods.forecast import history, likeness, periods, seasonal, tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def _new(panel: Panel, of: likeness.Catalogue, products: pl.DataFrame | None, h:
     """
     if products is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    young = (of.age < periods.YOUNG[panel.frequency]) & of.seen & ~panel.obsolete
+    young = (of.age < _youth(panel)) & of.seen & ~panel.obsolete
     empty = of.age == 0
     starts = np.zeros(len(of.age), np.int64)
     planned = np.zeros(len(of.age), bool)
@@ -139,6 +139,12 @@ def _new(panel: Panel, of: likeness.Catalogue, products: pl.DataFrame | None, h:
             starts[row] = sum(b < day for b in begins)
     rows = np.flatnonzero((young & ~empty) | (empty & planned) | panel.unseen)
     return rows, starts[rows]
+
+
+def _youth(panel: Panel) -> int:
+    """Periods for which a series counts as new: a year in a catalogue of collections, whose launches tell how they end."""
+    year = periods.YEAR[panel.frequency]
+    return periods.YOUNG[panel.frequency] if seasonal.lasting(panel.units, year) is None else year
 
 
 def _by_hand(panel: Panel, like: dict[str, str]) -> dict[int, list[int]]:
@@ -171,7 +177,7 @@ def _record(panel: Panel, out: Outlook, products: pl.DataFrame | None, h: int) -
             continue
         past = history.until(panel, cut, products)
         of = likeness.catalogue(past, out.chosen[k], products, h)
-        young = (of.age < periods.YOUNG[panel.frequency]) & of.seen & (of.age > 0)
+        young = (of.age < _youth(past)) & of.seen & (of.age > 0) & ~past.obsolete
         actual = out.rolled.actual[k]
         rows = np.flatnonzero(young & np.isfinite(actual).any(1))
         made = likeness.forecast(of, rows, h, np.zeros(len(rows), np.int64), {}, width)

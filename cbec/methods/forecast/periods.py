@@ -20,6 +20,8 @@ FREQUENCIES = ("H", "D", "W", "M", "Q", "Y")
 SEASON = {"H": 24, "D": 7, "W": 52, "M": 12, "Q": 4, "Y": 1}
 #: A longer season around it: hours of a week.
 AROUND = {"H": 168}
+#: Periods of a year.
+YEAR = {"H": 8766, "D": 365, "W": 52, "M": 12, "Q": 4, "Y": 1}
 #: Periods ahead when none is asked for: about a sea freight's lead time and a review.
 HORIZON = {"H": 168, "D": 90, "W": 13, "M": 6, "Q": 4, "Y": 2}
 #: Silence after which a series counts as delisted: half a year (Nixtla's VN1 entry uses 180 days).

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import nnls
 
-from cbec.methods.forecast import classes, local, periods
+from cbec.methods.forecast import classes, local, periods, seasonal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,10 +120,17 @@ def levels(
                 lessons[cut + lesson, reach] = known
             enough = known.sales >= (1 if least is None else least[k])
             taught.append(replace(known, y=np.where(enough, known.y, np.nan)))
-        coefficients, revival = _learn(taught, reach)
         sure[k] = _sure(taught, backs)
-        level = np.einsum("ij,j->i", features(flat[:, cut:], frequency), coefficients)
-        out[k] = np.where(_silent(stack[k], frequency), revival * level, level)
+        x, silent = features(flat[:, cut:], frequency), _silent(stack[k], frequency)
+        lasts = seasonal.lasting(stack[k], periods.YEAR[frequency])
+        kinds = [(np.ones(count, bool), taught)]
+        if lasts is not None:
+            # What comes and goes with the seasons ends, what stays does not: it learns from its own kind alone.
+            kinds.append((lasts, [one.of(one.span >= periods.YEAR[frequency]) for one in taught]))
+        for here, own in kinds:
+            coefficients, revival = _learn(own, reach)
+            level = np.einsum("ij,j->i", x[here], coefficients)
+            out[k, here] = np.where(silent[here], revival * level, level)
     return out, sure
 
 
@@ -161,13 +168,18 @@ def lifted(level: Floats, sure: Floats, single: Floats, mean: Floats, bulk: Floa
 @dataclass(frozen=True)
 class Lesson:
     """Features n x 9 as they were, units per period that came (n, NaN = not known), the mean of the periods before (n), the
-    number of those with a sale (n), and whether the series was silent."""
+    number of those with a sale (n), whether the series was silent, and the periods from its first sale to the last by then (n)."""
 
     x: Floats
     y: Floats
     mean: Floats
     sales: NDArray[np.int64]
     silent: NDArray[np.bool_]
+    span: NDArray[np.int64]
+
+    def of(self, rows: NDArray[np.bool_]) -> Lesson:
+        """The lesson of some series alone."""
+        return replace(self, y=np.where(rows, self.y, np.nan))
 
 
 def _lesson(known: Floats, flat: Floats, back: int, reach: int, frequency: str) -> Lesson:
@@ -177,7 +189,7 @@ def _lesson(known: Floats, flat: Floats, back: int, reach: int, frequency: str) 
     there = ~np.isnan(after)
     rate = np.where(there.any(1), np.where(there, after, 0.0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
     mean = np.nan_to_num(local.window_mean(past, 1, periods.LONG[frequency])[:, 0])
-    return Lesson(features(past, frequency), rate, mean, (raw > 0).sum(1), _silent(raw, frequency))
+    return Lesson(features(past, frequency), rate, mean, (raw > 0).sum(1), _silent(raw, frequency), seasonal.span(raw))
 
 
 def _silent(y: Floats, frequency: str) -> NDArray[np.bool_]:

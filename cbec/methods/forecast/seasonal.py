@@ -33,6 +33,8 @@ SEASONS_SHARED = 1.5
 EVIDENCE_SHARED = 2.0
 #: Series from which a shared season is told.
 SHARED = 10
+#: Periods that a collection sells for at least.
+SPAN = 4
 #: Part of the seasonal variance that the shared season must tell to be taken from series with a record of their own.
 ALIKE = 0.1
 #: Histories worked on at a time, so that they stay in the cache.
@@ -201,17 +203,28 @@ def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[
 def shared(stack: Floats, m: int) -> Floats:
     """V x T: mean of the series alive in each period, each divided by its own mean.
 
-    Where most series sold for less than a season, of the others alone, if there are enough: collections that come and go
-    every year make a season of their launches, which neither they nor those that stay do have.
+    In a catalogue of collections of the series that last alone: what comes and goes every year makes a season of its
+    launches, which neither it nor what stays does have.
     """
-    return np.stack([_shared(_lasting(view, m)) for view in stack])
+    return np.stack([_shared(y[lasts] if (lasts := lasting(y, m)) is not None else y) for y in stack])
 
 
-def _lasting(y: Floats, m: int) -> Floats:
+def lasting(y: Floats, m: int) -> NDArray[np.bool_] | None:
+    """Which series (n) sold for a season of m periods at least, from the first sale to the last, in a catalogue of collections.
+
+    None where it is no such catalogue: fewer than SHARED last, or no more series than those sold steadily for a part of a season
+    alone (in half of its periods at least; what hardly sells is no collection).
+    """
+    life = span(y)
+    lasts = life >= m
+    collections = ~lasts & (life >= SPAN) & (2 * (y > 0).sum(1) >= life)
+    return lasts if SHARED <= lasts.sum() < collections.sum() else None
+
+
+def span(y: Floats) -> Groups:
+    """Periods from the first sale to the last, n; 0 without any."""
     sold = y > 0
-    span = y.shape[1] - sold[:, ::-1].argmax(1) - sold.argmax(1)
-    lasts = sold.any(1) & (span >= m)
-    return y[lasts] if SHARED <= lasts.sum() < sold.any(1).sum() / 2 else y
+    return np.where(sold.any(1), y.shape[1] - sold[:, ::-1].argmax(1) - sold.argmax(1), 0)
 
 
 def _shared(y: Floats) -> Floats:

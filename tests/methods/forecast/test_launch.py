@@ -151,3 +151,32 @@ def test_what_was_never_in_stock_is_unknown_or_like_others():
     # In stock and not sold is another thing: a forecast of nothing.
     there = demand(pl.concat([sold, empty.with_columns(in_stock=pl.lit(True))]), s=s)
     assert there.tables["forecast"].filter(pl.col("sku") == "NEVER")["mean"].to_list() == [0.0] * 8
+
+
+def test_collections_end_and_what_stays_goes_on():
+    rng = np.random.default_rng(3)
+    first, weeks, life = date(2022, 1, 3), 52 * 3 + 22, 26
+    course = np.minimum(1, np.arange(1, life + 1) / 4) * np.where(np.arange(life) < 14, 1, 0.85 ** np.arange(-13, 13))
+    rows, master = [], []
+    for i in range(12):
+        rows += [(first + timedelta(weeks=w), f"STAY{i:02d}", float(rng.poisson(12))) for w in range(weeks)]
+        master.append((f"STAY{i:02d}", "basics", None))
+    for year in range(4):
+        for i in range(40):
+            begin, level, sku = 52 * year + 9 + i % 3, 15 * np.exp(rng.normal(0, 0.4)), f"C{year}{i:02d}"
+            sold = rng.poisson(level * course)[: max(weeks - begin, 0)]
+            rows += [(first + timedelta(weeks=begin + w), sku, float(units)) for w, units in enumerate(sold)]
+            master.append((sku, "dresses", first + timedelta(weeks=begin)))
+    schema = {"date": pl.Date, "sku": pl.String, "units": pl.Float64}
+    sales = pl.DataFrame(rows, schema=schema, orient="row").with_columns(market=pl.lit("DE"))
+    columns = {"sku": pl.String, "category": pl.String, "launch_date": pl.Date}
+    made = demand(sales, pl.DataFrame(master, schema=columns, orient="row"), s=Demand(frequency="W", horizon=26))
+    by_week = (
+        made.tables["forecast"].group_by(pl.col("sku").str.slice(0, 2).alias("kind"), "h").agg(pl.col("mean").sum())
+    )
+    told = {
+        kind: part.sort("h")["mean"].to_numpy() for (kind,), part in by_week.partition_by("kind", as_dict=True).items()
+    }
+    assert told["ST"].sum() == pytest.approx(12 * 12 * 26, rel=0.1)
+    # Those of this spring have 14 weeks to go, and fade.
+    assert told["C3"][:4].sum() > 2000 and told["C3"][16:].sum() < 0.15 * told["C3"][:4].sum()
