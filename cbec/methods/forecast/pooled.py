@@ -64,7 +64,7 @@ def features(y: Floats, frequency: str) -> Floats:
     base = np.minimum(value, BULK * usual[:, None])
     born = local.born(y)
     # A series that is not born counts as zero in the plain means, as the seller's formulas have it; the last feature
-    # says how much larger the mean over its life is.
+    # says how much larger the mean over its life is, as far back as the longest mean looks: what that one misses, too.
     counts = known | (np.arange(width) < born[:, None])
     half_base, half_bulk = HALF_LIVES[frequency]
     out = np.empty((count, len(PRIOR)))
@@ -75,7 +75,7 @@ def features(y: Floats, frequency: str) -> Floats:
             whole = np.einsum("it,t->i", counts, weight)
             out[:, at] = np.einsum("it,t->i", part, weight) / np.where(whole > 0, whole, 1.0)
             at += 1
-    weight = 0.5 ** (np.arange(width)[::-1] / half_base[1])
+    weight = 0.5 ** (np.arange(width)[::-1] / half_base[-1])
     total, whole, lived = (np.einsum("it,t->i", x, weight) for x in (value, counts, known))
     out[:, at] = total / np.where(lived > 0, lived, 1.0) - total / np.where(whole > 0, whole, 1.0)
     return out

@@ -38,6 +38,17 @@ def test_bulk_orders_that_never_come_again_are_not_carried_on():
     assert np.abs(level[:50] - rate[:50]).mean() < 0.6 * np.abs(plain[:50] - rate[:50]).mean()
 
 
+def test_what_was_launched_lately_is_not_taken_for_what_sold_seldom():
+    y, rate = catalogue(1500, 60)
+    first = np.where(np.arange(1500) % 3, np.random.default_rng(2).integers(1, 58, 1500), 0)
+    y[np.arange(60) < first[:, None]] = np.nan
+    back = (8, 12, 16)
+    level = pooled.levels(views(y, back), neutral(views(y, back)), back, 8, "W")[0][0]
+    for low, high in ((40, 54), (0, 40)):
+        some = (first >= low) & (first < high)
+        assert abs(level[some].sum() / rate[some].sum() - 1) < 0.06
+
+
 def test_an_origin_learns_from_what_was_over_by_then():
     y, _ = catalogue(100, 200)
     changed = y.copy()
