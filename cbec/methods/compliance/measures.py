@@ -8,7 +8,7 @@ import polars as pl
 
 from cbec.methods.compliance import duty_value
 from cbec.methods.compliance.amounts import TARIFF
-from cbec.methods.compliance.codes import REASON, gather, places
+from cbec.methods.compliance.codes import REASON, gather, places, scattered, taken
 from cbec.methods.compliance.exact import at_least, fits, micro, most, part, wide
 from cbec.methods.compliance.tariff import FROM_LINE, Tariff
 
@@ -90,15 +90,26 @@ class Applied:
         self._resolved, self._fixings, self._lines = resolved, fixings, lines
         self._terms: dict[int, pl.DataFrame] = {}
 
-    def prepared(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`."""
-        names = ("one", "refused", "bracket", "expressed")
-        held = frame.select(self._resolved.of(name).alias(name) for name in names)
-        self._lines = self._lines[places(held["expressed"])]
+    def prepared(self, frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+        """Adds what the resolution of each line says: `one_rate`, `refused` (reason code or null), `bracket`.
+
+        rows: the lines with a `resolution`.
+        """
+        table, number = self._resolved.table, frame["resolution"].gather(rows)
+
+        def those(flags: pl.Series) -> pl.Series:
+            """Of `rows` those whose resolution has a flag."""
+            return rows.gather(places(taken(flags, number)))
+
+        self._lines = self._lines[those(table["expressed"])]
+        stepped = those(table["bracket"].is_not_null())
+        bracket = table["bracket"].gather(frame["resolution"].gather(stepped))
+        told = frame.select("resolution", "duty_rate", self._resolved.of("one").alias("one"))
         plain = pl.col("resolution").is_null() | (pl.col("one") == FROM_LINE)
-        told = frame.select("resolution", "duty_rate").hstack(held.select("one"))
         one = told.select(pl.when(plain).then("duty_rate").otherwise("one").alias("one_rate"))
-        return frame.hstack(one).hstack(held.select("refused", "bracket"))
+        return frame.hstack(one).with_columns(
+            self._resolved.of("refused").alias("refused"), scattered("bracket", frame.height, stepped, bracket)
+        )
 
     def bind(self, frame: pl.DataFrame) -> None:
         """Looks up what the expressions of lines ask for, but for the customs value. frame: decided lines."""

@@ -180,7 +180,7 @@ class Run:
         told = lines.select("row", "net_weight_kg", "quantities", "currency", "piece_kg")
         self._resolved.grow()
         applied = Applied(self._resolved, self._fixings, told.with_columns(frame["pieces"], frame["day"]))
-        return applied.prepared(frame), applied
+        return applied.prepared(frame, rows), applied
 
     def _imports(self, frame: pl.DataFrame, lines: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
         """Imported lines by consignment, with what limits and duties owed once ask, and `state`."""
