@@ -23,6 +23,10 @@ OUT = ROOT / "bench" / "out"
 # What is measured is this checkout, whatever is installed: scripts import the harness before anything of cbec.
 sys.path.insert(0, str(ROOT))
 
+from cbec.core import process  # noqa: E402
+
+process.wait_asleep()  # as the command does
+
 
 def data_folder(name: str) -> Path:
     """The folder of a public data set: $CBEC_SHARED_DATA/<name>, else ../shared/data/<name>. Exits when it is absent."""

@@ -396,4 +396,5 @@ def main() -> None:
     """The console script `cbec`."""
     process.hold_standard_streams()
     process.hold_memory()
+    process.wait_asleep()
     app(prog_name="cbec")
