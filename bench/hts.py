@@ -69,7 +69,8 @@ def _computed(expressions: list[Expression]) -> pl.DataFrame:
     held = [(row, unit, 3_000_000) for row, e in enumerate(expressions) for unit in e.needs]
     quantities = pl.DataFrame(held, schema={"row": pl.UInt32, "unit": pl.String, "micro": pl.Int128}, orient="row")
     fixings = pl.DataFrame(schema={"row": pl.UInt32, "term_currency": pl.String, "fx": pl.Int128})
-    return duty_value.evaluate(lines, duty_value.terms(expressions), quantities, fixings)
+    terms = duty_value.bound(lines, duty_value.terms(expressions), quantities, fixings)
+    return duty_value.evaluate(lines, terms)
 
 
 if __name__ == "__main__":
