@@ -23,7 +23,10 @@ def catalogue() -> dict[str, dict[str, str]]:
     """
     import yaml
 
-    loaded: dict[str, dict[str, str]] = yaml.safe_load((packaged.folder("configs") / "reasons.yaml").read_text("utf-8"))
+    from cbec.core.onceyaml import Once
+
+    text = (packaged.folder("configs") / "reasons.yaml").read_text("utf-8")
+    loaded: dict[str, dict[str, str]] = yaml.load(text, Loader=Once)
     return loaded
 
 

@@ -56,8 +56,10 @@ def load(path: str) -> Fees | None:
     place = packaged.folder("configs") / "fees.yaml" if path == EXAMPLE else Path(path)
     import yaml
 
+    from cbec.core.onceyaml import Once
+
     try:
-        told: Any = yaml.safe_load(place.read_text("utf-8"))
+        told: Any = yaml.load(place.read_text("utf-8"), Loader=Once)
         rows = [_row(row) for row in told["fees"]]
         bands = tuple(int(b) for b in told.get("bands", BANDS))
         fees = Fees(str(told["title"]), bool(told.get("example", False)), str(told["currency"]).upper(), bands, rows)

@@ -35,8 +35,10 @@ def load(path: str = "") -> Factors:
     place = Path(path) if path else packaged.folder("configs") / "factors.yaml"
     import yaml
 
+    from cbec.core.onceyaml import Once
+
     try:
-        told: Any = yaml.safe_load(place.read_text("utf-8"))
+        told: Any = yaml.load(place.read_text("utf-8"), Loader=Once)
         title = str(told["title"])
         rows = [
             {"factor_id": name, "ttw": float(f["ttw"]), "wtt": float(f["wtt"]), "source": f"{title}: {f['source']}"}

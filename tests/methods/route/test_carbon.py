@@ -87,6 +87,10 @@ def test_factors_of_ones_own(tmp_path):
     [
         ("title: T\nfactors: {x: {ttw: a, wtt: 0, source: s}}\n", "no table of emission factors"),
         ("just words", "no table of emission factors"),
+        (
+            "title: T\nfactors: {x: {ttw: 1, wtt: 0, source: s}, x: {ttw: 2, wtt: 0, source: s}}\n",
+            '"x" comes twice',
+        ),
         ("title: T\nfactors: {x: {ttw: 1, wtt: 0, source: s}}\nmodes: {sea: y}\n", "names y"),
         ("title: T\nfactors: {x: {ttw: -1, wtt: 0, source: s}}\n", "negative"),
     ],
