@@ -6,7 +6,7 @@ Every function answers the typed column, null where the cell was empty or wrong,
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from cbec.core.codes import COUNTRIES, CURRENCIES, MEANT
@@ -49,6 +49,13 @@ def dtype(column: Column) -> pl.DataType:
         return pl.Decimal(38, max(6, column.digits or 0))
     kinds = {"int": pl.Int64(), "float": pl.Float64(), "date": pl.Date(), "moment": pl.Date(), "bool": pl.Boolean()}
     return kinds.get(column.kind, pl.String())
+
+
+def empty(columns: Iterable[Column]) -> pl.DataFrame:
+    """A table of these columns without rows."""
+    import polars as pl
+
+    return pl.DataFrame(schema={column.name: dtype(column) for column in columns})
 
 
 NOT = {

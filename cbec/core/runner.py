@@ -385,14 +385,12 @@ def _add_empty(asked: Iterable[str], result: Result) -> list[str]:
 
     Answers a note for each.
     """
-    import polars as pl
-
     from cbec import tables
-    from cbec.core.cells import dtype
+    from cbec.core.cells import empty
 
     lost = [name for name in asked if name not in result.tables and name != "findings"]
     for name in lost:
-        result.tables[name] = pl.DataFrame(schema={c.name: dtype(c) for c in tables.get(name).columns})
+        result.tables[name] = empty(tables.get(name).columns)
     return [f"{name}: this run has nothing to tell there; an empty table is written" for name in lost]
 
 

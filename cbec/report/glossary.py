@@ -48,7 +48,6 @@ MEANING = {
     "zero": "nothing was sold and nothing is expected",
     "unknown": "never in stock: what it would sell is not known, and it is in no forecast",
     "analogues": "a new product, by the launches of its like before it",
-    "launch": "a new product, by the launches of its like before it",
     "half global": "mean of the method chosen and of trees learnt over all series",
     "smooth": "sells nearly every period, in like amounts",
     "erratic": "sells nearly every period, in very different amounts",

@@ -25,6 +25,11 @@ WITHIN, ABOVE, CIRCULAR, UNKNOWN, NO_SALE = range(5)
 """States of a consignment against a limit. From CIRCULAR on the question has no answer."""
 
 
+def buyer() -> pl.Expr:
+    """The fact `buyer` of rows with `business`."""
+    return pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
+
+
 def overridden(rules: Sequence[Rule]) -> Mapping[str, set[str]]:
     """Rule id -> ids of all rules it overrides, through any number of exceptions. `*` = every rule but its like.
 

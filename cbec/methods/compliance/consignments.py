@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.codes import among, places
 from cbec.methods.compliance.exact import (
     PERCENT,
     at_least,
@@ -113,10 +113,7 @@ def flat_in_price(imports: pl.DataFrame) -> pl.DataFrame:
     if not candidates["inclusive"].any():
         return pl.DataFrame(schema={"row": imports.schema["row"], "flat": pl.Int64})
     asked = candidates.select("row", "group")[places(candidates["inclusive"])]
-    # Numbers of groups are small, so that a table tells which are asked about.
-    there = np.zeros(int(imports["group"].to_numpy().max()) + 1, dtype=bool)
-    there[asked["group"].to_numpy()] = True
-    candidates = candidates[np.flatnonzero(there[candidates["group"].to_numpy()])]
+    candidates = candidates[among(candidates["group"].to_numpy(), asked["group"].to_numpy())]
     return flat_duty(candidates).join(asked, on="row", how="semi")
 
 

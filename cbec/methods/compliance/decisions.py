@@ -157,13 +157,9 @@ def _within(cells: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         where = mine.to_series().fill_null(False).to_numpy()
         if bare and where.any():
             within = [pl.lit(chain.WITHIN, pl.Int8).alias(limit.id) for limit in pack.of("limit")]
-            facts = chain.Cases(cells.with_columns(_buyer(), *within))
+            facts = chain.Cases(cells.with_columns(chain.buyer(), *within))
             found |= where & np.isin(facts.decide(pack, "scheme", book.as_of, where=where)[0].astype(str), bare)
     return cells.with_columns(pl.Series("flat_untaxed", found))
-
-
-def _buyer() -> pl.Expr:
-    return pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
 
 
 def composite_rate(vat: pl.Expr, consumption: pl.Expr, factor: pl.Expr) -> pl.Expr:
@@ -211,7 +207,7 @@ def _decided(cases: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
     `scheme_rule`, `duty_rule` and their outcomes; `problem`: the reason code where they leave it open; `rate`,
     `charged_rate`; `rule_ids` (List) and `_limit`, `_limit_currency`, `_territory`, `_sent`, `_taxed_in` for the sentences of reasons.
     """
-    cases = cases.with_columns(_buyer())
+    cases = cases.with_columns(chain.buyer())
     asked = cases.select(pl.col("issue").is_null() & pl.col("priced_in_money")).to_series().to_numpy()
     pack_of = np.array(cases["pack"].to_list(), dtype=object)
     limits = {rule.id: f"state{i}" for pack in book.packs for i, rule in enumerate(pack.of("limit"))}

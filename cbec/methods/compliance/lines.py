@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
-from cbec.methods.compliance.codes import places
+from cbec.methods.compliance.codes import among, places
 from cbec.methods.compliance.exact import fits, half_up, micro, most, ten_to
 
 MICROS = 1_000_000
@@ -37,9 +36,8 @@ def with_sale_date(lines: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
         return lines["date"], back
     refunds = lines.select("run", "sku", "date")[back]
     run = lines["run"].to_numpy()
-    returned = np.zeros(int(run.max()) + 1, dtype=bool)
-    returned[run[back.to_numpy()]] = True
-    sales = lines.select("run", "sku", "date", "qty")[np.flatnonzero(returned[run])].filter(pl.col("qty") >= 0)
+    returned = among(run, run[back.to_numpy()])
+    sales = lines.select("run", "sku", "date", "qty")[returned].filter(pl.col("qty") >= 0)
     article = sales.group_by("run", "sku").agg(pl.col("date").min().alias("of_article"))
     order = sales.group_by("run").agg(pl.col("date").min().alias("of_order"))
     joined = refunds.join(article, on=["run", "sku"], how="left", maintain_order="left")

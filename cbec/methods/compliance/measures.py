@@ -67,12 +67,7 @@ class Resolved:
             "what": [r.what for r in fresh],
         }
         for name, kind in OF_EACH.items():
-            cells = said[name]
-            columns.append(
-                pl.Series(name, cells, dtype=pl.String).cast(kind)
-                if kind == REASON
-                else pl.Series(name, cells, dtype=kind)
-            )
+            columns.append(pl.Series(name, said[name], dtype=pl.String if kind == REASON else kind).cast(kind))
         self.table = pl.concat([self.table, pl.DataFrame(columns)], how="diagonal", rechunk=True)
         self.terms = duty_value.terms(self.tariff.expressions)
 

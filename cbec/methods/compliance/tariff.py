@@ -339,10 +339,7 @@ def measures(cells: pl.DataFrame, book: Rulebook) -> list[tuple[Measure, ...]]:
         rows = numbered.filter((pl.col("pack") == pack.id) & pl.col("day").is_not_null())
         if not rules or rows.is_empty():
             continue
-        rows = rows.with_columns(
-            pl.when(pl.col("business")).then(pl.lit("B2B")).otherwise(pl.lit("B2C")).alias("buyer")
-        )
-        facts = chain.Cases(rows)
+        facts = chain.Cases(rows.with_columns(chain.buyer()))
 
         def stepped(day: date, pack: Pack = pack) -> set[str]:
             return {name for rule in pack.of("bracket") if _active(rule, day) for name in rule.measures}

@@ -10,7 +10,7 @@ import polars as pl
 
 from cbec.methods.compliance.amounts import reckon
 from cbec.methods.compliance.chain import ABOVE
-from cbec.methods.compliance.codes import gather, marked, places, reason
+from cbec.methods.compliance.codes import among, gather, marked, places, reason
 from cbec.methods.compliance.consignments import OWING, flat_duty
 from cbec.methods.compliance.exact import CENTS, hundredths, part, wide
 from cbec.methods.compliance.fixings import PER_UNIT
@@ -62,9 +62,7 @@ def contradicted(
     if not spared.any():
         return frame
     row, group = imports["row"].to_numpy(), imports["group"].to_numpy()
-    asked = np.zeros(int(group.max()) + 1, dtype=bool)
-    asked[group[spared.take(row)]] = True
-    bare = imports[np.flatnonzero(asked[group])]
+    bare = imports[among(group, group[spared.take(row)])]
     whole = {"value": pl.col("whole"), "goods": pl.col("goods")}
     bare = bare.with_columns(
         pl.when("gross").then(price).otherwise(f"low_{of}").alias(f"{side}_{of}")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from cbec import tables
-from cbec.core.cells import dtype
+from cbec.core.cells import empty
 from cbec.methods.route import costs, spread
 from cbec.methods.route.paths import NOON
 
@@ -38,9 +38,7 @@ _STRANDED = {
 
 def nothing() -> dict[str, pl.DataFrame]:
     """Both tables without rows."""
-    return {
-        name: pl.DataFrame(schema={c.name: dtype(c) for c in tables.get(name).columns}) for name in ("options", "legs")
-    }
+    return {name: empty(tables.get(name).columns) for name in ("options", "legs")}
 
 
 def options(case: Case) -> pl.DataFrame:
