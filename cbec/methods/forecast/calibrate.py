@@ -56,37 +56,59 @@ def spread(panel: Panel, rolled: Rolled, chosen: Floats) -> Spread:
     scale = np.empty(mean.shape)
     width = panel.units.shape[1]
     known = np.cumsum(~np.isnan(panel.units), 1)
-    for k, cut in enumerate((0, *rolled.cuts)):
-        life = known[:, width - cut - 1].astype(np.float64)
-        scale[k] = np.sqrt(_variance(rolled.scale[k] ** 2, mean[k], life))
+    life = np.stack([known[:, width - cut - 1] for cut in (0, *rolled.cuts)]).astype(np.float64)
+    law = _law(rolled.scale[0] ** 2, mean[0], life[0])
+    for k in range(len(life)):
+        scale[k] = np.sqrt(_variance(rolled.scale[k] ** 2, mean[k], life[k], law, life[0]))
     scale *= _ratio(panel, rolled, chosen, scale)
     return Spread(scale, _groups(panel.demand_class, mean, rolled))
 
 
-def _variance(mse: Floats, mean: Floats, life: Floats) -> Floats:
-    """One-step variances shrunk to exp(a) mean^b, fitted in logarithms over the catalogue.
+@dataclass(frozen=True)
+class _Law:
+    """One-step variance exp(a) mean^b of a catalogue, and the periods that it counts for in a series' own."""
 
-    Where the catalogue is too small to tell, histories of a few periods (whose errors may be 0 by chance) are shrunk to
-    Poisson counts with a rate that is itself uncertain by 30 %. No history, however regular, has a variance of nothing
-    but rounding: errors measured in it would drown those of every series in its pool.
+    a: float
+    b: float
+    trust: float
+
+
+def _law(mse: Floats, mean: Floats, life: Floats) -> _Law | None:
+    """Taylor's law as the catalogue (n) shows it today, fitted in logarithms; None where it is too small or too young to.
+
+    No history, however regular, has a variance of nothing but rounding: errors measured in it would drown those of every series in
+    its pool.
     """
-    use = (mean > 0) & (mse > (ROUNDING * mean) ** 2) & (life >= 8)
+    use = (mean > 0) & (mse > (ROUNDING * mean) ** 2) & (life >= np.clip(life.max(initial=0), 3, 8))
     count = int(use.sum())
+    if count < 5:
+        return None
+    x, y, w = np.log(mean[use]), np.log(mse[use]), np.minimum(life[use], 50.0)
+    mid_x, mid_y = np.average(x, weights=w), np.average(y, weights=w)
+    power = np.average((x - mid_x) ** 2, weights=w)
+    slope = np.average((x - mid_x) * (y - mid_y), weights=w) / power if power > 1e-9 else 1.0
+    slope = min(max(float(slope), 1.0), 2.0)
+    return _Law(float(mid_y - slope * mid_x), slope, LAW * count / (count + 20))
+
+
+def _variance(mse: Floats, mean: Floats, life: Floats, law: _Law | None, today: Floats) -> Floats:
+    """One-step variances (n) shrunk to the law: the same one today and at the past origins, or errors of the past would be measured
+    in another unit than those to come.
+
+    Without a law histories of a few periods (whose errors may be 0 by chance) are shrunk to Poisson counts with a rate that is
+    itself uncertain by 30 %.
+    """
     level = np.maximum(mean, 0.0)
-    law = (0.3 * level) ** 2 + np.minimum(level, level * level)
-    trust = np.maximum(8.0 - life, 0.0) / 4
-    if count >= 5:
-        x, y, w = np.log(mean[use]), np.log(mse[use]), np.minimum(life[use], 50.0)
-        mid_x, mid_y = np.average(x, weights=w), np.average(y, weights=w)
-        power = np.average((x - mid_x) ** 2, weights=w)
-        slope = np.average((x - mid_x) * (y - mid_y), weights=w) / power if power > 1e-9 else 1.0
-        slope = min(max(float(slope), 1.0), 2.0)
-        law = np.exp(mid_y + slope * (np.log(np.maximum(mean, 1e-3)) - mid_x))
-        trust = np.full(len(mean), LAW * count / (count + 20))
+    if law is None:
+        usual = (0.3 * level) ** 2 + np.minimum(level, level * level)
+        trust = np.maximum(8.0 - today, 0.0) / 4
+    else:
+        usual = np.exp(law.a) * np.maximum(mean, 1e-3) ** law.b
+        trust = np.full(len(mean), law.trust)
     steps = np.maximum(life - 1, 0.0)
     total = steps + trust
-    shrunk = (steps * mse + trust * law) / np.where(total > 0, total, 1.0)
-    return np.asarray(np.where(total > 0, np.maximum(shrunk, law / (4 * (steps + 1))), law))
+    shrunk = (steps * mse + trust * usual) / np.where(total > 0, total, 1.0)
+    return np.asarray(np.where(total > 0, np.maximum(shrunk, usual / (4 * (steps + 1))), usual))
 
 
 def _ratio(panel: Panel, rolled: Rolled, chosen: Floats, scale: Floats) -> Floats:

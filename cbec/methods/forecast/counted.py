@@ -50,17 +50,34 @@ class Shape:
 
 
 def dispersion(n: Floats, mean: Floats, var: Floats) -> Floats:
-    """Variance over mean of histories of n periods, shrunk to exp(a) mean^b, fitted over the catalogue."""
+    """Variance over mean of histories of n periods ((1 + K) x n, today first), shrunk to exp(a) mean^b, fitted over the catalogue.
+
+    An origin at which all histories were too short to tell a law has that of today: another measure than today's would make another
+    distribution of what came after it.
+    """
     own = np.where(mean > 0, var / np.where(mean > 0, mean, 1.0), 1.0)
+    out = np.empty(own.shape)
+    today = None
+    for k in range(len(own)):
+        found = _law(n[k], mean[k], own[k]) or today
+        today = today or found
+        law = np.maximum(mean[k], 1.0)
+        if found is not None:
+            law = np.exp(found[0] + found[1] * np.log(np.maximum(mean[k], 1e-3)))
+        out[k] = (n[k] * own[k] + LAW * law) / (n[k] + LAW)
+    return out
+
+
+def _law(n: Floats, mean: Floats, own: Floats) -> tuple[float, float] | None:
+    """a and b of the catalogue's law; None where no history has six periods."""
     use = (mean > 0) & (n >= 6)
-    law = np.maximum(mean, 1.0)
-    if use.any():
-        x, z = np.log(mean[use]), np.log(np.maximum(own[use], 0.1))
-        power = float(((x - x.mean()) ** 2).sum())
-        slope = float(((x - x.mean()) * z).sum()) / power if power > 1e-9 else 0.0
-        slope = min(max(slope, 0.0), 1.0)
-        law = np.exp(z.mean() + slope * (np.log(np.maximum(mean, 1e-3)) - x.mean()))
-    return np.asarray((n * own + LAW * law) / (n + LAW))
+    if not use.any():
+        return None
+    x, z = np.log(mean[use]), np.log(np.maximum(own[use], 0.1))
+    power = float(((x - x.mean()) ** 2).sum())
+    slope = float(((x - x.mean()) * z).sum()) / power if power > 1e-9 else 0.0
+    slope = min(max(slope, 0.0), 1.0)
+    return float(z.mean() - slope * x.mean()), slope
 
 
 def bins(level: Floats, valid: Flags) -> Groups:

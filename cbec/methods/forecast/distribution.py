@@ -54,6 +54,6 @@ def around(panel: Panel, rolled: Rolled, chosen: Floats, point: Floats) -> tuple
 def _shape(rolled: Rolled, chosen: Floats, scale: Floats, rows: Flags) -> counted.Shape:
     """Dispersion by the spread of the history and by the usual error, between them."""
     level = np.maximum(chosen.mean(2), 1e-9)
-    own = np.stack([counted.dispersion(*m) for m in rolled.moments[:, :, rows].transpose(1, 0, 2)])
+    own = counted.dispersion(*rolled.moments[:, :, rows])
     ratio = np.maximum(own, 0.1) ** OWN * np.maximum(scale**2 / level, 0.1) ** (1 - OWN)
     return counted.Shape(ratio, counted.bins(level, rolled.valid[:, rows]))

@@ -198,7 +198,7 @@ def _roll(
         usual,
         scale,
         moments.reshape(3, *shape[:2]),
-        (sales >= least[0]) & (life >= 2),
+        (sales >= _enough(least[0], width, back)[:, None]) & (life >= 2),
         effect,
         {} if learnt is None else learnt.besides,
     )
@@ -212,6 +212,15 @@ def usual_least(sales: NDArray[np.int64]) -> int:
     """
     some = sales[sales > 0]
     return int(np.clip(np.quantile(some, 0.01), 1, 8)) if some.size else 1
+
+
+def _enough(least: int, width: int, back: tuple[int, ...]) -> Floats:
+    """1 + K, periods with a sale from which a series is judged at an origin.
+
+    `least` (see `usual_least`), but where the data themselves go back no further than that, no series could have had it: there it is
+    enough to have sold often (the cut of Syntetos, Boylan & Croston).
+    """
+    return np.minimum(least, (width - np.array((0, *back))) / SPARSE)
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,16 @@ def test_dispersion_is_shrunk_to_the_catalogues():
     mean = np.exp(np.linspace(0, 4, 200))
     var = 2 * mean**1.5
     var[7] = 0.0  # equal sales are no certainty
-    found = counted.dispersion(n, mean, var)
+    found = counted.dispersion(n[None], mean[None], var[None])[0]
     np.testing.assert_allclose(np.delete(found, 7), np.delete(var / mean, 7), rtol=0.1)
     assert found[7] > 0.3
+
+
+def test_an_origin_too_young_for_a_law_is_measured_by_todays():
+    mean = np.tile(np.exp(np.linspace(0, 4, 200)), (3, 1))
+    n = np.repeat([[12.0], [7.0], [4.0]], 200, 1)
+    found = counted.dispersion(n, mean, 2 * mean**1.5)
+    np.testing.assert_allclose(found[2], found[0], rtol=0.05)
 
 
 def test_bins_have_equal_parts_of_today_and_enough_past():
