@@ -36,6 +36,9 @@ LAW, RATIO = 30.0, 8.0
 ROUNDING = 1e-6
 #: Times the median of its pool (at least: of the usual error) that an error counts for at most.
 FAR = 15.0
+#: Part of the shift of past errors' middle that is taken as what those periods had in common, not to come again (as for counts, see
+#: counted.py): what forecasts missed to one side says next to nothing of the next time (decision 36).
+SHOCK = 0.5
 #: Size bins per class, and errors a bin must hold.
 BINS, BIN_ERRORS = 5, 200
 #: Errors wanted around each horizon; fewer are pooled with those of the neighbouring horizons.
@@ -156,7 +159,7 @@ def quantiles(point: Floats, past: Floats, actual: Floats, of: Spread, *, total:
     z = _standard(actual - past, of.scale[1:])
     for number in np.unique(of.group[0]):
         here = of.group[0] == number
-        width = _shape(_tamed(z[of.group[1:] == number], total), total)
+        width = _shape(_unshifted(_tamed(z[of.group[1:] == number], total)), total)
         out[:, here] = point[here] + of.scale[0][here, None] * width[:, None, :]
     out = np.maximum.accumulate(np.maximum(np.rint(out) if whole else out, 0.0), 0)
     return np.maximum.accumulate(out, 2) if total else out
@@ -176,6 +179,14 @@ def _tamed(z: Floats, total: bool) -> Floats:
     there = ~np.isnan(size)
     far = FAR * max(float(np.median(size[there])), 1.0) * steps if there.any() else np.inf
     return np.clip(z, -far, far)
+
+
+def _unshifted(z: Floats) -> Floats:
+    """Pooled errors (errors x h) less a part of their middle at each horizon."""
+    there = ~np.isnan(z).all(0)
+    out = z.copy()
+    out[:, there] -= SHOCK * np.nanmedian(z[:, there], 0)
+    return out
 
 
 def _shape(z: Floats, total: bool) -> Floats:

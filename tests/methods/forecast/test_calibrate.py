@@ -71,6 +71,15 @@ def test_beyond_the_record_the_spread_goes_on_growing():
     assert (np.diff(width[5:]) >= 0).all()
 
 
+def test_what_past_periods_had_in_common_is_half_expected_again():
+    past = np.full((4, 1000, 2), 100.0)
+    actual = past + rng.normal(8, 2, past.shape)  # everything sold better than forecast then
+    for total in (False, True):
+        q = calibrate.quantiles(past[0], past, actual, spread_of(past, 1000, 2.0), total=total, whole=False)
+        np.testing.assert_allclose(q[LEVELS.index(0.5), 0], 104, atol=0.5)
+        assert q[-1, 0, 0] - q[0, 0, 0] == pytest.approx(2 * (stats.norm.ppf(0.99) + stats.norm.ppf(0.95)), rel=0.1)
+
+
 def shrunk(mse, mean, life):
     return calibrate._variance(mse, mean, life, calibrate._law(mse, mean, life), life)
 

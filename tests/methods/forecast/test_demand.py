@@ -21,7 +21,7 @@ def walks(rng, n, width, noise=0.06, drift=0.03):
 
 
 def panel_of(y, frequency):
-    count, width = y.shape
+    count = len(y)
     first = {"Y": 2000, "Q": 8000, "M": 24000}[frequency]
     empty = np.zeros(y.shape, bool)
     names = pl.DataFrame({"sku": [f"S{i:04d}" for i in range(count)]})
@@ -31,7 +31,9 @@ def panel_of(y, frequency):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("frequency", "width"), [("Y", 4), ("Y", 6), ("Y", 8), ("Y", 10), ("Y", 14), ("Q", 8), ("M", 8)])
+@pytest.mark.parametrize(
+    ("frequency", "width"), [("Y", 4), ("Y", 6), ("Y", 8), ("Y", 10), ("Y", 14), ("Q", 8), ("M", 8)]
+)
 def test_ranges_of_short_histories_hold_as_often_as_they_say(frequency, width):
     """Each length has origins of another kind; none may fall through (of 8 years 56 % lay within, for 90 %)."""
     y = walks(np.random.default_rng(width), 400, width + 2)
