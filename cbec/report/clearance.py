@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _BARS = 15
 _PATHS = 12
-_SMALL = (340.0, 190.0)
 _WAYS = {
     "markdown": "mark down now",
     "markdown_later": "mark down later",
@@ -149,7 +148,7 @@ def _costs(page: Page, excess: pl.DataFrame, names: Sequence[str]) -> None:
         rows = list(_by_cost(part, names).head(_BARS).iter_rows(named=True))
         drawn = svg.bars(
             "Cost as proposed beside that of keeping", [name(r, names) for r in rows], {"cost": [r["cost"] for r in rows]},
-            write=partial(_amount, currency), texts=[_outcome(r, currency) for r in rows],
+            write=partial(money, currency=currency), texts=[_outcome(r, currency) for r in rows],
             ticks=("cost of keeping as today", [r["cost_keep"] for r in rows]),
             tones=["orange" if r["action"] == "keep" else "blue" for r in rows], hatched=[r["action"] == "keep" for r in rows],
             axis="value of the excess less what it brings, plus storage, until the sell-by day",
@@ -166,10 +165,6 @@ def _outcome(row: dict[str, Any], currency: str | None) -> str:
     return f"{way}: {money(cost, currency)}{instead}"
 
 
-def _amount(currency: str | None, value: float) -> str:
-    return money(value, currency)
-
-
 def _groups(page: Page, excess: pl.DataFrame) -> None:
     """Value by way out and by age."""
     if "excess_value" not in excess.columns or _sum(excess, "excess_value") is None:
@@ -182,7 +177,7 @@ def _groups(page: Page, excess: pl.DataFrame) -> None:
         "Excess by way out",
         [_WAYS[w] for w in ways],
         {"value": values},
-        write=partial(_amount, currency),
+        write=partial(money, currency=currency),
         size=340,
     )
     charts.append(Chart(drawn, "By way out", "excess at unit cost"))
@@ -194,7 +189,7 @@ def _groups(page: Page, excess: pl.DataFrame) -> None:
         ]
         for label, dead in (("sells", False), ("dead", True))
     }
-    drawn = svg.bars("Excess by age", bands, parts, write=partial(_amount, currency), size=340)
+    drawn = svg.bars("Excess by age", bands, parts, write=partial(money, currency=currency), size=340)
     charts.append(Chart(drawn, "By age in days", "excess at unit cost"))
     page.charts(charts)
 
@@ -237,7 +232,9 @@ def _paths(page: Page, view: View, excess: pl.DataFrame, names: Sequence[str]) -
             ),
         ]
         title = name(item, names)
-        drawn = svg.lines(title, lines, (), _changes(rows, start), y_title="units in stock", size=_SMALL, legend=False)
+        drawn = svg.lines(
+            title, lines, (), _changes(rows, start), y_title="units in stock", size=svg.SMALL, legend=False
+        )
         charts.append(Chart(drawn, title, _words(item, rows)))
     if not charts:
         return

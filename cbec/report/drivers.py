@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cbec.report.page import Page, View
 
 _TONES = {"promotion": "orange", "holiday": "green", "event": "ochre", "price": "sky", "signal": "grey"}
-_SMALL = (340.0, 190.0)
 _SERIES = 6
 _ROWS = 60
 
@@ -90,4 +89,4 @@ def _stacked(title: str, rows: pl.DataFrame, kinds: Sequence[str]) -> str:
         bands.append(svg.Band(kind, area, _TONES[kind], 0.5))
         level = upper
     mean = svg.Line("expected (mean)", list(zip(dates, rows["mean"].to_list(), strict=True)), "blue", "5 2")
-    return svg.lines(title, [mean], bands, y_title="units", size=_SMALL, legend=False)
+    return svg.lines(title, [mean], bands, y_title="units", size=svg.SMALL, legend=False)

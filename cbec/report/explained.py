@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cbec.report.page import Page, View
 
 _HISTORY = 160
-_SMALL = (340.0, 190.0)
 _TOLD = "forecast"
 
 
@@ -31,13 +30,13 @@ def explained(page: Page, view: View) -> None:
     title = name(frame.row(0, named=True), names)
     one = frame.select(names).unique()
     page.section(f"How the forecast of {title} came about")
-    _figures(page, view, one, names, frame)
-    _history(page, view, one, names, frame)
+    _figures(page, view, one, names)
+    _history(page, view, one, names)
     _origins(page, frame)
     _methods(page, frame)
 
 
-def _figures(page: Page, view: View, one: pl.DataFrame, names: Sequence[str], frame: pl.DataFrame) -> None:
+def _figures(page: Page, view: View, one: pl.DataFrame, names: Sequence[str]) -> None:
     found = rows_of(view.table("model_record", "demand_class"), one, names, "model")
     record: dict[str, Any] = next(iter(found.values()), [{}])[0]
     ahead = next(iter(rows_of(view.table("forecast", "h", "cum_mean"), one, names, "h").values()), [])
@@ -59,7 +58,7 @@ def _figures(page: Page, view: View, one: pl.DataFrame, names: Sequence[str], fr
         page.text("What preparation did: " + plain(record["flags"]).replace("_", " ").replace("|", ", ") + ".")
 
 
-def _history(page: Page, view: View, one: pl.DataFrame, names: Sequence[str], frame: pl.DataFrame) -> None:
+def _history(page: Page, view: View, one: pl.DataFrame, names: Sequence[str]) -> None:
     ahead = next(iter(rows_of(view.table("forecast", "h", "mean"), one, names, "date").values()), [])
     before = next(iter(rows_of(view.table("prepared", "date", "units"), one, names, "date").values()), [])
     if not ahead:
@@ -101,7 +100,7 @@ def _origins(page: Page, frame: pl.DataFrame) -> None:
         )
         charts.append(
             Chart(
-                svg.lines(f"From {origin}", lines, y_title="units", size=_SMALL, legend=False),
+                svg.lines(f"From {origin}", lines, y_title="units", size=svg.SMALL, legend=False),
                 f"Known up to {origin}",
                 off,
             )

@@ -29,7 +29,6 @@ _FANS = 12
 _HISTORY = (40, 160)  # periods of history before a fan: four horizons, within these limits
 _POINTS = 300  # points of a scatter, at most
 _PERIODS = 60  # rows of the forecast per period, enough to see what the file holds
-_SMALL = (340.0, 190.0)
 _WORDS = ("origin", "WAPE", "bias", "MAE", "value added", "ADI, CV2", "q05, q95", "seller formula", "seasonal naive")
 
 
@@ -49,7 +48,7 @@ def demand(page: Page, view: View) -> None:
     if record is not None:
         page.section("Methods and their record")
         _record_pictures(page, record, names)
-        _offenders(page, record, forecast, names)
+        _offenders(page, record, names)
     levels(page, view)
     page.section("Rows")
     page.table(
@@ -202,7 +201,7 @@ def _fans(page: Page, view: View, forecast: pl.DataFrame, names: Sequence[str]) 
             svg.Band("50 % range", [(r["date"], r["q25"], r["q75"]) for r in future], "blue", 0.3),
         ]
         title = name(last, names)
-        drawn = svg.lines(title, lines, bands, gaps, y_title=f"units per {unit}", size=_SMALL, legend=False)
+        drawn = svg.lines(title, lines, bands, gaps, y_title=f"units per {unit}", size=svg.SMALL, legend=False)
         about = known.get(key, [{}])[0].get("demand_class")
         words = [
             str(last.get("model")).replace("_", " "),
@@ -276,7 +275,7 @@ def _classes(page: Page, record: pl.DataFrame, names: Sequence[str]) -> None:
     )
 
 
-def _offenders(page: Page, record: pl.DataFrame, forecast: pl.DataFrame, names: Sequence[str]) -> None:
+def _offenders(page: Page, record: pl.DataFrame, names: Sequence[str]) -> None:
     if "mae" not in record.columns:
         return
     share = pl.col("mae").round(4).sum()

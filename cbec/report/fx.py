@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["exposure", "forecast", "hedge"]
 
 _FANS = 12
-_SMALL = (340.0, 190.0)
 _PAST = 120  # fixings before a fan
 _HEAT = 20  # pairs of the record
 _BARS = 24
@@ -124,7 +123,7 @@ def _fans(page: Page, view: View, told: pl.DataFrame) -> None:
             )
         ]
         title = f"{row['base']}/{row['quote']}"
-        drawn = svg.lines(title, lines, bands, size=_SMALL, legend=False, as_percent=True)
+        drawn = svg.lines(title, lines, bands, size=svg.SMALL, legend=False, as_percent=True)
         about = f"{row['model']} · {_rate(row['spot'])}, {of(row['horizon_days'], 'day')} ahead {_rate(row['q05'])} – {_rate(row['q95'])}"
         charts.append(Chart(drawn, title, about))
     caption = f"Change from today's rate; {len(charts)} of {of(last.height, 'pair')}, the widest first. Beside each name: centre, today's rate, 90 % range at the longest horizon."

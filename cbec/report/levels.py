@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 TOTALS = {"cum_mean": "expected"} | {f"cum_{q}": q for q in ("q05", "q25", "q50", "q75", "q95", "q99")}
 _FANS = 9
 _ROWS = 60
-_SMALL = (340.0, 190.0)
 _WAYS = {
     "bottom_up": "sums of the series",
     "mint": "least squares over all levels",
@@ -73,7 +72,7 @@ def _fans(page: Page, forecast: pl.DataFrame) -> None:
             svg.Band("90 % range", [(d, low, high) for d, _, low, _, _, high in told], "blue", 0.18),
             svg.Band("50 % range", [(d, low, high) for d, _, _, low, high, _ in told], "blue", 0.3),
         ]
-        drawn = svg.lines(f"{level} {node}", lines, bands, y_title=f"units per {period}", size=_SMALL, legend=False)
+        drawn = svg.lines(f"{level} {node}", lines, bands, y_title=f"units per {period}", size=svg.SMALL, legend=False)
         charts.append(Chart(drawn, node, f"{level}, {number(series)} series: {short(round(total))} units in all"))
     page.charts(charts, "The largest sums", f"Expected units per {period}.", svg.legend([*lines, *bands]))
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _STOCKS = 12
 _BARS = 15
-_SMALL = (340.0, 190.0)
 _COLUMNS = (
     "order_qty", "order_date", "arrival_date", "stockout_date", "p_stockout", "cost", "runner_up_cost", "currency", "reason",
 )  # fmt: skip
@@ -73,10 +72,6 @@ def replenish(page: Page, view: View) -> None:
 def _items(page: Page, frame: pl.DataFrame, title: str, columns: Sequence[str]) -> None:
     labels, columns = headed(frame, _LABELS, columns)
     page.table(frame, title, columns=columns, contract="replenishment", formats=_FORMATS, labels=labels)
-
-
-def _amount(currency: str | None, value: float) -> str:
-    return money(value, currency)
 
 
 def _saving(row: dict[str, Any], currency: str | None) -> str:
@@ -145,7 +140,7 @@ def _savings(page: Page, plan: pl.DataFrame, names: Sequence[str]) -> None:
         rows = list(top.iter_rows(named=True))
         drawn = svg.bars(
             "Cost with the order beside the runner-up", [name(r, names) for r in rows], {"cost": [r["cost"] for r in rows]},
-            write=partial(_amount, currency), texts=[_saving(r, currency) for r in rows], ticks=("cost of the runner-up", [r["runner_up_cost"] for r in rows]),
+            write=partial(money, currency=currency), texts=[_saving(r, currency) for r in rows], ticks=("cost of the runner-up", [r["runner_up_cost"] for r in rows]),
             axis="expected holding, shortage and order cost over lead time + review",
         )  # fmt: skip
         unit = f" in {currency}" if currency else ""
@@ -197,7 +192,7 @@ def _stocks(page: Page, view: View, plan: pl.DataFrame, names: Sequence[str]) ->
         title = name(item, names)
         owed = any((figure(r["stock_mean"]) or 0.0) < 0 for r in rows)
         unit = "units in stock (below 0: owed)" if owed else "units in stock"
-        drawn = svg.lines(title, lines, bands, _events(item, rows), y_title=unit, size=_SMALL, legend=False)
+        drawn = svg.lines(title, lines, bands, _events(item, rows), y_title=unit, size=svg.SMALL, legend=False)
         charts.append(Chart(drawn, title, _words(item)))
     if not charts:
         return

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from cbec.report.page import Page, View
 
 
-def _amount(currency: str | None, value: float) -> str:
-    return money(value, currency)
-
-
 def curve(page: Page, view: View) -> None:
     """Cost of each service level, if all items were ordered up to it."""
     frame = view.table("stock_curve", "service_level", "holding", "shortage", "cost")
@@ -39,8 +35,8 @@ def curve(page: Page, view: View) -> None:
     best = frame.sort("cost", "service_level").row(0, named=True)
     page.section("What service costs")
     drawn = svg.bars(
-        "Expected cost by service level", labels, stacks, write=partial(_amount, currency),
-        texts=[_amount(currency, c) for c in frame["cost"]], axis="expected cost over lead time + review of all items with known costs",
+        "Expected cost by service level", labels, stacks, write=partial(money, currency=currency),
+        texts=[money(c, currency) for c in frame["cost"]], axis="expected cost over lead time + review of all items with known costs",
     )  # fmt: skip
     page.chart(
         drawn,
@@ -129,7 +125,7 @@ def record(page: Page, view: View, rows: dict[str, dict[str, Any]]) -> None:
     tones = ["green" if m == "cbec" else "grey" if s else "blue" for m, s in zip(ranked, simple, strict=True)]
     drawn = svg.bars(
         "Decision cost by method", [f"{m} (chosen)" if m == "cbec" else m.replace("_", " ") for m in ranked], {"cost": [known[m] for m in ranked]},
-        tones=tones, hatched=simple, write=partial(_amount, view.currency), axis="holding + shortage per series and origin, on the average",
+        tones=tones, hatched=simple, write=partial(money, currency=view.currency), axis="holding + shortage per series and origin, on the average",
     )  # fmt: skip
     page.chart(
         drawn,
@@ -143,7 +139,7 @@ def record(page: Page, view: View, rows: dict[str, dict[str, Any]]) -> None:
     best = whole.sort("cost").row(0, named=True)
     drawn = svg.bars(
         "Cost by factor on the critical ratio", [f"x {f:g}" for f in whole["ratio_factor"]],
-        {"holding": whole["holding"].to_list(), "shortage": whole["shortage"].to_list()}, write=partial(_amount, view.currency),
+        {"holding": whole["holding"].to_list(), "shortage": whole["shortage"].to_list()}, write=partial(money, currency=view.currency),
         texts=[f"{money(c, view.currency)} at {percent(p)}" for c, p in zip(whole["cost"], whole["service_level"], strict=True)],
         axis="holding + shortage over all origins; at = the mean service level",
     )  # fmt: skip

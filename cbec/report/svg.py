@@ -36,7 +36,10 @@ from cbec.report.scale import Scale, Tick
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["Band", "Line", "Mark", "bars", "heatmap", "interval", "legend", "lines", "scatter"]
+#: Size of a picture among several: as narrow as a column of them on the page (style.css), and a little more.
+SMALL = (340.0, 190.0)
+
+__all__ = ["SMALL", "Band", "Line", "Mark", "bars", "heatmap", "interval", "legend", "lines", "scatter"]
 
 
 def lines(

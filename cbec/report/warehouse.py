@@ -206,7 +206,7 @@ def rebalance(page: Page, view: View) -> None:
     )
     page.section("Trips")
     drawn = svg.bars(
-        "Benefit and cost by trip", by_trip["trip"].to_list(), {"benefit": by_trip["benefit"].to_list()}, write=partial(_amount, currency),
+        "Benefit and cost by trip", by_trip["trip"].to_list(), {"benefit": by_trip["benefit"].to_list()}, write=partial(money, currency=currency),
         texts=[f"{money(n, currency)} net" for n in by_trip["net"].to_list()], ticks=("cost of the trip", by_trip["cost"].to_list()),
         axis="expected shortage and stock avoided",
     )  # fmt: skip
@@ -224,7 +224,7 @@ def rebalance(page: Page, view: View) -> None:
     page.section("Lots")
     drawn = svg.bars(
         "Benefit and cost by lot", [f"{r['qty']:,} {r['sku']} {r['from_warehouse']} → {r['to_warehouse']}" for r in top.iter_rows(named=True)],
-        {"benefit": top["benefit"].to_list()}, write=partial(_amount, currency), texts=[f"{money(n, currency)} net" for n in top["net"].to_list()],
+        {"benefit": top["benefit"].to_list()}, write=partial(money, currency=currency), texts=[f"{money(n, currency)} net" for n in top["net"].to_list()],
         ticks=("cost", top["cost"].to_list()), axis="expected shortage and stock avoided",
     )  # fmt: skip
     page.chart(drawn, "The lots that save most", f"{top.height} of {of(table.height, 'lot')}.")
@@ -239,10 +239,6 @@ def rebalance(page: Page, view: View) -> None:
         formats=_MONEY,
         labels=labels,
     )
-
-
-def _amount(currency: str | None, value: float) -> str:
-    return money(value, currency)
 
 
 def _lot_tiles(view: View, table: pl.DataFrame | None) -> list[Figure | None]:

@@ -116,7 +116,7 @@ def replay(
     )
 
 
-def table(run: Replay, frequency: str, h: int, costs: Mapping[str, Floats] | None = None) -> pl.DataFrame:
+def table(run: Replay, frequency: str, costs: Mapping[str, Floats] | None = None) -> pl.DataFrame:
     """Table `backtest`: every method, class and horizon band, `all` included. costs: decision costs per method (N)."""
     reach = int((~np.isnan(run.actual)).any(0).sum())
     edges = [e for e in BANDS[frequency] if e < reach] + [reach]
@@ -256,7 +256,7 @@ def answer(
             more, factor = stockreplay.record(world, run.stock)
             told, words = _money(costs, world, factor, more)
             notes += words
-    frame = table(run, panel.frequency, h, costs)
+    frame = table(run, panel.frequency, costs)
     found, said = summary(frame)
     judged = int((~np.isnan(run.actual)).any(0).sum())
     if judged < h:

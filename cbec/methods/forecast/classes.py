@@ -26,9 +26,13 @@ def delisted(units: Floats, first: NDArray[Any], last: NDArray[Any], silence: in
     known = ~np.isnan(units)
     quiet = (known & (columns > last[:, None])).sum(1)
     sales = (units > 0).sum(1)
-    share = np.clip(sales / np.maximum(last - first + 1, 1), 1e-9, 0.99)
-    patience = np.log(UNLIKELY) / np.log1p(-share)
-    return np.asarray((last >= 0) & (quiet >= np.maximum(silence, patience)))
+    lasting = patience(sales / np.maximum(last - first + 1, 1))
+    return np.asarray((last >= 0) & (quiet >= np.maximum(silence, lasting)))
+
+
+def patience(share: Floats) -> Floats:
+    """Periods without a sale that chance leaves UNLIKELY, where a sale falls in this share of the periods."""
+    return np.asarray(np.log(UNLIKELY) / np.log1p(-np.clip(share, 1e-9, 0.99)))
 
 
 def classify(units: Floats, obsolete: Flags | None = None, young: int = 0) -> tuple[Floats, Floats, NDArray[np.str_]]:

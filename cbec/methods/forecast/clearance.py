@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MONTH = 365.25 / 12
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -121,7 +119,11 @@ def rows(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:
     excess_value = where.excess * of.unit_cost
     discount = spread(made.planned[:, 0], 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        months = np.where(where.mean > 1e-9, np.maximum(where.position, 0) / where.mean * where.cover / _MONTH, np.nan)
+        months = np.where(
+            where.mean > 1e-9,
+            np.maximum(where.position, 0) / where.mean * where.cover / fee_tables.DAYS_OF_MONTH,
+            np.nan,
+        )
     figures = {
         "on_hand": case.given.held.free,
         "excess_units": where.excess,

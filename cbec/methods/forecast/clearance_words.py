@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: finding_id, severity, entity, rule, message, money, currency
 Found = tuple[str, str, str, str, str, float | None, str | None]
-_MONTH = 365.25 / 12
 #: Days before the next age surcharge at which it is a finding.
 SOON = 30
 
@@ -105,7 +104,7 @@ def _surcharges(case: Case, judged: pl.DataFrame) -> pl.DataFrame:
     starts = np.array(sorted({row["age_from"] for row in fees.rows if row["kind"] == "aged"}), dtype=np.float64)
     at = np.searchsorted(starts, np.nan_to_num(of.age, nan=np.inf), side="right")
     wait = np.append(starts, np.nan)[np.minimum(at, starts.size)] - of.age
-    rise = (later - now) * case.fee_rate * _MONTH
+    rise = (later - now) * case.fee_rate * fee_tables.DAYS_OF_MONTH
     frame = items.with_columns(pl.Series("rise", rise), pl.Series("_days", wait, nan_to_null=True))
     return (
         judged.join(frame, on=["sku", "warehouse"], how="left", maintain_order="left")

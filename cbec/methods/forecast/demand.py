@@ -114,13 +114,14 @@ def answer(
         "seller_formula": np.where(alive, out.rolled.forecasts["seller_formula"][0], 0.0),
     }
     record = _record(panel, out)
-    flags = _with_leaning(panel.flags(), *summary.leaning(out, record))
+    bias, _, leans = summary.leaning(out, record)
+    flags = _with_leaning(panel.flags(), bias, leans)
     record = record.with_columns(pl.Series("flags", flags, pl.String))
     known = tables.forecast(panel, figures, out.model, flags).filter(pl.col("model") != UNKNOWN)
     made = {"forecast": known, "model_record": record}
     later = {"prepared": lambda: tables.prepared(panel)}
     if out.rolled.effect is not None:
-        later["drivers"] = lambda: tables.drivers(panel, out.point, drivers.told(panel, out, h))
+        later["drivers"] = lambda: tables.drivers(panel, out.point, drivers.told(out))
     if row is not None:
         made["explained"] = explain.rows(panel, out, row)
     notes = [*_notes(panel, out, h), *told]
@@ -168,10 +169,10 @@ def _record(panel: Panel, out: Outlook) -> pl.DataFrame:
     )
 
 
-def _with_leaning(flags: list[str], bias: Floats, mean: Floats, told: Flags) -> list[str]:
+def _with_leaning(flags: list[str], bias: Floats, leans: Flags) -> list[str]:
     """The flags, and `ran_high` or `ran_low` of series whose forecasts did at past origins (see `summary.leaning`)."""
     found = list(flags)
-    for i in np.flatnonzero(told).tolist():
+    for i in np.flatnonzero(leans).tolist():
         word = "ran_high" if bias[i] > 0 else "ran_low"
         found[i] = "|".join(sorted({*flags[i].split("|"), word} - {""}))
     return found

@@ -126,7 +126,7 @@ def shares(mean: Floats, factor: Mapping[str, Floats]) -> dict[str, Floats]:
     return {"base": base, **told}
 
 
-def told(panel: Panel, out: Outlook, h: int) -> dict[str, Floats]:
+def told(out: Outlook) -> dict[str, Floats]:
     """Units per kind and `base` (n x h), which add up to the point forecast of an outlook.
 
     What the global model makes of a kind besides its effect is told with it. The seasonal naive, and what is forecast by

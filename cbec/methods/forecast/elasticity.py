@@ -91,14 +91,13 @@ class Look:
 class Pooled:
     """Elasticities of K SKUs after pooling: mean, sd, and what each rests on (own, category, catalogue).
 
-    own_share: weight of the own estimate. common, common_sd: of an SKU of the same pool without an estimate of its own.
+    common, common_sd: of an SKU of the same pool without an estimate of its own.
     pools: category or catalogue; nothing where nobody has an estimate.
     """
 
     mean: Floats
     sd: Floats
     basis: list[str]
-    own_share: Floats
     common: Floats
     common_sd: Floats
     pools: list[str]
@@ -109,8 +108,8 @@ def fit(cells: Cells, *, with_price: bool = True) -> Fit:
     n_category, n_sku = len(cells.categories), cells.skus.height
     levels, times = int(cells.level.max()) + 1, int(cells.time.max()) + 1
     level = np.log(total(cells.level, cells.units, levels) / total(cells.level, cells.exposure, levels))
-    made = Fit(level, np.zeros(n_sku), np.zeros(n_category), level, np.zeros(times), np.full(n_category, 0.1))
-    made = replace(made, slope=np.zeros(n_sku))
+    none = np.zeros(n_sku)
+    made = Fit(none, none, np.zeros(n_category), level, np.zeros(times), np.full(n_category, 0.1))
     moved, told = _moved(cells) & with_price, _promo_alone(cells) & with_price
     centre = np.zeros(n_category)
     for turn in range(ROUNDS):
@@ -156,7 +155,7 @@ def pool(made: Fit, cells: Cells) -> Pooled:
     n = cells.skus.height
     usable = np.isfinite(made.error) & (made.error < WIDEST)
     mean, var, common, common_var = (np.full(n, np.nan) for _ in range(4))
-    share, basis, named = np.zeros(n), np.full(n, "", dtype=object), np.full(n, "", dtype=object)
+    basis, named = np.full(n, "", dtype=object), np.full(n, "", dtype=object)
     counts = np.bincount(cells.category_of[usable], minlength=len(cells.categories))
     wide = np.flatnonzero(counts < FEWEST)
     pools = [(np.flatnonzero(cells.category_of == c), "category") for c in np.flatnonzero(counts >= FEWEST)]
@@ -179,10 +178,10 @@ def pool(made: Fit, cells: Cells) -> Pooled:
         mean[rows], var[rows], basis[rows] = middle, between + of_middle, name
         common[rows], common_var[rows], named[rows] = middle, between + of_middle, name
         at = with_own[inside]
-        mean[at], share[at] = (own * slope + (1 - own) * middle)[inside], own[inside]
+        mean[at] = (own * slope + (1 - own) * middle)[inside]
         var[at] = own[inside] * made.error[at] ** 2 + (1 - own[inside]) ** 2 * of_middle
         basis[at[own[inside] >= 0.5]] = "own"
-    return Pooled(mean, np.sqrt(var), basis.tolist(), share, common, np.sqrt(common_var), named.tolist())
+    return Pooled(mean, np.sqrt(var), basis.tolist(), common, np.sqrt(common_var), named.tolist())
 
 
 def of_skus(

@@ -12,8 +12,8 @@ import polars as pl
 from cbec.core.money import rate_to
 from cbec.methods import counts, protection
 from cbec.methods import terms as policy
+from cbec.methods.forecast import classes, markdown, sellprice
 from cbec.methods.forecast import fees as fee_tables
-from cbec.methods.forecast import markdown, sellprice
 
 if TYPE_CHECKING:
     from datetime import date
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 LEAST = 1.0
 #: Fewer units than this expected until the sell-by day: no demand.
 NO_DEMAND = 0.5
-#: Chance below which a silence is no accident.
-UNLIKELY = 0.01
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,9 @@ def silence(linked: Linked, clock: Clock, sales: pl.DataFrame | None, least: flo
     known = sold.join(out, on=["sku", "market"], how="left")
     told = linked.names.select("sku", "market").join(known, on=["sku", "market"], how="left", maintain_order="left")
     first, last, gone = (clock.offset(told[c]) for c in ("first", "last", "out"))
-    share = np.clip(told["days"].cast(pl.Float64).fill_null(np.nan).to_numpy() / (last - first + 1), 1e-9, 0.99)
-    patience = np.log(UNLIKELY) / np.log1p(-share)
+    share = told["days"].cast(pl.Float64).fill_null(np.nan).to_numpy() / (last - first + 1)
     quiet = -np.fmax(last, gone)
-    lasting = quiet >= np.maximum(least, patience)
+    lasting = quiet >= np.maximum(least, classes.patience(share))
     # An item is silent where every series that it serves is.
     series = linked.series
     all_quiet = np.bincount(linked.item[lasting[series]], minlength=n) == np.bincount(linked.item, minlength=n)

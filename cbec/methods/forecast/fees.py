@@ -36,7 +36,6 @@ class Fees:
     """Rows of fees (kind, warehouse or *, valid_from, valid_to, months, age_from, age_to, the amounts), their currency,
     first and last day told, first days of the age bands; example: it is the packaged one, nobody's contract."""
 
-    title: str
     example: bool
     currency: str
     bands: tuple[int, ...]
@@ -62,13 +61,13 @@ def load(path: str) -> Fees | None:
         told: Any = yaml.load(place.read_text("utf-8"), Loader=Once)
         rows = [_row(row) for row in told["fees"]]
         bands = tuple(int(b) for b in told.get("bands", BANDS))
-        fees = Fees(str(told["title"]), bool(told.get("example", False)), str(told["currency"]).upper(), bands, rows)
+        fees = Fees(bool(told.get("example", False)), str(told["currency"]).upper(), bands, rows)
     except FileNotFoundError:
         raise InputRejected(f"fees: no file {place}", hint=f"`--fees {EXAMPLE}` takes the packaged example") from None
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise InputRejected(
             f"fees: {place} is no table of fees ({type(wrong).__name__}: {wrong})",
-            hint="title, currency, fees: [{kind, valid_from, valid_to, per_m3_month or per_unit_month}] as in configs/fees.yaml",
+            hint="currency, fees: [{kind, valid_from, valid_to, per_m3_month or per_unit_month}] as in configs/fees.yaml",
         ) from wrong
     if not rows or bands[0] != 0 or list(bands) != sorted(set(bands)):
         raise InputRejected(f"fees: {place}: it needs at least one row, and bands that rise from 0")

@@ -135,7 +135,7 @@ def level(features: Floats) -> Floats:
     return np.asarray(np.maximum(features @ pooled.PRIOR, 1e-3))
 
 
-def rows_of(view: View, back: int, h: int) -> tuple[Floats, Floats]:
+def rows_of(view: View, back: int) -> tuple[Floats, Floats]:
     """Features by series (n x F) of the origin `back` periods before the view's end, and the level (n)."""
     width = view.flat.shape[1]
     past = np.full(view.flat.shape, np.nan)
@@ -234,7 +234,7 @@ def train(view: View, h: int) -> Any:
         cells = np.arange(number % stride, count * h, stride)
         series, step = cells // h, cells % h
         target = view.flat[series, view.flat.shape[1] - back + step]
-        by_series, at = rows_of(view, back, h)
+        by_series, at = rows_of(view, back)
         use = ~np.isnan(target) & (by_series[series, 1 : 1 + pooled.BASE].sum(1) > 0)
         series, step = series[use], step[use]
         ahead = steps_of(view, back, series, step)
@@ -264,7 +264,7 @@ def _lessons(width: int, h: int) -> list[int]:
 def factor(model: Any, view: View, h: int) -> Floats:
     """N x h: forecast of the level-and-factor, without season and effects."""
     count = len(view.flat)
-    by_series, at = rows_of(view, 0, h)
+    by_series, at = rows_of(view, 0)
     out = np.empty((count, h))
     block = max(1, 400_000 // h)
     for begin in range(0, count, block):

@@ -42,9 +42,9 @@ BULK, BULK_SALES = 3.0, 8
 class Panel:
     """Demand of n series over T periods that end together.
 
-    keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. returned: n x T. stock_out, promo,
-    gap: n x T marks. excess: n x T units cut off one-off bulk orders. first, last: column of the first and last sale (T and -1 without any). obsolete: no sale for
-    so long that the series counts as delisted. adi, cv2, demand_class: see `classes.classify`. dropped: flags that hold for
+    keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. excess: n x T, what was cut off one-off bulk
+    orders. returned: n x T. stock_out, promo, gap: n x T marks. first, last: column of the first and last sale (T and -1
+    without any). obsolete: no sale for so long that the series counts as delisted. adi, cv2, demand_class: see `classes.classify`. dropped: flags that hold for
     every series. group: which series share a season besides, numbers from 0 (see `groups`). covariates: what is known
     beside the sales (see `plans.attach`).
     """
@@ -54,6 +54,7 @@ class Panel:
     start: int
     as_of: date
     units: Floats
+    excess: Floats
     returned: Floats
     stock_out: Flags
     promo: Flags
@@ -67,7 +68,6 @@ class Panel:
     group: NDArray[np.int64]
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    excess: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     covariates: Covariates | None = None
 
     @property
@@ -193,20 +193,9 @@ def panel(
     gap = ~cells.marks(rows, shape, start) & ~stock_out
     excess = _excess(units, promo)
     return finish(
-        names,
-        chosen,
-        start,
-        as_of,
-        units - excess,
-        returned,
-        stock_out,
-        promo,
-        gap,
-        groups(names, products),
-        dropped,
-        notes,
-        excess,
-    )
+        names, chosen, start, as_of, units - excess, excess=excess, returned=returned, stock_out=stock_out, promo=promo, gap=gap,
+        group=groups(names, products), dropped=dropped, notes=notes,
+    )  # fmt: skip
 
 
 def groups(names: pl.DataFrame, products: pl.DataFrame | None) -> NDArray[np.int64]:
@@ -243,32 +232,29 @@ def until(panel: Panel, cut: int, products: pl.DataFrame | None = None) -> Panel
     group = np.zeros(len(born), np.int64)
     group[born] = groups(panel.keys.filter(born), products)
     units = np.where(np.arange(width) < panel.first[:, None], 0.0, panel.units[:, :width])
+    cells = {name: getattr(panel, name)[:, :width] for name in ("excess", "returned", "stock_out", "promo", "gap")}
     past = finish(
         panel.keys,
         panel.frequency,
         panel.start,
         panel.as_of,
         units,
-        panel.returned[:, :width],
-        panel.stock_out[:, :width],
-        panel.promo[:, :width],
-        panel.gap[:, :width],
-        group,
-        panel.dropped,
-        [],
-        panel.excess[:, :width],
+        **cells,
+        group=group,
+        dropped=panel.dropped,
+        notes=[],
     )
     return past if panel.covariates is None else replace(past, covariates=panel.covariates.until(cut))
 
 
 def some(panel: Panel, rows: NDArray[np.int64]) -> Panel:
     """The panel of some of the series, as they stand in the whole one."""
-    parts = {name: getattr(panel, name)[rows] for name in _PER_SERIES if len(getattr(panel, name)) == len(panel.keys)}
+    parts = {name: getattr(panel, name)[rows] for name in _PER_SERIES}
     return replace(panel, **parts, covariates=None if panel.covariates is None else panel.covariates.of(rows))
 
 
 _PER_SERIES = (
-    "keys", "units", "returned", "stock_out", "promo", "gap", "excess", "first", "last", "obsolete", "adi", "cv2", "demand_class",
+    "keys", "units", "excess", "returned", "stock_out", "promo", "gap", "first", "last", "obsolete", "adi", "cv2", "demand_class",
     "group",
 )  # fmt: skip
 
@@ -279,6 +265,8 @@ def finish(
     start: int,
     as_of: date,
     units: Floats,
+    *,
+    excess: Floats,
     returned: Floats,
     stock_out: Flags,
     promo: Flags,
@@ -286,9 +274,8 @@ def finish(
     group: NDArray[np.int64],
     dropped: tuple[str, ...],
     notes: list[str],
-    excess: Floats | None = None,
 ) -> Panel:
-    """Trim what lies before the first sale, find what is delisted, classify."""
+    """Trim what lies before the first sale (in place), find what is delisted, classify. For the arguments see `Panel`."""
     width = units.shape[1]
     sold = units > 0
     any_sold = sold.any(1)
@@ -303,6 +290,7 @@ def finish(
         start=start,
         as_of=as_of,
         units=units,
+        excess=excess,
         returned=returned,
         stock_out=stock_out,
         promo=promo,
@@ -316,7 +304,6 @@ def finish(
         group=group,
         dropped=dropped,
         notes=notes,
-        excess=np.zeros(units.shape) if excess is None else excess,
     )
 
 

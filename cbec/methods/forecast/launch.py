@@ -94,7 +94,7 @@ def applied(
     of = likeness.catalogue(panel, out.point, products, h)
     rows, starts = _new(panel, of, products, h)
     by_hand = _by_hand(panel, like)
-    rows, starts = _with(rows, starts, by_hand, panel)
+    rows, starts = _with(rows, starts, by_hand)
     if not rows.size:
         return out, _table(panel, likeness.Made(rows, np.zeros((0, h)), [])), []
     gain, judged = _record(panel, out, products, h)
@@ -161,7 +161,7 @@ def _by_hand(panel: Panel, like: dict[str, str]) -> dict[int, list[int]]:
     return found
 
 
-def _with(rows: Ints, starts: Ints, by_hand: dict[int, list[int]], panel: Panel) -> tuple[Ints, Ints]:
+def _with(rows: Ints, starts: Ints, by_hand: dict[int, list[int]]) -> tuple[Ints, Ints]:
     more = np.array([r for r in by_hand if r not in set(rows.tolist())], np.int64)
     every = np.concatenate([rows, more])
     order = np.argsort(every)

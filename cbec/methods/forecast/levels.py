@@ -108,8 +108,9 @@ def summed(panel: Panel, levels: Sequence[Level], nodes: reconcile.Tree) -> Pane
     nothing = np.zeros((count, width), bool)
     keys = pl.DataFrame({"sku": [f"{level.name}: {node}" for level in levels for node in level.nodes]})
     return finish(
-        keys, panel.frequency, panel.start, panel.as_of, nodes.sums(units), nodes.sums(np.nan_to_num(panel.returned)),
-        nothing, nothing, nothing, nodes.level, (), [],
+        keys, panel.frequency, panel.start, panel.as_of, nodes.sums(units), excess=np.zeros(nothing.shape),
+        returned=nodes.sums(np.nan_to_num(panel.returned)), stock_out=nothing, promo=nothing, gap=nothing, group=nodes.level,
+        dropped=(), notes=[],
     )  # fmt: skip
 
 

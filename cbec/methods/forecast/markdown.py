@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cbec.methods import counts
+from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-DAYS_OF_YEAR = 365.0
 #: Gauss-Hermite points of the elasticity, in standard deviations, and their weights.
 POINTS = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)])
 WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6])

@@ -32,8 +32,6 @@ YOUNG = {"H": 48, "D": 28, "W": 8, "M": 6, "Q": 4, "Y": 3}
 LONG = {"H": 168, "D": 56, "W": 13, "M": 12, "Q": 8, "Y": 5}
 #: Periods of history looked at; older ones say little and cost memory.
 MEMORY = {"H": 4032, "D": 1130, "W": 320, "M": 240, "Q": 120, "Y": 100}
-#: Days of a period on the average.
-DAYS = {"H": 1 / 24, "D": 1.0, "W": 7.0, "M": 365.25 / 12, "Q": 365.25 / 4, "Y": 365.25}
 
 
 def ordinal(column: str, frequency: str) -> pl.Expr:

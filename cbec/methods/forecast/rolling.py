@@ -341,7 +341,7 @@ def _seller(panel: Panel, sold: Floats, back: tuple[int, ...], h: int) -> Floats
 
 
 def losses(rolled: Rolled, forecast: Floats) -> Floats:
-    """(1 + K) x n mean squared errors: of the running total per period, and of the single periods, half each.
+    """(1 + K) x n mean squared errors: of the horizon's total per period, and of the single periods, half each.
 
     Squares, since the mean is what is asked for: absolute errors reward forecasting zero for what sells now and then.
     NaN where nothing is known.

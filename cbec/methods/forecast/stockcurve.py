@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +27,12 @@ def curve(case: Case) -> pl.DataFrame:
     known = ~np.isnan(prices.unit_cost * prices.shortage)
     known[case.firm.item] = False
     mean, var = plan.cover.mean, plan.cover.var
+    costing = Costing(case.demand, case.terms, case.held, plan, prices, case.due)
     rows = []
     for level in LEVELS if known.any() else ():
         up_to = counts.level(np.full_like(mean, level), mean[:, None], var[:, None], np.ones((len(mean), 1)))
         order = whole_packs(up_to - plan.position, case.terms)
-        way = Costing(case.demand, case.terms, case.held, replace(plan, order=order), prices, case.due).of(order)
+        way = costing.of(order)
         held = {
             "holding": way.holding,
             "shortage": way.shortage,

@@ -79,7 +79,7 @@ def findings(
         "delivery, move stock, or agree on a later day",
         case.early.units * case.prices.shortage,
     )
-    _surges(case, answer, tell)
+    _surges(case, tell)
     out += _limits(case, ways)
     tell(
         "firm_orders_over_forecast",
@@ -142,7 +142,7 @@ def of_places(counted: Sequence[Count]) -> list[Found]:
     return out
 
 
-def _surges(case: Case, answer: pl.DataFrame, tell: Callable[..., None]) -> None:
+def _surges(case: Case, tell: Callable[..., None]) -> None:
     """Items whose demand was above its 95 % quantile in each of the last periods."""
     surge, plan = case.surge, case.plan
     up = surge.ratio > 1

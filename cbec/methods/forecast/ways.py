@@ -19,6 +19,7 @@ import polars as pl
 from cbec.core.money import rate_to
 from cbec.methods.forecast import markdown
 from cbec.methods.forecast.excess import LEAST
+from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +148,7 @@ def transfers(
         + pl.col("cost_per_kg").fill_null(0.0) * pl.col("weight").fill_null(0.0)
         + trip
     )
-    capital = (-pl.col("capital").log1p() * pl.col("transit_days") / markdown.DAYS_OF_YEAR).exp()
+    capital = (-pl.col("capital").log1p() * pl.col("transit_days") / DAYS_OF_YEAR).exp()
     pairs = pairs.with_columns((pl.col("unit_cost") * capital - freight * pl.col("rate")).alias("each")).filter(
         pl.col("each") > 0
     )
