@@ -39,6 +39,13 @@ def test_limits_that_cannot_hold_are_named_with_what_they_lack():
         milp.solve(model, 10)
 
 
+def test_a_row_of_huge_figures_tells_what_it_lacks_in_its_own_units():
+    model = knapsack()
+    model.row([0, 1, 2], [1e15, 1e15, 1e15], 2e16, np.inf, "the value of the load")
+    with pytest.raises(NoAnswer, match=r"the value of the load fails by 12,000,000,000,000,000\.00"):
+        milp.solve(model, 10)
+
+
 def test_no_time_is_no_optimum():
     rng = np.random.default_rng(1)
     model = milp.Model()

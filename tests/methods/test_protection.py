@@ -48,6 +48,16 @@ def test_weeks_dated_by_their_monday_end_before_the_forecast_begins():
     assert protection.clock(room.forecast(rows), None).today == date(2026, 6, 28)
 
 
+def test_the_spread_of_few_units_is_read_at_the_end_of_the_time_that_stock_has_to_last():
+    """Poisson for four days, three times as spread from the eighth on: each need has the spread of its own days."""
+    totals = [stats.poisson(0.5 * h) if h < 8 else stats.nbinom(0.5 * h / 2, 1 / 3) for h in range(1, 13)]
+    forecast = room.forecast(room.series(totals))
+    for days, ratio in ((4.0, 1.0), (4.5, 1.0), (9.0, 3.0)):
+        _, _, found = demand(forecast, room.serves(), days=days)
+        mean, var = found.at(np.array([days]))
+        assert var[0] / mean[0] == pytest.approx(ratio, rel=0.2)
+
+
 def test_a_later_day_of_order_leaves_out_what_is_past():
     clock, _, found = demand(room.forecast(room.poisson(2, 30)), room.serves(), as_of=date(2026, 7, 8))
     assert clock.today == date(2026, 7, 8)

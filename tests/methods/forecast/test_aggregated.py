@@ -51,3 +51,9 @@ def test_series_do_not_touch_each_other():
     y = rng.poisson(0.4, (30, 60)).astype(float)
     for method in (aggregated.adida, aggregated.imapa):
         np.testing.assert_array_equal(method(y, 2)[11:12], method(y[11:12], 2))
+
+
+def test_a_bucket_that_the_series_was_born_within_does_not_count():
+    """Buckets of three that end with the history: the first known period is the last of its bucket."""
+    born_within, born_before = right([[9.0, 0, 0, 3, 0, 0, 3]], 9), right([[0, 0, 3, 0, 0, 3]], 9)
+    assert aggregated._rate(born_within, 3)[0] == aggregated._rate(born_before, 3)[0] == 1.0

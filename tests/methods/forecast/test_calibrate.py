@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -113,3 +115,18 @@ def test_a_leap_after_a_quiet_past_does_not_make_the_others_leap():
     actual[0, 0] = 5e6
     q = calibrate.quantiles(past[0], past, actual, spread_of(past, 20), total=False, whole=False)
     assert (q <= 5 + 16).all()
+
+
+def test_the_error_of_an_origin_is_not_measured_in_itself():
+    """A series errs threefold at one origin: that widens it today and at the other origins, not at that one."""
+    n, h = 200, 4
+    error = np.where(rng.random((3, n, h)) < 0.5, -1.0, 1.0)
+    error[0, 0] *= 3
+    chosen = np.full((4, n, h), 10.0)
+    actual = np.concatenate([np.full((1, n, h), np.nan), 10.0 + error])
+    rolled = SimpleNamespace(valid=np.ones((4, n), bool), actual=actual)
+    panel = SimpleNamespace(demand_class=np.full(n, "smooth"))
+    found = calibrate._ratio(panel, rolled, chosen, np.ones((4, n)))
+    own = (calibrate.RATIO + np.array([5.0, 2.0, 4.0, 4.0])) / (calibrate.RATIO + np.array([3, 2, 2, 2]))
+    np.testing.assert_allclose(found[:, 0], own, rtol=0.02)
+    np.testing.assert_allclose(found[:, 1:], 1.0, rtol=0.02)

@@ -68,6 +68,22 @@ def test_levels_are_corrected_by_what_the_past_held():
     assert np.mean(actual <= q[LEVELS.index(0.95), 0, 0]) == pytest.approx(0.95, abs=0.02)
 
 
+def test_a_counts_transform_is_the_interval_that_it_fills():
+    k, mean, ratio = np.array([0.0, 1.0, 5.0]), np.full(3, 3.0), np.full(3, 2.0)
+    low, high = counted.transforms(k, mean, ratio, True)
+    np.testing.assert_allclose(low, stats.nbinom.cdf(k - 1, 3.0, 0.5))
+    np.testing.assert_allclose(high, stats.nbinom.cdf(k, 3.0, 0.5))
+
+
+def test_half_of_what_the_months_had_in_common_is_taken_not_to_come_again():
+    """Twice as much came as was expected, of everything: the middle moves half of the way, not all of it and not back."""
+    rng = np.random.default_rng(3)
+    past = np.full((4, 3000, 2), 40.0)
+    q = told(past, rng.poisson(60.0, past.shape).astype(float), 1.5, (0.25, 0.5, 0.75))
+    assert q[1, 0, 0] == pytest.approx(50, abs=2)
+    assert q[0, 0, 0] < q[1, 0, 0] < q[2, 0, 0]
+
+
 def test_without_a_past_the_shape_is_taken_as_it_is():
     shape = counted.Shape(np.full((1, 2), 2.0), np.zeros((1, 2), np.int64))
     none = np.empty((0, 2, 3))

@@ -77,6 +77,13 @@ def test_price_elasticity_and_planned_price():
     assert ahead[0, 3] > 1.3 and ahead[0, 4] == 1.0
 
 
+def test_prices_that_rise_with_demand_make_no_demand():
+    rng = np.random.default_rng(12)
+    price = np.where((np.arange(T) // 20) % 3 == 1, 12.0, 10.0) * np.ones((N, 1))
+    found = learn(demand(rng, (price / 10) ** 2.0), bare(price=price))
+    assert found.learnt.elasticity == 0.0 and "price" not in found.factor
+
+
 def test_what_a_promotion_takes_off_the_price_is_a_part_of_it():
     """Weeks on promotion a third of the time, each with another price: elasticity and what is beside it are told apart."""
     rng = np.random.default_rng(7)

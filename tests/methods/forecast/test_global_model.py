@@ -135,6 +135,18 @@ def test_it_is_used_where_it_did_better_and_told_where_not(rolled):
     assert challenge.challenge(panel, replace(rolled, forecasts=without), choice) is choice
 
 
+@pytest.mark.parametrize(("saved", "used"), [(0.01, False), (0.03, True)])
+def test_it_must_save_more_than_chance_may(rolled, saved, used):
+    panel = panel_of(sales_of(catalogue()), signal(T))
+    choice = select.choose(panel, rolled)
+    without = select.chosen(rolled, choice)
+    # Half of it and half of what was chosen without it err less by `saved`.
+    nearer = rolled.usual + (without - rolled.usual) * (1 - saved / challenge.PART)
+    made = rolled.forecasts | {global_model.NAME: np.where(np.isnan(nearer), without, nearer)}
+    taken = challenge.challenge(panel, replace(rolled, forecasts=made), choice)
+    assert (global_model.NAME in taken.names) == used
+
+
 def test_unasked_it_is_taught_only_where_it_can_matter():
     panel = panel_of(sales_of(catalogue()))
     assert not global_model.wanted("auto", panel, 5, H)  # few series

@@ -47,6 +47,12 @@ def test_zeros_before_launch_are_trimmed():
     assert p.units[0, 2:].tolist() == [5, 0]
 
 
+def test_the_first_and_the_last_sale_are_columns():
+    p = panel(sales([(2, "a", 1), (5, "a", 2), (0, "b", 3), (9, "b", 0), (3, "c", 0)]), 9, frequency="D")
+    assert p.first.tolist() == [2, 0, 10]
+    assert p.last.tolist() == [5, 0, -1]
+
+
 def test_stock_out_is_masked_not_zero():
     rows = [(i, "a", 0 if i in (3, 4) else 2) for i in range(8)]
     p = panel(sales(rows, in_stock=[i not in (3, 4) for i in range(8)]), 7, frequency="D")

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy import stats
 from support.answered import demand
 
 from cbec import tables
 from cbec.core import conform
 from cbec.core.errors import UsageFault
 from cbec.forecast import Demand
+from cbec.methods.forecast import levels, reconcile
 from cbec.tables.demand import LEVELS, QUANTILES
 
 MONDAY = date(2023, 1, 2)
@@ -140,3 +142,15 @@ def test_a_catalogue_that_sells_nothing_adds_up_to_nothing():
     levels = told(frame, "total").tables["forecast_levels"]
     assert levels["mean"].to_list() == [0.0] * 8 and levels["q99"].to_list() == [0.0] * 8
     assert len(LEVELS) == len(QUANTILES)
+
+
+def test_draws_that_share_nothing_and_draws_that_share_all():
+    """Two alike series and their sum: independent, its spread is the root of two wider; bound together, twice as wide."""
+    level = levels.Level("total", (), ["total"], np.zeros(2, np.int64))
+    nodes = reconcile.tree([level.of])
+    mean = np.full((2, 1), 100.0)
+    quantiles = np.repeat((100 + 10 * stats.norm.ppf(LEVELS))[:, None, None], 2, 1)
+    for share, times in ((0.0, 2**0.5), (0.9, (2 + 2 * 0.9) ** 0.5)):
+        found = levels._joint(quantiles, mean, np.array([share]), [level], nodes, 0)[:, 0, 0]
+        wide = (found[LEVELS.index(0.9)] - found[LEVELS.index(0.1)]) / (quantiles[-3, 0, 0] - quantiles[1, 0, 0])
+        assert wide == pytest.approx(times, rel=0.12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 from support import stockroom as room
@@ -112,3 +113,14 @@ def test_no_plan_in_containers_costs_less(seed):
     sure = {order: cost for order, cost in costs.items() if cost - limits._credit(made.question, made.boxes, np.arange(3)) @ order < mine}  # fmt: skip
     best = min((cost + freight(made, np.array(order)) for order, cost in sure.items()), default=mine)
     assert mine <= best * 1.003
+
+
+def test_containers_with_room_cut_nothing_though_a_shortage_is_cheap():
+    """What is short counts what the service level says that it costs: a level asked for is kept, but for part of a piece."""
+    given = shop(np.random.default_rng(3))
+    given["policies"] = given["policies"].with_columns(
+        shortage_cost=pl.lit(0.001), moq=pl.lit(0.0), order_cost=pl.lit(0.0)
+    )
+    kind = {"container": "BIG", "capacity_kg": 1e6, "capacity_m3": 1e6, "cost": 1.0, "currency": "EUR"}
+    made = case(given, containers=room.table("containers", [kind]))
+    assert made.wanted.sum() > 0 and (made.plan.order > made.wanted * (1 - 1 / limits.PIECES)).all()

@@ -134,6 +134,12 @@ def test_croston_sba_and_tsb(alpha):
         assert local.tsb(y, 1, alpha, 0.2)[row, 0] == pytest.approx(tsb_by_hand(values, alpha, 0.2))
 
 
+@pytest.mark.parametrize("method", [local.croston, local.tsb])
+def test_masked_periods_are_no_interval_between_sales(method):
+    with_gap, without = rows([2, 0, NAN, NAN, 0, 4, NAN, 0, 3]), rows([2, 0, 0, 4, 0, 3])
+    np.testing.assert_allclose(method(with_gap, 1, 0.3), method(without, 1, 0.3))
+
+
 def test_croston_of_a_steady_interval_is_size_over_interval():
     y = np.tile([6.0, 0.0, 0.0], 200)[None, :]
     assert local.croston(y, 1)[0, 0] == pytest.approx(2.0)

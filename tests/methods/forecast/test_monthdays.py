@@ -73,3 +73,13 @@ def test_an_origin_knows_what_was_known_then():
     shown = one.of(rows).into(np.ones((60, 31)))
     day = monthdays._days(np.arange(FIRST + 360, FIRST + 391))
     assert shown[:, day < 3].mean() > 1.6 * shown[:, day >= 3].mean()
+
+
+def test_the_index_is_shrunk_by_what_its_months_differ():
+    """Days that differ by chance alone tell next to nothing: their medians would differ by 0.25 x 1.25 / root of 24."""
+    days = np.arange(FIRST, FIRST + 720)
+    day, month = monthdays._days(days), monthdays._months(days)
+    true, noise = np.where(day < 3, 1.3, 1.0), np.random.default_rng(5).standard_normal(720)
+    quiet, alone = (monthdays._index(100 * x, day, month) for x in (true * np.exp(0.01 * noise), np.exp(0.25 * noise)))
+    assert quiet[:3].mean() / quiet[3:].mean() == pytest.approx(1.3, abs=0.02)
+    assert alone.std() < 0.03

@@ -128,3 +128,18 @@ def test_bulk_orders_raise_all_of_the_catalogue_a_little():
     found = pooled.lifted(level, np.ones(1), level, level, bulk)
     assert 1.09 < found.sum() / level.sum() <= 1.1
     assert np.ptp(found) == 0
+
+
+def test_a_lesson_tells_what_came_in_the_periods_after_its_origin():
+    y = np.array([[5.0, 1, 0, 2, 7, 4, 9], [np.nan, np.nan, 3, 0, np.nan, 8, 2]])
+    one = pooled._lesson(y, y, 3, 2, "W")
+    np.testing.assert_array_equal(one.y, [(7 + 4) / 2, 8.0])
+    np.testing.assert_array_equal(one.mean, [2.0, 1.5])
+    assert one.sales.tolist() == [3, 1] and one.span.tolist() == [4, 1]
+
+
+def test_a_small_catalogue_keeps_most_of_its_level():
+    """Five series count for a fifth beside the twenty that each one's own level counts for."""
+    level, single, mean = np.full((1, 5), 1.0), np.full((1, 5), 4.0), np.full((1, 5), 9.0)
+    found = pooled.lifted(level, np.zeros(1), single, mean, np.zeros((1, 5)))
+    np.testing.assert_allclose(found, 6.0 ** (5 / (5 + pooled.FEW)))

@@ -64,6 +64,11 @@ def test_an_item_without_policy_is_named():
         choose({"sku": "A"}, {"sku": "C"})
 
 
+def test_a_random_lead_time_needs_two_deviations_more_of_forecast():
+    terms = choose({"lead_time_days": 10.0, "lead_time_sd_days": 3.0, "review_days": 4.0})
+    assert terms.protection.tolist() == [14] * 4 and terms.needed.tolist() == [20] * 4
+
+
 def test_slow_mover_of_the_field():
     # lambda = 0.2 a day, lead time 4, review 1, cycle service 95 %: S = 3 (reaches 98.1 %, fill rate 93.7 %).
     plan, *_ = planned(room.forecast(room.poisson(0.2, 10)), room.policy())

@@ -64,3 +64,20 @@ def test_chance_of_running_out_agrees_with_simulated_lost_sales():
     assert p[7] > 0.98
     assert p[9] < 1e-4
     assert p[21] == pytest.approx(1 - stats.poisson(70).cdf(70), abs=0.02)
+
+
+def test_the_shelf_is_empty_on_the_day_whose_demand_takes_the_last_unit():
+    from cbec.methods import protection
+    from cbec.methods import terms as policy
+    from cbec.methods.forecast.firmdue import Due
+    from cbec.methods.forecast.projection import project
+
+    forecast = room.forecast(room.normal(10, 1, 12))
+    clock = protection.clock(forecast, None)
+    linked = protection.link(forecast, room.serves(), clock)
+    terms = policy.choose(linked.items, room.policy(), None, service_level=0.95, review_days=7, holding_rate=0.25)
+    demand = protection.demand(linked, clock, terms.protection, terms.service, 0.0)
+    for units, day in ((9.0, 1.0), (30.0, 3.0), (31.0, 4.0), (500.0, np.nan)):
+        held = policy.stock(linked.items, room.stock({"on_hand": units}), None, clock)
+        found = project(linked.items, demand, Due(), terms, held, np.zeros(1), clock, 12).empty
+        np.testing.assert_array_equal(found, [day])

@@ -122,6 +122,22 @@ def test_a_nested_season_of_differences_can_be_put_back():
     np.testing.assert_allclose(season.into(season.out_of(y)[:, -8:]), y[:, -8:], atol=1e-9)
 
 
+def test_evidence_is_the_autocorrelation_over_bartletts_standard_error():
+    y = np.array([3.0, 5, 4, 8, 2, 6, 5, 9, 3, 4, 6, 7])
+    x = y - y.mean()
+    r = [(x[k:] * x[:-k]).sum() / (x * x).sum() for k in range(1, 5)]
+    expected = r[3] / np.sqrt((1 + 2 * sum(v * v for v in r[:3])) / len(y))
+    np.testing.assert_allclose(seasonal.evidence(y[None], 4), [expected])
+
+
+def test_recent_years_weigh_more():
+    """Three years without a season, then three with one: the later years count."""
+    y = np.concatenate([histories(1, 36, np.ones(12)), histories(1, 36, WAVE)], 1)
+    late, even = (seasonal._index(y, 12, recency)[0][0] for recency in (0.5, 1.0))
+    assert late[0] - 1 > 1.3 * (even[0] - 1) > 0.1
+    assert 1 - late[4] > 1.3 * (1 - even[4]) > 0.1
+
+
 def test_groups_add_what_they_have_besides():
     rng = np.random.default_rng(2)
     at = np.arange(-60, 0) % 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -30,6 +31,7 @@ def test_cuts_leave_history_and_come_newest_first(width, h):
     assert len(found) <= rolling.ORIGINS
     assert list(found) == sorted(set(found))
     assert all(width - c >= 2 for c in found)
+    assert all(c <= width // 2 for c in found[1:])  # with less than half of it before, methods err in ways of their own
     if width >= 4 * h:
         assert found[0] == h and len(found) == rolling.ORIGINS
 
@@ -76,6 +78,21 @@ def test_what_does_not_beat_the_seasonal_naive_is_not_used():
     chosen = select.choose(panel_of(y), rolling.roll(panel_of(y), 7))
     names = np.array(chosen.names)[chosen.best]
     assert (names == "seasonal_naive").mean() > 0.9
+
+
+def test_the_head_start_of_the_default_does_not_lift_it_over_the_naive():
+    """All methods err by 10 but the naive by 9.7, which is less than the head start: the naive it is."""
+    rng = np.random.default_rng(9)
+    panel = panel_of(np.maximum(rng.normal(100, 10, (60, 160)), 1.0))
+    rolled = rolling.roll(panel, 14)
+    sign = np.where(rng.random(rolled.usual.shape) < 0.5, -1.0, 1.0)
+    errors = {name: 9.7 if name == "seasonal_naive" else 10.0 for name in rolled.forecasts}
+    made = {name: np.nan_to_num(rolled.usual, nan=100.0) + size * sign for name, size in errors.items()}
+    usual = dict.fromkeys(select.CANDIDATES, 1.0)  # no general experience besides
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(select, "CANDIDATES", usual)
+        chosen = select.choose(panel, replace(rolled, forecasts=made))
+    assert (np.array(chosen.names)[chosen.best] == "seasonal_naive").all()
 
 
 def test_noisy_sparse_and_young_series_lean_on_the_catalogue():
