@@ -130,11 +130,14 @@ def table(run: Replay, frequency: str, costs: Mapping[str, Floats] | None = None
             base = [metrics.wape(actual, run.forecasts[rival][here, a:b]) for rival in (rolling.NAIVE, SELLER)]
             for name, forecast in run.forecasts.items():
                 row = _row(run, name, label, band, here, actual, forecast[here, a:b], base, slice(a, b))
-                if costs is not None and band == "all":
-                    known = costs[name][here & ~np.isnan(costs[name])]
-                    row["decision_cost"] = float(known.mean()) if known.size else None
-                rows.append(row)
+                cost = _mean_cost(costs[name][here]) if costs is not None and band == "all" else None
+                rows.append(row | {"decision_cost": cost})
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _mean_cost(cost: Floats) -> float | None:
+    known = cost[~np.isnan(cost)]
+    return float(known.mean()) if known.size else None
 
 
 def _row(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast.shrinkage import WINDOW, around, beside, expected, shrunk, summed
+from cbec.methods.forecast.baseline import WINDOW, around, expected
+from cbec.methods.forecast.pricecells import total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ SIGNAL = 0.7
 NEAR = 29
 #: Steps of Newton's method towards the elasticity, per round.
 STEPS = 8
+#: Usual difference of an effect from day to day, and variance of counts over their mean: no standard error is smaller.
+BETWEEN, OVER = 0.2, 2.0
 
 
 @dataclass(frozen=True)
@@ -217,16 +220,16 @@ class _Work:
         base = self._others(promotion=False)[self.cell]
         excess, weight = x * (self.y[self.cell] - base), x * x * base
 
-        whole = shrunk(summed(day, excess, self.width), summed(day, weight, self.width), 0.0)
+        whole = shrunk(total(day, excess, self.width), total(day, weight, self.width), 0.0)
         self.promotion[:] = whole
         for number in np.unique(name):
             of = name == number
-            gap, size = summed(day[of], excess[of], self.width), summed(day[of], weight[of], self.width)
+            gap, size = total(day[of], excess[of], self.width), total(day[of], weight[of], self.width)
             self.promotion[number] = shrunk(gap, size, whole)
         rest = excess - self.promotion[name] * weight
         self.own = beside(
-            summed(row, rest, self.count),
-            summed(row, weight, self.count),
+            total(row, rest, self.count),
+            total(row, weight, self.count),
             float((rest**2 / np.where(x > 0, x, 1.0) ** 2).sum() / max(float(base.sum()), 1e-9)),
         )
 
@@ -279,8 +282,8 @@ class _Work:
             mean = base * np.exp(anyway * x + self.elasticity * z)
             size = max(float((x * x * mean).sum()), 1e-9)
             pure = z - float((x * z * mean).sum()) / size * x
-            weight = summed(cell[1], pure * pure * mean, self.width)
-            excess = summed(cell[1], pure * (y - mean), self.width) + self.elasticity * weight
+            weight = total(cell[1], pure * pure * mean, self.width)
+            excess = total(cell[1], pure * (y - mean), self.width) + self.elasticity * weight
             before = self.elasticity
             self.elasticity = float(np.clip(shrunk(excess, weight, 0.0), ELASTICITY, 0.0))
             mean = mean * np.exp((self.elasticity - before) * z)
@@ -333,6 +336,34 @@ def _line_factor(lines: Sequence[Line], u: Floats, markets: int, length: int, da
         if effect:
             out[line.markets] *= np.clip(1 + effect * (line.x if days is None else line.x[days]), LEAST, MOST)
     return out
+
+
+def shrunk(excess: Floats, weight: Floats, prior: float) -> float:
+    """An effect shrunk to `prior`: excess, weight are sums per day, sum x (y - base) and sum x^2 base."""
+    total = float(weight.sum())
+    if total <= 0 or not float((weight * weight).sum()):  # nothing, or 1e-300 units
+        return prior
+    u = float(excess.sum()) / total
+    days = total**2 / float((weight * weight).sum())
+    rest = excess - u * weight
+    variance = BETWEEN**2 / days + OVER / total
+    if days > 1.5:
+        variance = max(variance, float((rest * rest).sum()) / total**2 * days / (days - 1))
+    gap = u - prior
+    return prior + gap * max(0.0, 1 - variance / gap**2) if gap else prior
+
+
+def beside(excess: Floats, weight: Floats, over: float) -> Floats:
+    """What each series has beside the common effect, shrunk by the variance between series (DerSimonian & Laird 1986)."""
+    here = weight > 0
+    if here.sum() < 8:
+        return np.zeros_like(weight)
+    gap = np.where(here, excess / np.where(here, weight, 1.0), 0.0)
+    noise = np.where(here, max(over, 1.0) / np.where(here, weight, 1.0), np.inf)
+    w = np.where(here, 1 / noise, 0.0)
+    heterogeneity = float((w * gap * gap).sum()) - (int(here.sum()) - 1)
+    between = max(heterogeneity / max(float(w.sum() - (w * w).sum() / w.sum()), 1e-12), 0.0)
+    return np.asarray(np.where(here, gap * between / (between + noise), 0.0))
 
 
 def _standard(value: Floats, width: int) -> Floats | None:

@@ -161,15 +161,7 @@ def panel(
         raise InputRejected(f"sales: no row on or before {as_of}", hint="see --as-of")
     notes: list[str] = []
     known = rows.select("date").unique() if dates is None else dates.to_frame("date").filter(_until(as_of))
-    spacing = periods.native(known["date"])
-    chosen = spacing if frequency == "auto" else frequency
-    if chosen not in periods.FREQUENCIES:
-        raise UsageFault(f'frequency: "{frequency}" is not one of auto, H, D, W, M, Q, Y')
-    if periods.FREQUENCIES.index(chosen) < periods.FREQUENCIES.index(spacing):
-        notes.append(
-            f"dates look like frequency {spacing}, forecast at {chosen}: periods between them count as zero sales"
-        )
-        spacing = chosen
+    spacing, chosen = _frequencies(known["date"], frequency, notes)
     rows = rows.with_columns(
         periods.ordinal("date", spacing).alias("slot"), periods.ordinal("date", chosen).alias("period")
     )
@@ -196,6 +188,20 @@ def panel(
         names, chosen, start, as_of, units - excess, excess=excess, returned=returned, stock_out=stock_out, promo=promo, gap=gap,
         group=groups(names, products), dropped=dropped, notes=notes,
     )  # fmt: skip
+
+
+def _frequencies(dates: pl.Series, asked: str, notes: list[str]) -> tuple[str, str]:
+    """The spacing of the dates and the frequency of the forecast, which is never finer; a note where a finer one was asked for."""
+    spacing = periods.native(dates)
+    chosen = spacing if asked == "auto" else asked
+    if chosen not in periods.FREQUENCIES:
+        raise UsageFault(f'frequency: "{asked}" is not one of auto, H, D, W, M, Q, Y')
+    if periods.FREQUENCIES.index(chosen) < periods.FREQUENCIES.index(spacing):
+        notes.append(
+            f"dates look like frequency {spacing}, forecast at {chosen}: periods between them count as zero sales"
+        )
+        spacing = chosen
+    return spacing, chosen
 
 
 def groups(names: pl.DataFrame, products: pl.DataFrame | None) -> NDArray[np.int64]:

@@ -55,8 +55,11 @@ def last(y: Floats) -> Floats:
     """The last known value (N); 0 where there is none."""
     if y.shape[1] == 0:
         return np.zeros(len(y))
-    back = (~np.isnan(y[:, ::-1])).argmax(1)
-    return np.asarray(np.nan_to_num(y[np.arange(len(y)), y.shape[1] - 1 - back]))
+    out = y[:, -1].copy()
+    rows = np.flatnonzero(np.isnan(out))  # few are masked in the last period
+    back = (~np.isnan(y[rows, ::-1])).argmax(1)
+    out[rows] = np.nan_to_num(y[rows, y.shape[1] - 1 - back])
+    return out
 
 
 def naive(y: Floats, h: int) -> Floats:

@@ -60,7 +60,8 @@ def features(y: Floats, frequency: str) -> Floats:
     known = ~np.isnan(y)
     value = np.where(known, np.maximum(y, 0.0), 0.0)
     usual = _median_sale(value[:, -RECENT[frequency] :])
-    usual = np.where(usual > 0, usual, _median_sale(value))
+    quiet = np.flatnonzero(usual <= 0)
+    usual[quiet] = _median_sale(value[quiet])
     base = np.minimum(value, BULK * usual[:, None])
     born = local.born(y)
     # A series that is not born counts as zero in the plain means, as the seller's formulas have it; the last feature

@@ -97,35 +97,45 @@ def findings(
         "the smallest order ({_moq:g}) is {_years:.1f} years of demand; the need is {_need:g}",
         holding,
     )
+    _deliveries(case, tell)
+    return out, _counts(case, inventory, firm)
+
+
+def _deliveries(case: Case, tell: Callable[..., None]) -> None:
+    """Goods on their way that should have come, or that come too late for the order of today."""
+    held = case.held
     overdue = np.bincount(held.item[held.overdue], weights=held.qty[held.overdue], minlength=len(held.free))
-    answer = answer.with_columns(pl.Series("_overdue", overdue))
     tell(
         "overdue_inbound",
         "warn",
         overdue > 0,
         f"{{_overdue:g}} units were due by {case.clock.today} and have not arrived; they count as coming",
         overdue * case.prices.unit_cost,
+        {"_overdue": overdue},
     )
-    beyond = held.day > terms.protection[held.item]
+    beyond = held.day > case.terms.protection[held.item]
     far = np.bincount(held.item[beyond], weights=held.qty[beyond], minlength=len(held.free))
-    answer = answer.with_columns(pl.Series("_far", far))
     tell(
         "late_inbound",
         "info",
         far > 0,
         "{_far:g} units arrive only after lead time + review ({_days:g} days): they do not count in the position",
+        None,
+        {"_far": far},
     )
-    key, counted = ["sku", "warehouse"], []
+
+
+def _counts(case: Case, inventory: pl.DataFrame, firm: pl.DataFrame | None) -> list[Count]:
+    """What is counted by warehouse: firm orders beside a forecast, stock without a forecast, items without a row of stock."""
+    key = ["sku", "warehouse"]
+    out: list[Count] = []
     if firm is not None:
         planned = case.linked.items[case.firm.item]
-        counted += _per_warehouse(
-            "firm_orders_beside", "info", firm.select(key).unique().join(planned, on=key, how="anti")
-        )
+        out += _per_warehouse("firm_orders_beside", "info", firm.select(key).unique().join(planned, on=key, how="anti"))
     unasked = inventory.join(case.linked.items, on=key, how="anti").filter(pl.col("on_hand") > 0)
-    unlisted = case.linked.items.filter(~held.listed)
-    counted += _per_warehouse("no_forecast", "warn", unasked)
-    counted += _per_warehouse("no_stock_row", "info", unlisted)
-    return out, counted
+    out += _per_warehouse("no_forecast", "warn", unasked)
+    out += _per_warehouse("no_stock_row", "info", case.linked.items.filter(~case.held.listed))
+    return out
 
 
 def of_places(counted: Sequence[Count]) -> list[Found]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbec.methods.forecast import drivers, effects, shrinkage
+from cbec.methods.forecast import drivers, effects
 from cbec.methods.forecast.covariates import Covariates, Line, Signal
 
 T, H, N = 400, 28, 60
@@ -132,6 +132,6 @@ def test_shares_add_up(factors, mean):
 def test_shrinking_follows_the_evidence():
     one, many = np.array([60.0]), np.full(20, 60.0)
     base1, base20 = np.array([100.0]), np.full(20, 100.0)
-    assert 0 < shrinkage.shrunk(one, base1, 0.0) < shrinkage.shrunk(many, base20, 0.0) < 0.6
-    assert shrinkage.shrunk(np.array([1.0]), np.array([100.0]), 0.0) == 0.0
-    assert shrinkage.shrunk(np.zeros(0), np.zeros(0), 0.3) == 0.3
+    assert 0 < effects.shrunk(one, base1, 0.0) < effects.shrunk(many, base20, 0.0) < 0.6
+    assert effects.shrunk(np.array([1.0]), np.array([100.0]), 0.0) == 0.0
+    assert effects.shrunk(np.zeros(0), np.zeros(0), 0.3) == 0.3

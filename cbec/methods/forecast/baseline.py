@@ -1,4 +1,4 @@
-"""What periods around let expect, and effects shrunk by their own standard errors (empirical Bayes: James & Stein 1961; Efron & Morris 1975)."""
+"""The demand that the periods around let expect: what effects of promotions, holidays and events are held against."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ WINDOW = {"H": 337, "D": 29, "W": 9, "M": 5}
 WITHIN = {"H": 168, "D": 7, "W": 1, "M": 1}
 #: Part of the mean around that must be known.
 KNOWN = 0.3
-#: Usual difference of an effect from day to day, and variance of counts over their mean: no standard error is smaller.
-BETWEEN, OVER = 0.2, 2.0
 
 
 def expected(units: Floats, busy: Flags, frequency: str, group: Ints) -> Floats:
@@ -57,36 +55,3 @@ def around(y: Floats, window: int) -> Floats:
     n = count[:, right] - count[:, left]
     enough = n >= max(KNOWN * min(window, width), 1)
     return np.where(enough, (total[:, right] - total[:, left]) / np.maximum(n, 1), np.nan)
-
-
-def shrunk(excess: Floats, weight: Floats, prior: float) -> float:
-    """An effect shrunk to `prior`: excess, weight are sums per day, sum x (y - base) and sum x^2 base."""
-    total = float(weight.sum())
-    if total <= 0 or not float((weight * weight).sum()):  # nothing, or 1e-300 units
-        return prior
-    u = float(excess.sum()) / total
-    days = total**2 / float((weight * weight).sum())
-    rest = excess - u * weight
-    variance = BETWEEN**2 / days + OVER / total
-    if days > 1.5:
-        variance = max(variance, float((rest * rest).sum()) / total**2 * days / (days - 1))
-    gap = u - prior
-    return prior + gap * max(0.0, 1 - variance / gap**2) if gap else prior
-
-
-def beside(excess: Floats, weight: Floats, over: float) -> Floats:
-    """What each series has beside the common effect, shrunk by the variance between series (DerSimonian & Laird 1986)."""
-    here = weight > 0
-    if here.sum() < 8:
-        return np.zeros_like(weight)
-    gap = np.where(here, excess / np.where(here, weight, 1.0), 0.0)
-    noise = np.where(here, max(over, 1.0) / np.where(here, weight, 1.0), np.inf)
-    w = np.where(here, 1 / noise, 0.0)
-    heterogeneity = float((w * gap * gap).sum()) - (int(here.sum()) - 1)
-    between = max(heterogeneity / max(float(w.sum() - (w * w).sum() / w.sum()), 1e-12), 0.0)
-    return np.asarray(np.where(here, gap * between / (between + noise), 0.0))
-
-
-def summed(at: NDArray[np.intp], values: Floats, size: int) -> Floats:
-    """Sums of values by place, `size` of them."""
-    return np.asarray(np.bincount(at, weights=values, minlength=size), np.float64)
