@@ -62,7 +62,7 @@ def test_rows_for_every_method_class_and_band(demand_of_shops):
 
 def test_figures_are_those_of_the_measures(demand_of_shops):
     run = backtest.replay(panel_of(demand_of_shops), 14)
-    frame = backtest.table(run, "D", 14)
+    frame = backtest.table(run, "D")
     row = frame.row(
         by_predicate=(pl.col("model") == "naive") & (pl.col("demand_class") == "all") & (pl.col("horizon") == "2-7"),
         named=True,
