@@ -3,7 +3,9 @@
 Which orders to cut, or to fill up a container with: those that cost least by it. The expected cost of an item is a
 convex function of its order (holding rises, shortage falls), here in pieces between whole packs, so that the program
 needs integers only for packs, smallest orders and containers. A unit short counts at least what the service level
-implies that it costs (Co / (1 - p)), so that nothing is cut unless a limit makes it. What firm orders need is never cut.
+implies that it costs (Co / (1 - p)), so that no level is cut for what holding it costs. Cost decides all else: an order
+whose placing, or whose smallest size, costs more than its lack is left out even where there is room for it. What firm
+orders need is never cut.
 """
 
 from __future__ import annotations
