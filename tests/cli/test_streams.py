@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -312,10 +313,25 @@ def test_signals_end_at_once_and_leave_no_temporary(shop, number, status):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     child = subprocess.Popen(command, cwd=shop, env=env, preexec_fn=heed)  # noqa: PLW1509  no threads here
-    time.sleep(1.5)
-    child.send_signal(number)
-    assert child.wait(timeout=10) == status
+    writer = _writer_once_read(shop / "slow.csv")
+    try:
+        child.send_signal(number)
+        assert child.wait(timeout=60) == status
+    finally:
+        os.close(writer)
     assert not list(shop.glob(".*tmp*"))
+
+
+def _writer_once_read(fifo: Path) -> int:
+    """The end to write to of a first-in-first-out file, as soon as somebody reads it, however busy the machine is."""
+    for _ in range(1200):
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as nobody:
+            if nobody.errno != errno.ENXIO:
+                raise
+            time.sleep(0.05)
+    raise AssertionError("the command never read its table")
 
 
 def test_formulas_are_neutralised_for_people_and_verbatim_for_machines(cbec, shop):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PSEUDO = 30
 #: Periods that the power law counts for in a series' variance; origins that the pool counts for in its ratio.
 LAW, RATIO = 30.0, 8.0
+#: Times the usual that the errors of one origin count for at most in a series' ratio (2 or 6: WQL of M3 months before the test
+#: part within 0.3 %, coverage the same).
+LOUDEST = 3.0
 #: Errors below this part of the forecast are rounding of the computer.
 ROUNDING = 1e-6
 #: Times the median of its pool (at least: of the usual error) that an error counts for at most.
@@ -128,7 +131,7 @@ def _ratio(panel: Panel, rolled: Rolled, chosen: Floats, scale: Floats) -> Float
         relative = np.where(there[:, here], error[:, here], 0.0) / np.where(usual > 0, usual, 1.0)
         ratio[:, here] = relative.sum(2) / np.maximum(there[:, here].sum(2), 1)
     judged = there.any(2)
-    ratio = np.where(judged, np.minimum(ratio, 3.0), 0.0)
+    ratio = np.where(judged, np.minimum(ratio, LOUDEST), 0.0)
     total, count = ratio.sum(0), judged.sum(0)
     out[0] = (total + RATIO) / (count + RATIO)
     out[1:] = (total - ratio + RATIO) / (count - judged + RATIO)

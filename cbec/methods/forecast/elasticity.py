@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+#: Rounds of the fit at most; it ends where nothing moves by a thousandth.
 ROUNDS = 60
 #: Rounds with one elasticity per category.
 COMMON = 12

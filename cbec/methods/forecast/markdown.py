@@ -37,6 +37,7 @@ POINTS = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)])
 WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6])
 #: Rows (items x discounts) looked at together: keeps memory flat.
 CHUNK = 4096
+#: Rounds of the search over all stages at most; an item is left alone as soon as a round gains nothing.
 SWEEPS = 4
 #: What a discount of 100 % over the whole time has to earn at least, as a share of the excess's value.
 DEAR = 0.02

@@ -44,11 +44,14 @@ STRENGTH, LEAST = 100.0, 0.15
 GONE = 5.0
 #: Delisted series that the past must have seen before it tells anything of them.
 SEEN = 10
+#: Lessons of an origin at most, half a horizon apart: errors hardly depend on it (4 or 16: less than 0.1 % on M3 months, car parts
+#: and Online Retail before their test parts).
 LESSONS = 8
 #: Series that the level of each alone counts for against the sum over the catalogue.
 FEW = 20.0
 #: What the sums of a catalogue miss by in any case, as a logarithm.
 CHANCE = 0.05
+#: Median sales above which the rest of a period is bulk; 2 and 5 err as much within 0.4 % (the same sets).
 BULK = 3.0
 #: Periods that the median sale is taken from.
 RECENT = {"H": 1344, "D": 182, "W": 26, "M": 18, "Q": 8, "Y": 8}

@@ -37,6 +37,7 @@ KEEP, MARKDOWN, TRANSFER, LIQUIDATE, WRITE_OFF = range(len(WAYS))
 WORTH_IT = 0.05
 #: Parts of the excess that may be sold off or destroyed; of equal ones the first.
 PARTS = (1.0, 0.75, 0.5, 0.25)
+#: Discounts that are tried lie so far apart, as price tags have them.
 STEP = 0.05
 #: A markdown lowers the price of all the stock: where the excess is a smaller part of it, none is looked at.
 PART = 0.2
