@@ -148,24 +148,13 @@ def rows(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:
         "_later": 100 * spread(made.path.max(1, initial=0.0)),
         "_coming": np.minimum(where.coming, np.maximum(where.position - where.needed, 0.0)),
     }
-    first_cut = spread(_first_cut(made))
-    action = np.full(n, "keep", dtype=object)
-    action[at] = _action_names(made)
-    action[~no_excess & np.isnan(of.unit_cost)] = "unknown"
-    runner = np.full(n, None, dtype=object)
-    runner[at] = [None if w < 0 else ways.WAYS[w] for w in made.second.tolist()]
-    to = np.full(n, None, dtype=object)
-    places = case.given.linked.items["warehouse"].to_list()
-    to[at] = [None if i < 0 else places[i] for i in made.to.tolist()]
     frame = case.given.linked.items.with_columns(
         *(pl.Series(name, value, nan_to_null=True) for name, value in figures.items()),
         pl.Series("age_band", fee_tables.age_band(of.age, case.given.bands)),
-        pl.Series("action", action.tolist()),
-        pl.Series("runner_up", runner.tolist(), dtype=pl.String),
-        pl.Series("destination", to.tolist(), dtype=pl.String),
+        *_chosen(case),
         pl.lit(case.given.costs.currency, pl.String).alias("currency"),
         case.given.clock.dates("sell_through_date", spread(made.out_on)),
-        case.given.clock.dates("_cut_on", first_cut),
+        case.given.clock.dates("_cut_on", spread(_first_cut(made))),
         pl.lit(case.sell_by).alias("_sell_by"),
         case.given.clock.dates("_last_sale", where.last_sale),
         pl.Series("_dead", where.dead),
@@ -177,6 +166,24 @@ def rows(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.filter(pl.col("on_hand") > 0).with_columns(_reason_code())
     return pl.concat([frame, _unasked(case, inventory)], how="diagonal").sort("sku", "warehouse")
+
+
+def _chosen(case: Case) -> list[pl.Series]:
+    """Columns action, runner_up and destination of the n items."""
+    of, made, n, at = case.given.of, case.answer, case.given.linked.items.height, case.answer.rows
+    action = np.full(n, "keep", dtype=object)
+    action[at] = _action_names(made)
+    action[(case.where.excess > 0) & np.isnan(of.unit_cost)] = "unknown"
+    runner = np.full(n, None, dtype=object)
+    runner[at] = [None if w < 0 else ways.WAYS[w] for w in made.second.tolist()]
+    to = np.full(n, None, dtype=object)
+    places = case.given.linked.items["warehouse"].to_list()
+    to[at] = [None if i < 0 else places[i] for i in made.to.tolist()]
+    return [
+        pl.Series("action", action.tolist()),
+        pl.Series("runner_up", runner.tolist(), dtype=pl.String),
+        pl.Series("destination", to.tolist(), dtype=pl.String),
+    ]
 
 
 def _unasked(case: Case, inventory: pl.DataFrame) -> pl.DataFrame:

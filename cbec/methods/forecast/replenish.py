@@ -84,9 +84,6 @@ def rows(case: Case, ways: Choices) -> pl.DataFrame:
     horizon = case.demand.at(np.minimum(case.demand.reach, case.demand.days[-1]))
     runner, runner_cost = _runner_up(case, ways)
     need = np.maximum(plan.order_up_to - plan.position, 0.0)
-    per_day = horizon[0] / case.demand.reach
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cover = np.where(per_day > 0, np.maximum(plan.position, 0) / per_day, np.nan)
     late = case.projected.empty < terms.arrival
     next_in = _next_arrival(held, len(need))
     figures = {
@@ -99,25 +96,7 @@ def rows(case: Case, ways: Choices) -> pl.DataFrame:
         "p_stockout": case.p_stockout,
         "cost": ways.ours_cost.cost,
         "runner_up_cost": runner_cost,
-        "_need": need,
-        "_mean": plan.cover.mean,
-        "_days": terms.protection,
-        "_lead": terms.lead,
-        "_target": 100 * np.fmax(terms.service, np.nan_to_num(terms.fill)),
-        "_cut": case.wanted - plan.order,
-        "_lot": plan.order_up_to - plan.reorder_point,
-        "_later": _at(len(need), case.firm.item, case.firm.later),
-        "_firm_due": case.firm_due,
-        "_early": np.where(case.early.units > 0, case.early.units, np.nan),
-        "_moq": terms.moq,
-        "_years": np.where(per_day > 0, plan.order / np.maximum(per_day * DAYS_OF_YEAR, 1e-9), np.nan),
-        "_cover": cover,
-        "_q95": counts.gamma_quantile(counts.UPPER.index(0.95), *horizon),
-        "_horizon": case.demand.reach,
-        "_more": ways.ours_cost.cost - runner_cost,
-        "_short": ways.none_cost.short,
-        "_wait": terms.arrival - case.projected.empty,
-        "_chance": 100 * case.p_stockout,
+        **_spoken(case, ways, need, horizon, runner_cost),
     }
     day = {
         "order_date": np.where(ordered, terms.wait, np.nan),
@@ -141,6 +120,37 @@ def rows(case: Case, ways: Choices) -> pl.DataFrame:
     )
     known = pl.col("runner_up_cost").is_not_null()
     return frame.with_columns(_reason_code(), runner_up=pl.when(known).then("runner_up"))
+
+
+def _spoken(
+    case: Case, ways: Choices, need: Floats, horizon: tuple[Floats, Floats], runner_cost: Floats
+) -> dict[str, Floats]:
+    """What the sentences of reasons and findings tell (n each). horizon: mean and variance of the demand of the whole forecast."""
+    terms, plan = case.terms, case.plan
+    per_day = horizon[0] / case.demand.reach
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cover = np.where(per_day > 0, np.maximum(plan.position, 0) / per_day, np.nan)
+    return {
+        "_need": need,
+        "_mean": plan.cover.mean,
+        "_days": terms.protection,
+        "_lead": terms.lead,
+        "_target": 100 * np.fmax(terms.service, np.nan_to_num(terms.fill)),
+        "_cut": case.wanted - plan.order,
+        "_lot": plan.order_up_to - plan.reorder_point,
+        "_later": _at(len(need), case.firm.item, case.firm.later),
+        "_firm_due": case.firm_due,
+        "_early": np.where(case.early.units > 0, case.early.units, np.nan),
+        "_moq": terms.moq,
+        "_years": np.where(per_day > 0, plan.order / np.maximum(per_day * DAYS_OF_YEAR, 1e-9), np.nan),
+        "_cover": cover,
+        "_q95": counts.gamma_quantile(counts.UPPER.index(0.95), *horizon),
+        "_horizon": case.demand.reach,
+        "_more": ways.ours_cost.cost - runner_cost,
+        "_short": ways.none_cost.short,
+        "_wait": terms.arrival - case.projected.empty,
+        "_chance": 100 * case.p_stockout,
+    }
 
 
 def _runner_up(case: Case, ways: Choices) -> tuple[np.ndarray, Floats]:
