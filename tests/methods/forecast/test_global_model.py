@@ -105,7 +105,7 @@ def test_a_lesson_sees_what_was_known_at_its_origin():
     cut[:, back:] = y[:, : T - back]
     ended = replace(view, flat=cut, lead=back, ordinal=view.ordinal - back)
     series, step = np.repeat(np.arange(N), H), np.tile(np.arange(H), N)
-    for one, two in zip(global_model.rows_of(view, back, H), global_model.rows_of(ended, 0, H), strict=True):
+    for one, two in zip(global_model.rows_of(view, back), global_model.rows_of(ended, 0), strict=True):
         np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(
         global_model.steps_of(view, back, series, step), global_model.steps_of(ended, 0, series, step)
