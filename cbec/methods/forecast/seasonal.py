@@ -28,9 +28,12 @@ SHRINK = 1.5
 EVIDENCE, EVIDENCE_GAPS = 0.5, 2.5
 #: Seasons a history must have.
 SEASONS = 2.0
-#: Seasons that the shared line must have, and standard errors by which its seasons must resemble each other.
-SEASONS_SHARED = 1.5
+#: Standard errors by which the seasons of the shared line must resemble each other where it has SEASONS of them.
 EVIDENCE_SHARED = 2.0
+#: Part of a season seen once that comes again, and the seasons that this counts for beside the likeness of those at hand, of which the
+#: first half tells nothing (its means are carried on at both ends); the part of a season beyond the first from which it counts in
+#: full, and what its slow course (a cubic) counts for, since growth looks like that, too.
+AGAIN, AGAIN_COUNTS, AGAIN_UNTOLD, AGAIN_AFTER, AGAIN_SLOW = 0.67, 0.5, 0.5, 0.125, 0.5
 #: Series from which a shared season is told.
 SHARED = 10
 #: Periods that a collection sells for at least.
@@ -189,7 +192,8 @@ def _grouped(stack: Floats, common: Floats, recency: float, group: Groups | None
         for number in np.unique(group):
             here = group == number
             if SHARED <= here.sum() < count:
-                lines = shared(stack[:, here], m) / np.where(common < CLOSED, np.nan, common)[:, at]
+                without = np.where(common < CLOSED, np.nan, common)[:, at]
+                lines = shared(stack[:, here], m) / np.stack([without, without**2], 1)
                 out[:, here] *= np.stack([_common(line, m, recency) for line in lines])[:, None, :]
     return out.reshape(-1, m)
 
@@ -201,7 +205,7 @@ def _alike(factor: Floats, common: Floats, tells: NDArray[np.bool_]) -> NDArray[
 
 
 def shared(stack: Floats, m: int) -> Floats:
-    """V x T: mean of the series alive in each period, each divided by its own mean.
+    """V x 2 x T: mean of the series alive in each period, each divided by its own mean, and the variance of that mean.
 
     In a catalogue of collections of the series that last alone: what comes and goes every year makes a season of its
     launches, which neither it nor what stays does have.
@@ -228,36 +232,54 @@ def span(y: Floats) -> Groups:
 
 
 def _shared(y: Floats) -> Floats:
+    # Histories begin with a sale: what sells in some periods only sold in the first by definition, and a launch is no whole period.
     known = ~np.isnan(y)
+    first = known.argmax(1)
+    begins = known.any(1) & ((first > 0) | (y == 0).any(1))
+    known[np.flatnonzero(begins), first[begins]] = False
     value = np.where(known, y, 0.0)
     mean = value.sum(1) / np.maximum(known.sum(1), 1)
     weight = np.where(mean > 0, 1 / np.where(mean > 0, mean, 1.0), 0.0)
     alive = (known & (mean > 0)[:, None]).sum(0)
-    total = np.einsum("it,i->t", value, weight)
-    return np.where(alive >= SHARED, total / np.maximum(alive, 1), np.nan)
+    line = np.einsum("it,i->t", value, weight) / np.maximum(alive, 1)
+    square = np.einsum("it,it,i->t", value, value, weight**2) / np.maximum(alive, 1)
+    noise = np.maximum(square - line * line, 0.0) / np.maximum(alive, 1)
+    return np.where(alive >= SHARED, np.stack([line, noise]), np.nan)
 
 
-def _common(line: Floats, m: int, recency: float) -> Floats:
-    """Factors (m) of one line of shared demand; 1 where its years do not resemble each other.
+def _common(told: Floats, m: int, recency: float) -> Floats:
+    """Factors (m) of one line of shared demand with its variance (2 x T); 1 where its years do not resemble each other.
 
-    The line is smooth, so that one and a half seasons will do: the centred mean is carried on in a straight line to
-    both ends. The correlation r of a season with the one before says how much of an index is season: with k of them, k r /
-    (1 + (k - 1) r) (Spearman & Brown 1910).
+    The centred mean is carried on in a straight line to both ends. The correlation r of a season with the one before says how
+    much of an index is season: with k of them, k r / (1 + (k - 1) r) (Spearman & Brown 1910). A young line, whose seasons can
+    hardly be compared, is believed as much as those of other catalogues were, less what chance made of it (docs/decisions/0038).
     """
     none = np.ones(m)
-    line = line[~np.isnan(line)] if not np.isnan(line).all() else line[:0]
+    line, noise = told[:, ~np.isnan(told[0])]
     life = len(line)
-    if life < SEASONS_SHARED * m or life < m + 2:
+    if life < m + 2:
         return none
     usual = to_the_ends(centred_mean(line[None, :], m)[0], max(m // 2, 2))
     # Weeks in which everything is shut (usual near 0) tell no season.
     open_ = usual > CLOSED * np.median(line)
     part = np.where(open_, line / np.where(open_, usual, 1.0) - 1, np.nan)
+    young = life < SEASONS * m
+    if young and open_.sum() < m:
+        return none
+    if young:
+        at = np.linspace(-1, 1, life)
+        part -= (1 - AGAIN_SLOW) * np.polyval(np.polyfit(at[open_], part[open_], 3), at)
     both = open_[:-m] & open_[m:]
     before, after = part[:-m][both], part[m:][both]
     spread = np.sqrt((before * before).sum() * (after * after).sum())
     alike = float((before * after).sum() / spread) if spread > 0 else 0.0
-    if alike * np.sqrt(len(before)) < EVIDENCE_SHARED:
+    kept = 1.0
+    if young:
+        seen = max(len(before) / m - AGAIN_UNTOLD, 0.0)
+        alike = max((AGAIN_COUNTS * AGAIN + seen * alike) / (AGAIN_COUNTS + seen), 0.0)
+        chance = float((noise[open_] / usual[open_] ** 2).sum() / max(float(np.nansum(part * part)), 1e-12))
+        kept = max(1 - chance, 0.0) * min((life - m) / (AGAIN_AFTER * m), 1.0)
+    elif alike * np.sqrt(len(before)) < EVIDENCE_SHARED:
         return none
     years = -(-life // m)
     padded = np.full(years * m, np.nan)
@@ -266,8 +288,8 @@ def _common(line: Floats, m: int, recency: float) -> Floats:
     weight = ~np.isnan(cube) * (recency ** np.arange(years)[::-1])[:, None]
     total = np.maximum(weight.sum(0), 1e-12)
     index = (np.nan_to_num(cube) * weight).sum(0) / total
-    seen = np.maximum(total**2 / np.maximum((weight * weight).sum(0), 1e-12), 1.0)
-    index = (index - index.mean()) * (seen * alike / (1 + (seen - 1) * alike))
+    count = np.maximum(total**2 / np.maximum((weight * weight).sum(0), 1e-12), 1.0)
+    index = (index - index.mean()) * (kept * count * alike / (1 + (count - 1) * alike))
     return np.asarray(np.maximum(1 + index, 0.0))
 
 

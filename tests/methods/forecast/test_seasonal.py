@@ -61,8 +61,41 @@ def test_a_young_series_gets_the_season_that_all_share():
 
 def test_one_and_a_half_years_are_enough_for_a_shared_season():
     y = histories(40, 19, WAVE)
-    np.testing.assert_allclose(seasonal.estimate(y[None], 12).factor.mean(0), WAVE, atol=0.12)
-    assert (seasonal.estimate(histories(40, 16, WAVE)[None], 12).factor == 1).all()
+    np.testing.assert_allclose(seasonal.estimate(y[None], 12).factor.mean(0), WAVE, atol=0.25)
+
+
+def test_a_season_seen_once_comes_again_for_the_most_part():
+    """A month in which everything is shut, in a history of 15 months: two thirds of its fall are expected again."""
+    dip = np.where(np.arange(12) == 7, 0.4, 1.0)
+    index = seasonal.estimate(histories(40, 15, dip)[None], 12).factor[0]
+    assert index[7] == index.min()
+    assert 0.55 * 0.6 < 1 - index[7] / np.delete(index, 7).mean() < 0.75 * 0.6
+    assert (seasonal.estimate(histories(40, 13, dip)[None], 12).factor == 1).all()
+
+
+def test_a_season_seen_once_is_none_where_chance_makes_it():
+    rng = np.random.default_rng(4)
+    sparse = rng.poisson(0.3, (200, 16)).astype(float)
+    assert np.abs(seasonal.estimate(sparse[None], 12).factor - 1).max() < 0.06
+
+
+def test_the_slow_course_of_a_single_season_counts_for_less():
+    """A company that grew fast and then stood still is no season: what its growth looks like is believed by a third."""
+    growth = 1 / (1 + np.exp(-(np.arange(16) - 6) / 2)) + 0.05
+    rng = np.random.default_rng(6)
+    y = 100 * growth * (1 + 0.05 * rng.standard_normal((40, 16)))
+    usual = seasonal.to_the_ends(seasonal.centred_mean(growth[None], 12)[0], 6)
+    assert np.abs(seasonal.estimate(y[None], 12).factor[0] - 1).max() < np.abs(growth / usual - 1).max() / 3
+
+
+def test_first_sales_make_no_season():
+    """Histories begin with a sale: the first period of what sells now and then is high by definition."""
+    rng = np.random.default_rng(9)
+    y = rng.poisson(0.4, (400, 30)).astype(float)
+    first = (y > 0).argmax(1)
+    y[np.arange(30) < first[:, None]] = np.nan
+    line = seasonal.shared(y[None], 12)[0, 0]
+    assert line[:3][~np.isnan(line[:3])] == pytest.approx(np.nanmean(line[5:]), rel=0.25)
 
 
 def test_closed_days_are_closed_and_say_nothing_of_the_level():
