@@ -208,11 +208,12 @@ calendar = Contract(
     (
         Column("date", "date", "the day, or the first of several", aliases=("日期", "开始日期", "start", "from", "ds")),
         Column("name", "text", "what it is called; what comes again has the same name", aliases=("名称", "活动名称", "节日", "event", "promotion", "holiday")),
-        optional("kind", "text", "event where it is empty", one_of=("promotion", "holiday", "event", "price"), aliases=("类型", "活动类型")),
+        optional("kind", "text", "price where it is empty and the price is told, else event", one_of=("promotion", "holiday", "event", "price"), aliases=("类型", "活动类型")),
         optional("market", "text", "where; empty or * = everywhere", aliases=_MARKET.aliases),
         optional("sku", "text", "of which item (promotions and prices); empty or * = of all", aliases=_SKU.aliases),
         optional("until", "date", "last day, where it lasts longer than one", aliases=("结束日期", "end", "to")),
-        optional("value", "float", "kind price: the price per unit, as in sales; else how strong (a discount, visitors), 1 where it is empty", min=0, aliases=("数值", "力度", "折扣")),
+        optional("price", "float", "planned price per unit, as in sales: of a promotion too", min=0, aliases=("unit_price", "planned_price", "价格", "计划价格", "活动价", "促销价", *_SOLD_FOR)),
+        optional("value", "float", "how strong (a discount, visitors), 1 where it is empty; kind price: the price, where the column price is empty", min=0, aliases=("数值", "力度", "折扣")),
     ),
     key=("date", "name", "kind", "market", "sku"),
 )

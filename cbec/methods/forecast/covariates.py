@@ -62,7 +62,7 @@ class Covariates:
 
     market: n, number of each series' market. lines: holidays and events. planned: n x (T + H) parts of periods on
     promotion by the calendar, label: their names (index into names); seen: n x T by the sales. price: n x T paid (NaN = no sale),
-    planned_price: n x (T + H) (NaN = none); None where nothing is known of the kind.
+    planned_price: n x (T + H) (NaN = none), price_held: the parts of periods that it holds for; None where nothing is known of the kind.
     """
 
     width: int
@@ -76,6 +76,7 @@ class Covariates:
     seen: Floats | None = None
     price: Floats | None = None
     planned_price: Floats | None = None
+    price_held: Floats | None = None
     signals: tuple[Signal, ...] = ()
     notes: list[str] = field(default_factory=list)
     findings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
@@ -114,7 +115,10 @@ class Covariates:
             and np.isnan(prices[:, past]).all()
             and not np.isnan(prices).all()
         ):
-            found = replace(found, planned_price=np.concatenate([self.price, prices[:, self.width :]], 1))
+            held = np.ones(prices.shape) if self.price_held is None else self.price_held
+            held = np.concatenate([np.ones(self.price.shape), held[:, self.width :]], 1)
+            both = np.concatenate([self.price, prices[:, self.width :]], 1)
+            found = replace(found, planned_price=both, price_held=held)
             told.append("prices")
         if told:
             note = f"{' and '.join(told)} of the past count as planned then, as those of the calendar are now"
@@ -131,6 +135,7 @@ class Covariates:
             seen=self.seen if promo else None,
             price=self.price if price else None,
             planned_price=self.planned_price if price else None,
+            price_held=self.price_held if price else None,
             signals=self.signals if "signal" in kinds else (),
         )
 
@@ -148,6 +153,7 @@ class Covariates:
             seen=part(self.seen),
             price=part(self.price),
             planned_price=part(self.planned_price),
+            price_held=part(self.price_held),
         )
 
     def until(self, cut: int) -> Covariates:

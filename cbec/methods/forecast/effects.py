@@ -153,13 +153,13 @@ class _Work:
         there: Flags = ~np.isnan(paid)
         last = np.maximum.accumulate(np.where(there, np.arange(self.width), -1), 1)
         paid = np.take_along_axis(paid, np.maximum(last, 0), 1)
-        now = paid[:, -1]
+        now = self._now(paid)
         with np.errstate(divide="ignore", invalid="ignore"):
             past = np.where((last >= 0) & there.any(1, keepdims=True), np.log(paid / now[:, None]), 0.0)
             out = np.zeros((self.count, self.cov.length))
             out[:, : self.width] = np.nan_to_num(past)
             if self.cov.planned_price is not None:
-                ahead = np.log(self.cov.planned_price[:, self.width :] / now[:, None])
+                ahead = np.log(self._planned(now))
                 out[:, self.width :] = np.clip(np.nan_to_num(ahead, posinf=0, neginf=0), -1.5, 1.5)
             depth = None if on is None else self._depth(on, paid)
         if on is not None and depth is not None:
@@ -167,22 +167,43 @@ class _Work:
         out = np.clip(out, -1.5, 1.5)
         return out if (np.abs(out) > 0.005).any() else None, depth
 
+    def _now(self, paid: Floats) -> Floats:
+        """N: the regular price from here on where no plan tells it. paid: n x T', carried on where nothing was sold.
+
+        A plan that lasts until a day has the price before it afterwards; the last one paid where all of the past is planned.
+        """
+        if self.cov.planned_price is None or self.cov.price is None:
+            return paid[:, -1]
+        past = slice(0, self.width)
+        free = np.isnan(self.cov.planned_price[:, past]) & ~np.isnan(self.cov.price[:, past]) & ~np.isnan(paid)
+        last = self.width - 1 - np.argmax(free[:, ::-1], 1)
+        return np.asarray(paid[np.arange(len(paid)), np.where(free.any(1), last, self.width - 1)])
+
+    def _planned(self, now: Floats) -> Floats:
+        """N x H planned prices over today's, as the mean of a period's days: those without a plan at today's; NaN = no plan."""
+        assert self.cov.planned_price is not None
+        planned = self.cov.planned_price[:, self.width :] / now[:, None]
+        held = 1.0 if self.cov.price_held is None else self.cov.price_held[:, self.width :]
+        return 1 + held * (planned - 1)
+
     def _depth(self, on: Flags, regular: Floats) -> Floats | None:
         """What `_price` says of promotions (on: n x (T + H)). regular: n x T, NaN before the first."""
         told = np.full((self.count, self.cov.length), np.nan)
         assert self.cov.price is not None
         told[:, : self.width] = np.log(self.cov.price[:, : self.width] / regular)
         if self.cov.planned_price is not None:
-            told[:, self.width :] = np.log(self.cov.planned_price[:, self.width :] / regular[:, -1:])
+            told[:, self.width :] = np.log(self._planned(self._now(regular)))
         there = on & np.isfinite(told)
         past = there[:, : self.width]
         if not past.any():
             return None
         taken = np.where(there, np.clip(np.where(there, told, 0.0), -1.5, 1.5), 0.0)
-        number = past.sum(1)
+        # Per period that is on promotion as a whole: of one that is so in part the price falls in part.
+        assert self.share is not None
+        number = np.where(past, self.share[:, : self.width], 0.0).sum(1)
         every = taken[:, : self.width].sum() / number.sum()
-        own = np.where(number > 0, taken[:, : self.width].sum(1) / np.maximum(number, 1), every)
-        out = np.where(there, taken, np.where(on, own[:, None], 0.0))
+        own = np.where(number > 0, taken[:, : self.width].sum(1) / np.where(number > 0, number, 1.0), every)
+        out = np.where(there, taken, np.where(on, own[:, None] * self.share, 0.0))
         return out if (np.abs(out) > 0.005).any() else None
 
     def _others(self, *, promotion: bool = True, price: bool = True, lines: bool = True, signal: bool = True) -> Floats:

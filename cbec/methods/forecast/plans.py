@@ -101,7 +101,7 @@ def attach(
     events = _calendar(calendar, grid)
     seen, price = _recorded(sales, grid)
     planned, label, promotions = _promotions(events, grid)
-    prices = _planned_prices(events, grid)
+    prices, held = _planned_prices(events, grid)
     _tell_unpaid(prices, price, grid)
     number = {m: i for i, m in enumerate(markets)}
     found = Covariates(
@@ -116,6 +116,7 @@ def attach(
         seen=seen,
         price=price,
         planned_price=None if price is None else prices,
+        price_held=None if price is None else held,
         signals=_signals(signals, grid),
         notes=grid.notes,
         findings=grid.findings,
@@ -128,13 +129,18 @@ def attach(
 
 
 def _calendar(calendar: pl.DataFrame | None, grid: Grid) -> pl.DataFrame:
-    """Calendar rows by day that belong to a series: date, name, market, sku, value, kind."""
-    kinds = {"market": pl.String, "sku": pl.String, "value": pl.Float64, "until": pl.Date, "kind": pl.String}
+    """Calendar rows by day that belong to a series: date, name, market, sku, price, value, kind."""
+    kinds = {
+        "market": pl.String, "sku": pl.String, "price": pl.Float64, "value": pl.Float64, "until": pl.Date, "kind": pl.String
+    }  # fmt: skip
     if calendar is None:
         return pl.DataFrame(schema={"date": pl.Date, "name": pl.String, **kinds})
     rows = calendar.with_columns(pl.lit(None, kind).alias(c) for c, kind in kinds.items() if c not in calendar.columns)
+    kind = pl.coalesce("kind", pl.when(pl.col("price").is_null()).then(pl.lit("event")).otherwise(pl.lit("price")))
     rows = rows.with_columns(
-        pl.col("kind").fill_null("event"),
+        kind,
+        # The price stands in its own column, of a promotion too, or in `value` of a row that is nothing else.
+        pl.coalesce("price", pl.when(kind == "price").then("value")).alias("price"),
         *[pl.when(pl.col(c) != "*").then(pl.col(c)).alias(c) for c in ("market", "sku")],
     )
     for column in ("market", "sku"):
@@ -179,8 +185,10 @@ def _recorded(sales: pl.DataFrame, grid: Grid) -> tuple[Floats | None, Floats | 
         seen[marked["series"].to_numpy(), at] = np.minimum(marked["len"].to_numpy() / slots[at], 1.0)
     if "price" in told:
         paid = _of_one_currency(rows.filter(pl.col("price") > 0, pl.col("units") > 0), grid)
-        # A median does not depend on the order of rows; in promotions the price is part of the promotion.
-        paid = paid.group_by("series", "at").agg(pl.col("price").median())
+        # The median of a day's rows, which does not depend on their order; of a longer period the mean of its days, since a
+        # cut of two days is in a week's units and has to be in its price.
+        paid = paid.group_by("series", "at", "slot").agg(pl.col("price").median())
+        paid = paid.group_by("series", "at").agg(pl.col("price").sort().mean().round(9)).sort("series", "at")
         price = np.full(shape, np.nan)
         price[paid["series"].to_numpy(), paid["at"].to_numpy()] = paid["price"].to_numpy()
     return seen, price
@@ -277,15 +285,20 @@ def _of_one_currency(paid: pl.DataFrame, grid: Grid) -> pl.DataFrame:
     return kept
 
 
-def _planned_prices(events: pl.DataFrame, grid: Grid) -> Floats:
-    """Prices of the calendar (kind price), n x (T + H); NaN = none."""
-    out = np.full((len(grid.keys), grid.length), np.nan)
-    rows = events.filter(pl.col("kind") == "price", pl.col("value") > 0)
+def _planned_prices(events: pl.DataFrame, grid: Grid) -> tuple[Floats, Floats]:
+    """Prices of the calendar (NaN = none) and the parts of periods that they hold for, n x (T + H)."""
+    out, held = np.full((len(grid.keys), grid.length), np.nan), np.zeros((len(grid.keys), grid.length))
+    rows = events.filter(pl.col("price") > 0)
     if not rows.is_empty():
-        parts = grid.series(grid.by_period(rows).select("sku", "market", "at", "value"))
-        parts = parts.group_by("series", "at").agg(pl.col("value").mean().round(9)).sort("series", "at")
-        out[parts["series"].to_numpy(), parts["at"].to_numpy()] = parts["value"].to_numpy()
-    return out
+        special = pl.sum_horizontal(pl.col(c).is_not_null().cast(pl.Int8) for c in ("sku", "market")).alias("special")
+        rows = grid.by_period(rows).select("sku", "market", "at", "date", "part", "price", special)
+        # Of two prices of one day the one of the item or market holds, else the lower (a promotion's beside the regular one).
+        rows = grid.series(rows).sort(["series", "date", "special", "price"], descending=[False, False, True, False])
+        rows = rows.unique(("series", "date"), keep="first", maintain_order=True)
+        parts = rows.group_by("series", "at").agg(pl.col("price").sort().mean().round(9), pl.col("part").sum())
+        cell = parts["series"].to_numpy(), parts["at"].to_numpy()
+        out[cell], held[cell] = parts["price"].to_numpy(), np.minimum(parts["part"].to_numpy(), 1.0)
+    return out, held
 
 
 def _tell_unpaid(planned: Floats, paid: Floats | None, grid: Grid) -> None:

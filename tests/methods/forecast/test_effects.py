@@ -84,6 +84,22 @@ def test_prices_that_rise_with_demand_make_no_demand():
     assert found.learnt.elasticity == 0.0 and "price" not in found.factor
 
 
+def test_a_planned_price_counts_for_its_days_and_until_it_ends():
+    """A cut that ends with the last day known: afterwards the price before it; a day that is half at the lower price."""
+    rng = np.random.default_rng(4)
+    price = np.where((np.arange(T) // 20) % 3 == 1, 8.0, 10.0) * np.ones((N, 1))
+    planned, held = np.full((N, T + H), np.nan), np.zeros((N, T + H))
+    planned[:, :T][price == 8.0], held[:, :T][price == 8.0] = 8.0, 1.0
+    planned[:, [T, T + 3]], held[:, [T, T + 3]] = 8.0, [1.0, 0.5]
+    assert price[0, -1] == 8.0 and not np.isnan(planned[0, T - 1])
+    known = bare(price=price, planned_price=planned, price_held=held)
+    found = learn(demand(rng, (price / 10) ** -2.0), known)
+    now, *_, half, after = (found.factor["price"][0][0, T + d] for d in (0, 3, 4))
+    elasticity = found.learnt.elasticity
+    assert elasticity == pytest.approx(-2.0, abs=0.5) and after == 1.0
+    assert (now, half) == pytest.approx((0.8**elasticity, 0.9**elasticity))
+
+
 def test_what_a_promotion_takes_off_the_price_is_a_part_of_it():
     """Weeks on promotion a third of the time, each with another price: elasticity and what is beside it are told apart."""
     rng = np.random.default_rng(7)

@@ -39,9 +39,10 @@ def calendar(*plan):
         "market": pl.String,
         "sku": pl.String,
         "until": pl.Date,
+        "price": pl.Float64,
         "value": pl.Float64,
     }
-    full = [{"kind": None, "market": None, "sku": None, "until": None, "value": None} | p for p in plan]
+    full = [dict.fromkeys(columns) | p for p in plan]
     return pl.DataFrame(full, schema=columns)
 
 
@@ -171,6 +172,37 @@ def test_planned_prices_without_prices_paid_are_told():
     # Prices of other series help this one as little as none.
     other = attached(rows(price=pl.when(pl.col("sku") != "S1").then(10.0)), calendar(ahead)).covariates
     assert any("planned prices of 1 series not used" in note for note in other.notes)
+
+
+def test_a_price_stands_in_its_own_column_of_a_promotion_too():
+    day = {"date": START + timedelta(days=145), "name": "deal"}
+    both = day | {"kind": "promotion", "price": 7.0, "sku": "S0"}
+    bare = day | {"price": 8.0, "sku": "S1"}  # no kind: a price
+    old = day | {"kind": "price", "value": 9.0, "sku": "S2"}
+    cov = attached(rows(price=pl.lit(10.0)), calendar(both, bare, old)).covariates
+    assert cov.planned_price[:, 145].tolist() == [7.0, 8.0, 9.0] and cov.planned[:, 145].tolist() == [1.0, 0.0, 0.0]
+    assert np.isnan(cov.planned_price[:, 144]).all() and not any(line.kind == "event" for line in cov.lines)
+
+
+def test_the_price_of_an_item_goes_before_that_of_all_and_the_lower_before_the_higher():
+    day = {"date": START + timedelta(days=145), "kind": "price"}
+    plan = [
+        day | {"name": "list", "price": 10.0},
+        day | {"name": "own", "price": 12.0, "sku": "S1"},
+        day | {"name": "deal", "price": 9.0},
+    ]
+    cov = attached(rows(price=pl.lit(10.0)), calendar(*plan)).covariates
+    assert cov.planned_price[:, 145].tolist() == [9.0, 12.0, 9.0]
+
+
+def test_prices_of_some_days_count_by_their_part_of_the_week():
+    """Two days at 7 instead of 10: seven days ahead, and in the past, the week's price is between."""
+    cut = pl.col("date").is_between(START + timedelta(days=7), START + timedelta(days=8))
+    sold = rows(price=pl.when(cut).then(7.0).otherwise(10.0))
+    ahead = {"date": START + timedelta(days=145), "until": START + timedelta(days=146), "name": "deal", "price": 7.0}
+    cov = attached(sold, calendar(ahead), frequency="W", h=3).covariates
+    assert cov.price[0, :2].tolist() == pytest.approx([10.0, (2 * 7 + 5 * 10) / 7])
+    assert cov.planned_price[0, 20] == 7.0 and cov.price_held[0, 19:22].tolist() == pytest.approx([0, 2 / 7, 0])
 
 
 def test_plans_for_quarters_are_told_as_unused():
