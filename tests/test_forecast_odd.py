@@ -203,6 +203,34 @@ def test_forecasts_that_ran_to_one_side_are_flagged():
     assert [f.entity for f in made.findings if f.rule == "biased"] == ["GROWN@*"]
 
 
+def test_a_bulk_order_is_no_forecast_that_ran_low():
+    rng = np.random.default_rng(7)
+    days = [date(2024, 1, 1) + timedelta(weeks=i) for i in range(110)]
+    units = rng.poisson(14, 110) * 1.0
+    units[90] += 400
+    made = demand(pl.DataFrame({"date": days, "sku": "BULK", "units": units}), s=Demand(frequency="W", horizon=13))
+    flags = made.tables["forecast"]["flags"][0].split("|")
+    assert "bulk_capped" in flags and "ran_low" not in flags
+    assert not [f for f in made.findings if f.rule == "biased"]
+    assert made.tables["forecast"]["mean"].to_numpy() == pytest.approx(14, rel=0.15)
+
+
+def test_what_began_in_a_period_that_is_not_over_is_no_zero():
+    """Steady by day until a Wednesday; NEW sells since Tuesday: no whole week tells of it, a day does, and so do analogues."""
+    days = [date(2025, 1, 6) + timedelta(days=i) for i in range(7 * 60 + 3)]
+    old = [pl.DataFrame({"date": days, "sku": f"OLD{i}", "units": 5.0}) for i in range(8)]
+    sales = pl.concat([*old, pl.DataFrame({"date": days[-2:], "sku": "NEW", "units": 5.0})])
+    weekly = demand(sales, s=Demand(frequency="W", horizon=4))
+    assert "NEW" not in weekly.tables["forecast"]["sku"].unique().to_list()
+    told = weekly.tables["model_record"].row(by_predicate=pl.col("sku") == "NEW", named=True)
+    assert told["model"] == "unknown" and "only_partial" in told["flags"] and "no_sales" not in told["flags"]
+    assert [(f.entity, f.severity) for f in weekly.findings if f.rule == "only_partial"] == [("NEW@*", "warn")]
+    like = demand(sales, s=Demand(frequency="W", horizon=4, like="NEW=OLD1"))
+    assert like.tables["forecast"].filter(pl.col("sku") == "NEW")["mean"].sum() > 50
+    daily = demand(sales, s=Demand(frequency="D", horizon=28)).tables["forecast"]
+    assert daily.filter(pl.col("sku") == "NEW")["mean"].sum() > 25
+
+
 def test_what_hardly_sells_leans_by_chance_and_is_not_flagged():
     rng = np.random.default_rng(5)
     days = [date(2023 + i // 12, i % 12 + 1, 1) for i in range(48)]

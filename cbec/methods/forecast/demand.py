@@ -99,7 +99,7 @@ def answer(
     row = explain.find(panel, explained) if explained else None
     out = outlook(panel, h, trees=trees)
     out, kin, told = launch.applied(panel, out, products, like or {}, h)
-    out = replace(out, model=np.where(panel.unseen & out.dead, UNKNOWN, out.model))
+    out = replace(out, model=np.where(panel.unknown & out.dead, UNKNOWN, out.model))
     above = None
     if sums is not None:
         above = levels.coherent(panel, out, levels.parse(sums.levels, panel, products), h, sums.way, sums.seed)
@@ -114,7 +114,7 @@ def answer(
         "seller_formula": np.where(alive, out.rolled.forecasts["seller_formula"][0], 0.0),
     }
     record = _record(panel, out)
-    bias, _, leans = summary.leaning(out, record)
+    bias, _, leans = summary.leaning(panel, out, record)
     flags = _with_leaning(panel.flags(), bias, leans)
     record = record.with_columns(pl.Series("flags", flags, pl.String))
     known = tables.forecast(panel, figures, out.model, flags).filter(pl.col("model") != UNKNOWN)

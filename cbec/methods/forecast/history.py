@@ -45,8 +45,8 @@ class Panel:
     keys: n rows, sorted. units: n x T, NaN = masked or before the first sale. excess: n x T, what was cut off one-off bulk
     orders. returned: n x T. stock_out, promo, gap: n x T marks. first, last: column of the first and last sale (T and -1
     without any). obsolete: no sale for so long that the series counts as delisted. adi, cv2, demand_class: see `classes.classify`. dropped: flags that hold for
-    every series. group: which series share a season besides, numbers from 0 (see `groups`). covariates: what is known
-    beside the sales (see `plans.attach`).
+    every series. group: which series share a season besides, numbers from 0 (see `groups`). fresh: n, series that sold for the first
+    time in the last period, which is not over. covariates: what is known beside the sales (see `plans.attach`).
     """
 
     keys: pl.DataFrame
@@ -68,6 +68,7 @@ class Panel:
     group: NDArray[np.int64]
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    fresh: Flags = field(default_factory=lambda: np.zeros(0, bool))
     covariates: Covariates | None = None
 
     @property
@@ -80,6 +81,11 @@ class Panel:
         """n, series that were out of stock whenever the data tell of them: what they would sell nobody knows."""
         out: Flags = self.stock_out.any(1) & (self.first >= self.units.shape[1]) & (self.stock_out | self.gap).all(1)
         return out
+
+    @property
+    def unknown(self) -> Flags:
+        """n, series of whose demand no whole period tells: that they sold nothing in it says nothing."""
+        return self.unseen | self.fresh if len(self.fresh) else self.unseen
 
     @property
     def filled(self) -> Floats:
@@ -113,8 +119,9 @@ class Panel:
             "gap_filled": (self.gap & alive).any(1),
             "new": self.demand_class == "new",
             "never_in_stock": self.unseen,
-            "no_sales": self.demand_class == "empty",
+            "no_sales": (self.demand_class == "empty") & ~(self.unknown & ~self.unseen),
             "obsolete": self.obsolete,
+            "only_partial": self.unknown & ~self.unseen,
             "promo": (self.promo & alive).any(1),
             "no_promo_plan": (self.promo & alive).any(1) & (self.covariates is not None and self.covariates.unplanned),
             "returns": (self.returned > 0).any(1),
@@ -172,6 +179,7 @@ def panel(
     first_slot, last_slot = int(slots.min()), int(slots.max())  # type: ignore[arg-type]
     start, end, dropped = cells.span(first_slot, last_slot, as_of, spacing, chosen)
     start = max(start, end + 1 - periods.MEMORY[chosen])
+    late = rows.filter(pl.col("period") > end, pl.col("units") > 0)["series"]
     rows = rows.filter(pl.col("period").is_between(start, end))
     if end < start or rows.is_empty():
         raise InputRejected(
@@ -184,10 +192,13 @@ def panel(
     promo = cells.marks(rows.filter(pl.col("promo").fill_null(False)), shape, start)
     gap = ~cells.marks(rows, shape, start) & ~stock_out
     excess = _excess(units, promo)
-    return finish(
+    made = finish(
         names, chosen, start, as_of, units - excess, excess=excess, returned=returned, stock_out=stock_out, promo=promo, gap=gap,
         group=groups(names, products), dropped=dropped, notes=notes,
     )  # fmt: skip
+    begun = np.zeros(len(names), bool)
+    begun[late.to_numpy()] = True
+    return replace(made, fresh=begun & (made.last < 0))
 
 
 def _frequencies(dates: pl.Series, asked: str, notes: list[str]) -> tuple[str, str]:
@@ -261,7 +272,7 @@ def some(panel: Panel, rows: NDArray[np.int64]) -> Panel:
 
 _PER_SERIES = (
     "keys", "units", "excess", "returned", "stock_out", "promo", "gap", "first", "last", "obsolete", "adi", "cv2", "demand_class",
-    "group",
+    "group", "fresh",
 )  # fmt: skip
 
 

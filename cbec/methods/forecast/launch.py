@@ -137,7 +137,7 @@ def _new(panel: Panel, of: likeness.Catalogue, products: pl.DataFrame | None, h:
         if day is not None and empty[row]:
             planned[row] = day >= likeness.day(panel.as_of) - LATELY
             starts[row] = sum(b < day for b in begins)
-    rows = np.flatnonzero((young & ~empty) | (empty & planned) | panel.unseen)
+    rows = np.flatnonzero((young & ~empty) | (empty & planned) | panel.unknown)
     return rows, starts[rows]
 
 

@@ -147,10 +147,17 @@ def _entities(panel: Panel) -> list[str]:
     )
 
 
-def leaning(out: Outlook, record: pl.DataFrame) -> tuple[Floats, Floats, Flags]:
-    """Mean error of each series at its past origins, the mean forecast there, and whether the one is worth telling."""
+def leaning(panel: Panel, out: Outlook, record: pl.DataFrame) -> tuple[Floats, Floats, Flags]:
+    """Mean error of each series at its past origins, the mean forecast there, and whether the one is worth telling.
+
+    What a one-off bulk order brought above its cap is no error of that kind: nobody ought to have forecast it.
+    """
     bias = record["bias"].fill_null(0.0).to_numpy()
-    judged = (out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])).sum((0, 2))
+    here = out.rolled.valid[1:, :, None] & ~np.isnan(out.rolled.actual[1:])
+    judged = here.sum((0, 2))
+    if panel.excess.any():
+        bulk = rolling.actuals(panel.excess, out.rolled.cuts, here.shape[2])[1:]
+        bias = bias + np.where(here, bulk, 0.0).sum((0, 2)) / np.maximum(judged, 1)
     mean = np.where(out.rolled.valid[1:, :, None], out.chosen[1:], 0.0).sum((0, 2)) / np.maximum(judged, 1)
     # Origins overlap: together they judge the periods since the first of them.
     span = (out.rolled.valid[1:] * np.array(out.rolled.cuts, float)[:, None]).max(0, initial=1.0)
@@ -164,7 +171,7 @@ def _rules(
     """Rule, severity, how many series it meets, and the largest of these: units sold, name, message."""
     entity = _entities(panel)
     sold = np.nan_to_num(panel.units).sum(1)
-    bias, mean, biased = leaning(out, record)
+    bias, mean, biased = leaning(panel, out, record)
     quiet = panel.units.shape[1] - 1 - panel.last
     unit = words.PERIOD[panel.frequency]
     missed = record["mae_naive"].fill_null(0.0).to_numpy() > 0
@@ -193,9 +200,16 @@ def _rules(
             "that it is like (--like), or give products with categories, so that it is forecast by analogues"
         )
 
+    def begun(i: int) -> str:
+        return (
+            f"first sold in the last {unit}, which is not over: it is in no forecast; a finer --frequency sees it, and so do products "
+            "with categories and launch dates or --like, by analogues"
+        )
+
     rules: tuple[tuple[str, str, Flags, Callable[[int], str]], ...] = (
         ("obsolete", "info", panel.obsolete, gone),
         ("never_in_stock", "warn", panel.unseen & out.dead, unknown),
+        ("only_partial", "warn", panel.unknown & ~panel.unseen & out.dead, begun),
         ("only_naive", "info", naive, plain),
         ("biased", "warn", biased, leans),
     )
