@@ -15,7 +15,7 @@ from cbec.core import check
 from cbec.core.errors import NoAnswer
 from cbec.forecast import Demand, StockBacktest, backtest
 from cbec.methods import milp
-from cbec.methods.forecast import metrics
+from cbec.methods.forecast import metrics, summary
 
 FIRST = date(2024, 1, 1)
 HEAD = "date,sku,market,units,price,promo,in_stock"
@@ -238,3 +238,11 @@ def test_what_hardly_sells_leans_by_chance_and_is_not_flagged():
     made = demand(pl.concat(parts), s=Demand(frequency="M", horizon=6))
     flags = made.tables["model_record"]["flags"].str
     assert (flags.contains("ran_high") | flags.contains("ran_low")).mean() < 0.15
+
+
+def test_worse_totals_are_told_beside_better_periods():
+    told = {"frequency": "W", "horizon": 13, "units_ahead": 99.0, "wape_chosen": 0.3, "wape_naive": 0.4}
+    worse = summary.outcome(told | {"wape_total_chosen": 0.12, "wape_total_naive": 0.1})
+    assert worse.endswith("25.0 % less error than the seasonal naive, but 20.0 % more on totals of the horizon")
+    better = summary.outcome(told | {"wape_total_chosen": 0.09, "wape_total_naive": 0.1})
+    assert better.endswith("25.0 % less error than the seasonal naive")

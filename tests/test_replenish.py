@@ -151,6 +151,14 @@ def test_a_shortage_costs_the_margin_where_prices_are_known():
     assert margin["cost"] == pytest.approx(told["cost"])
 
 
+def test_orders_cut_by_a_budget_are_not_dearer_for_the_sake_of_the_service_level():
+    products = room.table("products", [{"sku": "A", "unit_cost": 8.0, "price": 20.0, "currency": "EUR"}])
+    result = run(room.forecast(room.poisson(5, 20)), products=products, s=Replenish(budget=80.0))
+    (note,) = (n for n in result.notes if "more than the seller formula's" in n)
+    assert "1 order is cut by budget and containers" in note and "service level" not in note
+    assert "no budget" in result.money.basis
+
+
 def test_an_order_that_costs_more_than_it_saves_says_so():
     forecast = room.forecast(room.poisson(5, 20))
     result = run(

@@ -48,6 +48,7 @@ _FORMATS: dict[str, Format] = {
     **dict.fromkeys(("cost_keep", "cost_markdown", "cost_transfer", "cost_liquidate", "cost_write_off"), "money"),
 }
 _LABELS = {
+    "action_units": "units moved, sold off or destroyed",
     "p_sell_through": "chance of selling out",
     "sell_through_date": "even odds of being sold out by",
     "cost_keep": "cost of keeping",

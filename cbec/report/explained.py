@@ -51,7 +51,7 @@ def _figures(page: Page, view: View, one: pl.DataFrame, names: Sequence[str]) ->
                 Figure("Expected", f"{units(last['cum_mean'])} units", f"the next {of(int(last['h']), per)}; 90 % range {units(last['cum_q05'])} – {units(last['cum_q95'])}"),
                 Figure("Class", plain(record.get("demand_class")), f"{often}; CV² of the amounts {number(record.get('cv2'), 2)}"),
                 Figure("Error beside the seasonal naive's", errors, f"units a {per}, mean absolute, at {of(int(record.get('origins') or 0), 'past origin')}"),
-                Figure("Bias", number(record.get("bias")), f"units a {per}: forecast less what came"),
+                Figure("Bias", number(record.get("bias"), 2), f"units a {per}: forecast less what came"),
             ]
         )  # fmt: skip
     if record.get("flags"):
@@ -130,10 +130,15 @@ def _methods(page: Page, frame: pl.DataFrame) -> None:
             descending=[False, True, False, False],
         )
     )
+    note = "Errors are those at the past origins; the weights stand on them, on those of the class and of the whole catalogue."
+    told, used = (table.filter((pl.col("method") == _TOLD) == of) for of in (True, False))
+    made, total = float((used["weight"] * used["total"]).sum()), float(told["total"].sum())
+    if abs(total - made) > 0.005 * max(total, 1.0):
+        note += f" Together they make {units(made)}; sums of series (levels) or analogues moved that to {units(total)}."
     page.table(
         table,
         "Methods",
         labels={"weight": "weight today", "total": "total of the horizon", "mae": "mean absolute error before"},
         formats={"method": "words", "weight": "percent"},
-        note="Errors are those at the past origins; the weights stand on them, on those of the class and of the whole catalogue.",
+        note=note,
     )

@@ -116,6 +116,10 @@ def _demand_tiles(view: View, forecast: pl.DataFrame | None, record: pl.DataFram
             None if naive is None else Figure("Error of the seasonal naive", percent(naive)),
             None if seller is None else Figure("Error of the seller formula", percent(seller)),
         ]
+        whole, rival = view.metric("wape_total_chosen"), view.metric("wape_total_naive")
+        if whole is not None and rival is not None:
+            beside = f"orders stand on such sums; seasonal naive {percent(rival)}"
+            tiles.append(Figure("Error of totals of the horizon", percent(whole), beside, tone(whole, rival)))
     elif record is not None:
         tiles += _error_tiles(record)
     if record is not None and "value_added" in record.columns:

@@ -143,6 +143,8 @@ def headline(parts: Sequence[dict[str, Any]]) -> Headline | str:
         f"expected holding, shortage and order cost over lead time + review of {words.of(sums['both'], 'item')}; today = orders by "
         "the seller formula (0.2 x 30-day + 0.3 x 15-day + 0.5 x 7-day mean), the range takes items as independent"
     )
+    if parts[0]["limits"]:
+        basis += "; the seller formula's orders as if there were no budget and no containers"
     if rooms[0] is not None:
         today, ours = today + rooms[0], ours + rooms[1]
         basis += f"; containers by what their empty room costs ({rooms[0]:.2f} today, {rooms[1]:.2f} proposed)"
@@ -223,12 +225,18 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
                 f"forecasts of {words.of(sums[word], 'item')} to be ordered{worth} ran much too {side} on the past (flag {word} of "
                 "the forecast): the range takes that in, the mean does not; a look pays there first"
             )
-    if sums["more"] > 0:
-        out.append(
-            f"the proposed orders are expected to cost {sums['more']:.2f} {money or ''} more than the seller formula's over "
-            "lead time + review: the service level is held as a constraint, even where a shortage would be cheaper"
+    return out + ([_dearer(sums["more"], limits, money)] if sums["more"] > 0 else [])
+
+
+def _dearer(more: float, limits: dict[str, Any] | None, money: str | None) -> str:
+    """Why the proposed orders cost more than those of the seller formula."""
+    why = "the service level is held as a constraint, even where a shortage would be cheaper"
+    if limits is not None and limits["orders_cut"]:
+        why = (
+            f"{words.of(limits['orders_cut'], 'order', 'are')} cut by budget and containers, which costs "
+            f"{limits['cost_of_limits']:.2f}; the seller formula's are counted uncut"
         )
-    return out
+    return f"the proposed orders are expected to cost {more:.2f} {money or ''} more than the seller formula's over lead time + review: {why}"
 
 
 def curve(table: pl.DataFrame) -> pl.DataFrame:

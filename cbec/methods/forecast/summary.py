@@ -84,7 +84,12 @@ def outcome(told: dict[str, float | int | str | None]) -> str:
     if ours is None or not naive:
         return said
     share = 1 - float(ours) / float(naive)
-    return f"{said}; tried on the past, {100 * abs(share):.1f} % {'less' if share >= 0 else 'more'} error than the seasonal naive"
+    said += f"; tried on the past, {100 * abs(share):.1f} % {'less' if share >= 0 else 'more'} error than the seasonal naive"
+    # Orders stand on sums of periods: where these are worse, the error of single periods tells the wrong half.
+    whole, rival = told["wape_total_chosen"], told["wape_total_naive"]
+    if whole is not None and rival and float(whole) > float(rival):
+        said += f", but {100 * (float(whole) / float(rival) - 1):.1f} % more on totals of the horizon"
+    return said
 
 
 def metrics(parts: Sequence[dict[str, Any]]) -> dict[str, float | int | str | None]:
