@@ -170,7 +170,7 @@ def test_mishaps_of_a_planner(tmp_path, inside, monkeypatch, capfd):
     (tmp_path / "nothing.csv").write_text("", "utf-8")
     told = (
         (("demand", "--sales", "renamed.csv"), 3, 'column "sku" is missing', "cbec schema sales"),
-        (("demand", "--sales", "twice.csv"), 3, "stands already in twice.csv row 2", "--max-bad"),
+        (("demand", "--sales", "twice.csv"), 3, "stands already in twice.csv row 2", "add up the rows of a day"),
         (("demand", "--sales", "nothing.csv"), 3, "the file is empty", ""),
         (("demand", "--sales", "sales.csv", "--as-of", "2020-01-01"), 3, "no row at or before", "the first is of 2024-01-01"),
         (("demand", "--sales", "sales.csv", "--explain", "C@FR"), 2, "no series C@FR", "write it as A@DE"),

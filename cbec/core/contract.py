@@ -61,7 +61,8 @@ class Contract:
     """A table. `key`: columns that name a row (those present count); `time`: the column that `--as-of` cuts,
     None where rows tell of the future; `counted`: the day on which a row's state was seen, later than `--as-of` it is
     refused, since no earlier row tells what was then; `open`: extra numeric columns belong to the table;
-    `dynamic_key`: leading key columns are chosen by a setting (the series of a forecast)."""
+    `dynamic_key`: leading key columns are chosen by a setting (the series of a forecast); `twice`: what to do where a key
+    comes twice."""
 
     name: str
     description: str
@@ -72,6 +73,7 @@ class Contract:
     open: bool = False
     dynamic_key: bool = False
     rules: tuple[Rule, ...] = ()
+    twice: str = ""
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if there is none."""

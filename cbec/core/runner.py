@@ -240,6 +240,8 @@ def _judge_rejects(checked: Sequence[Checked], job: Job) -> None:
         hint = "mend them, or let the good rows go on with --max-bad SHARE (--rejects FILE keeps the bad ones)"
         if lost := next((fault.table for c in over for fault in c.faults if fault.rule == "column"), None):
             hint = f"is it the right file? `cbec schema {lost}` lists the columns and the names accepted for each"
+        elif twice := next((tables.get(f.table).twice for c in over for f in c.faults if f.rule == "key"), ""):
+            hint = twice
         raise InputRejected(
             f"{', '.join(c.table for c in over)}: {of(total, 'fault')} in the input; nothing was written",
             [fault for c in over for fault in c.faults][:20],

@@ -30,6 +30,7 @@ sales = Contract(
     ),
     key=("date", "sku", "market", "warehouse", "channel"),
     time="date",
+    twice='add up the rows of a day, or tell them apart by the column channel (returns: "returned"); `cbec ingest import` makes sales of order lines',
 )
 
 products = Contract(
