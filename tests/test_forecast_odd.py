@@ -240,6 +240,17 @@ def test_what_hardly_sells_leans_by_chance_and_is_not_flagged():
     assert (flags.contains("ran_high") | flags.contains("ran_low")).mean() < 0.15
 
 
+def test_new_series_without_products_are_told_what_would_help():
+    days = [date(2024, 1, 1) + timedelta(weeks=i) for i in range(60)]
+    old = pl.DataFrame({"date": days, "sku": "OLD", "units": 5.0})
+    new = pl.DataFrame({"date": days[-3:], "sku": "NEW", "units": 5.0})
+    master = pl.DataFrame({"sku": ["OLD", "NEW"], "category": ["a", "a"], "launch_date": [days[0], days[-3]]})
+    s = Demand(frequency="W", horizon=4)
+    told = [any("younger than 8 weeks" in n for n in demand(x, p, s=s).notes) for x, p in (
+        (pl.concat([old, new]), None), (pl.concat([old, new]), master), (old, None), (old.tail(10), None))]  # fmt: skip
+    assert told == [True, False, False, False]
+
+
 def test_worse_totals_are_told_beside_better_periods():
     told = {"frequency": "W", "horizon": 13, "units_ahead": 99.0, "wape_chosen": 0.3, "wape_naive": 0.4}
     worse = summary.outcome(told | {"wape_total_chosen": 0.12, "wape_total_naive": 0.1})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from cbec.core import words
 from cbec.methods.forecast import challenge, distribution, drivers, global_model, periods, rolling, select, tables
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def answer(
         later["drivers"] = lambda: tables.drivers(panel, out.point, drivers.told(out))
     if row is not None:
         made["explained"] = explain.rows(panel, out, row)
-    notes = [*_notes(panel, out, h), *told]
+    notes = [*_notes(panel, out, h), *told, *(_untold(panel) if products is None else [])]
     if kin.height:
         made["analogues"] = kin
     if above is not None:
@@ -176,6 +177,19 @@ def _with_leaning(flags: list[str], bias: Floats, leans: Flags) -> list[str]:
         word = "ran_high" if bias[i] > 0 else "ran_low"
         found[i] = "|".join(sorted({*flags[i].split("|"), word} - {""}))
     return found
+
+
+def _untold(panel: Panel) -> list[str]:
+    """What a table of products would change: nobody can tell a launch from a first sale that came late without it."""
+    young = periods.YOUNG[panel.frequency]
+    if panel.units.shape[1] <= 2 * young or not (panel.demand_class == "new").any():
+        return []  # where all is young there were no launches before
+    unit = words.of(young, words.PERIOD[panel.frequency])
+    told = (
+        f"some series are younger than {unit}: --products with category and launch_date forecasts them by the launches before them; "
+        "without it they rest on their few sales and mostly come out low"
+    )
+    return [told]
 
 
 def _notes(panel: Panel, out: Outlook, h: int) -> list[str]:
