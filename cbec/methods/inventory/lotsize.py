@@ -109,20 +109,26 @@ def part_period(demand: Sequence[float] | Floats, setup: float, holding: float) 
 def _lengthen(
     demand: Sequence[float] | Floats, setup: float, holding: float, measure: Callable[[float, int, float], float]
 ) -> Plan:
+    """Orders that grow by one period with demand after the other. measure: cost so far, periods covered, units.
+
+    An order covers the periods without demand after its last one too, or many of them would make every order look cheap before
+    the next demand is in it, and none would be joined (Silver & Miltenburg 1984).
+    """
     need = np.asarray(demand, dtype=np.float64)
     orders = np.zeros(len(need))
-    t = 0
-    while t < len(need):
-        if need[t] <= 0:
-            t += 1
-            continue
-        spent, units, end = setup, need[t], t + 1
-        value = measure(spent, 1, units)
-        while end < len(need):
-            more = spent + holding * (end - t) * need[end]
-            trial = measure(more, end - t + 1, units + need[end])
+    asked = np.flatnonzero(need > 0).tolist()
+    until = [*asked[1:], len(need)]
+    i = 0
+    while i < len(asked):
+        t = asked[i]
+        spent, units = setup, float(need[t])
+        value = measure(spent, until[i] - t, units)
+        for j in range(i + 1, len(asked)):
+            more = spent + holding * (asked[j] - t) * float(need[asked[j]])
+            trial = measure(more, until[j] - t, units + float(need[asked[j]]))
             if trial > value + 1e-12:
                 break
-            spent, units, value, end = more, units + need[end], trial, end + 1
-        orders[t], t = units, end
+            spent, units, value, i = more, units + float(need[asked[j]]), trial, j
+        orders[t] = units
+        i += 1
     return Plan(orders, cost(orders, need, setup, holding))

@@ -178,6 +178,12 @@ def test_lots_of_the_textbooks():
     assert plan.cost == 1380 and plan.orders.tolist() == [210, 0, 150, 0]
     meal = lotsize.silver_meal([18, 30, 42, 5, 20], 80, 2.0)  # Nahmias
     assert meal.orders.tolist() == [48, 0, 47, 0, 20]
+    # Silver, Pyke & Peterson's twelve months, and the same by weeks, most of them without demand: the same lots.
+    months = np.array([10, 62, 12, 130, 154, 129, 88, 52, 124, 160, 238, 41])
+    weeks = np.kron(months, [1, 0, 0, 0])
+    whole, cut = lotsize.silver_meal(months, 54, 0.4), lotsize.silver_meal(weeks, 54, 0.1)
+    assert whole.orders[0] == 84 and (cut.orders[::4] == whole.orders).all()
+    assert cut.cost == pytest.approx(whole.cost) and whole.cost < 1.1 * lotsize.wagner_whitin(months, 54, 0.4).cost
     unit = lotsize.least_unit_cost([18, 30, 42, 5, 20], 80, 2.0)
     assert unit.orders.tolist() == [48, 0, 42, 25, 0]
 
