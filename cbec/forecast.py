@@ -245,7 +245,7 @@ def replenish(
     """
     from cbec.core.parts import told
     from cbec.methods import protection
-    from cbec.methods.forecast import limits, stockcase, stockcurve, stocksummary
+    from cbec.methods.forecast import limits, orderdays, stockcase, stockcurve, stocksummary
     from cbec.methods.forecast import replenish as method
 
     given = stockcase.Given(
@@ -263,6 +263,7 @@ def replenish(
     ways = method.choices(case)
     rows = method.rows(case, ways)
     facts = stocksummary.facts(case, ways, rows, inventory, firm_orders, forecast, sales is not None)
+    facts["suppliers"] = orderdays.suppliers(case.linked.items, products, order_calendar)
     return Result(
         {"replenishment": rows, "order_loads": limits.loads(case.limited), "told": told(**facts)},
         later={"projection": lambda: case.projected.rows, "stock_curve": lambda: stockcurve.curve(case)},

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 KEYS = ("supplier_id", "warehouse")
 
 
+def suppliers(
+    items: pl.DataFrame, products: pl.DataFrame | None, calendar: pl.DataFrame | None
+) -> dict[str, list[str]]:
+    """Suppliers whose order days are told, and those of the items: a day of any other counts for nothing."""
+    if calendar is None:
+        return {"told": [], "known": []}
+    told, known = calendar["supplier_id"], supplied(items, products)["supplier_id"]
+    return {name: ids.drop_nulls().unique().sort().to_list() for name, ids in (("told", told), ("known", known))}
+
+
 def keep(
     terms: Terms, items: pl.DataFrame, suppliers: pl.DataFrame | None, calendar: pl.DataFrame | None, clock: Clock
 ) -> Terms:

@@ -199,6 +199,7 @@ def _reason_code() -> pl.Expr:
         (ordered & pl.col("_firm_due").is_not_null(), "order_firm_due"),
         *((ordered & when & pl.col("_dearer"), code + "_dearer") for when, code in kinds),
         *((ordered & when, code) for when, code in kinds),
+        (pl.col("_none_ahead") & pl.col("stockout_date").is_not_null(), "firm_in_time"),
         (pl.col("_none_ahead"), "no_demand"),
         (waits & pl.col("_next_in").is_not_null(), "stockout_before_inbound"),
         (pl.col("position") > pl.col("_q95"), "overstock"),

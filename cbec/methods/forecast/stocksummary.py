@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cbec.methods.forecast.stockcase import Case
     from cbec.methods.forecast.stockfindings import Found
 
+#: Names that are told in a note.
+TOLD = 5
+
 
 def facts(
     case: Case,
@@ -225,7 +228,19 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
                 f"forecasts of {words.of(sums[word], 'item')} to be ordered{worth} ran much too {side} on the past (flag {word} of "
                 "the forecast): the range takes that in, the mean does not; a look pays there first"
             )
-    return out + ([_dearer(sums["more"], limits, money)] if sums["more"] > 0 else [])
+    return [*out, *_strangers(parts), *([_dearer(sums["more"], limits, money)] if sums["more"] > 0 else [])]
+
+
+def _strangers(parts: Sequence[dict[str, Any]]) -> list[str]:
+    """Order days that hold for nothing, since no item has that supplier."""
+    told, known = ({s for p in parts for s in p["suppliers"][of]} for of in ("told", "known"))
+    lost = sorted(told - known)
+    if not lost:
+        return []
+    named = ", ".join(lost[:TOLD]) + (" ..." if len(lost) > TOLD else "")
+    return [
+        f"order_calendar: days of {words.of(len(lost), 'supplier')} of no item ({named}) hold for nothing: products tell supplier_id"
+    ]
 
 
 def _dearer(more: float, limits: dict[str, Any] | None, money: str | None) -> str:

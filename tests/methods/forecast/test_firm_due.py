@@ -142,3 +142,24 @@ def test_the_greater_of_demand_and_firm_orders_by_hand():
         args = (np.array([x]), np.array([20.0]), np.array([20.0]), np.array([f]))
         assert firmdue.shortage(*args)[0] == pytest.approx((chance * np.maximum(asked - x, 0)).sum(), rel=1e-6)
         assert firmdue.left_over(*args)[0] == pytest.approx((chance * np.maximum(x - asked, 0)).sum(), rel=1e-6)
+
+
+def test_firm_orders_that_a_later_order_serves_are_not_told_as_no_demand():
+    """No forecast and no cost: RS orders what is due until the next order arrives (day 5), and says that more is to come."""
+    nothing = room.forecast(room.poisson(0.0, 40))
+    (later,) = (row(run(firm=due((20, 9.0)), forecast=nothing, inventory=room.stock({"on_hand": 0.0}))),)
+    assert later["order_qty"] == 0 and later["reason_code"] == "firm_in_time"
+    assert later["stockout_date"] == room.AS_OF + timedelta(days=20)
+    now = row(run(firm=due((4, 9.0)), forecast=nothing, inventory=room.stock({"on_hand": 0.0})))
+    assert now["order_qty"] == 9
+    assert row(run(forecast=nothing))["reason_code"] == "no_demand"
+
+
+def test_order_days_of_a_supplier_of_no_item_are_told():
+    days = [{"supplier_id": s, "order_date": room.AS_OF + timedelta(days=3)} for s in ("S1", "S2")]
+    products = room.table("products", [{"sku": "A", "supplier_id": "S1"}])
+    result = run(products=products, order_calendar=room.table("order_calendar", days))
+    (note,) = (n for n in result.notes if n.startswith("order_calendar"))
+    assert "1 supplier of no item (S2)" in note
+    met = run(products=products, order_calendar=room.table("order_calendar", days[:1]))
+    assert not [n for n in met.notes if n.startswith("order_calendar")]
