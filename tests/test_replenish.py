@@ -290,6 +290,12 @@ def test_a_short_forecast_is_refused_with_the_horizon_to_ask_for():
     assert "--horizon 30" in (caught.value.hint or "")
 
 
+def test_a_forecast_of_markets_is_no_plan_of_stock():
+    with pytest.raises(InputRejected, match="not by SKU") as told:
+        run(room.forecast(room.poisson(2, 20, sku="*")))
+    assert "--by sku,market" in told.value.hint
+
+
 def test_no_coverage_is_refused_even_with_one_warehouse():
     with pytest.raises(InputRejected, match="which warehouse"):
         replenish(room.forecast(room.poisson(5, 20)), room.stock(), room.policy(), s=Replenish())

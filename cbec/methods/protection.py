@@ -168,6 +168,10 @@ def link(forecast: pl.DataFrame, coverage: pl.DataFrame | None, clock: Clock) ->
     A series with a warehouse is its demand. Others go by market through `coverage`. Raises InputRejected where a
     market has no row there or its shares do not sum to 1.
     """
+    if (forecast["sku"] == "*").any():
+        raise InputRejected(
+            "forecast: it is not by SKU, and stock is", hint="forecast by SKU: `cbec forecast demand --by sku,market`"
+        )
     columns = ["cum_mean", *(f"cum_q{round(100 * p)}" for p in counts.UPPER), "seller_formula"]
     rows = forecast.select(
         "sku",
