@@ -66,9 +66,9 @@ class Panel:
     cv2: Floats
     demand_class: NDArray[np.str_]
     group: NDArray[np.int64]
+    fresh: Flags
     dropped: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    fresh: Flags = field(default_factory=lambda: np.zeros(0, bool))
     covariates: Covariates | None = None
 
     @property
@@ -85,7 +85,8 @@ class Panel:
     @property
     def unknown(self) -> Flags:
         """n, series of whose demand no whole period tells: that they sold nothing in it says nothing."""
-        return self.unseen | self.fresh if len(self.fresh) else self.unseen
+        out: Flags = self.unseen | self.fresh
+        return out
 
     @property
     def filled(self) -> Floats:
@@ -319,6 +320,7 @@ def finish(
         cv2=cv2,
         demand_class=demand_class,
         group=group,
+        fresh=np.zeros(len(names), bool),
         dropped=dropped,
         notes=notes,
     )
