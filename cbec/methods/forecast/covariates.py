@@ -22,9 +22,25 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 #: In the order in which their effects are told and judged.
-KINDS = ("promotion", "holiday", "event", "price", "signal")
+KINDS = ("promotion", "event", "holiday", "price", "signal")
 #: A promotion that the calendar does not name.
 UNNAMED = "promotion"
+#: Times the distance from the median that all but this part of the values keep, from which a value of a signal is a fault.
+FAR, RARE = 10.0, 0.02
+
+
+def broken(value: Floats, width: int) -> Flags:
+    """Values of a signal that are far beyond all that its first `width` periods had: faults of whoever measured. NaN = not known."""
+    past = value[:width][~np.isnan(value[:width])]
+    if past.size < 8:
+        return np.zeros(len(value), bool)
+    middle = np.median(past)
+    usual = float(np.quantile(np.abs(past - middle), 1 - RARE))
+    return (
+        np.asarray(np.abs(np.nan_to_num(value, nan=middle) - middle) > FAR * usual)
+        if usual > 0
+        else np.isnan(value) & False
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,7 @@ class Covariates:
     market: n, number of each series' market. lines: holidays and events. planned: n x (T + H) parts of periods on
     promotion by the calendar, label: their names (index into names); seen: n x T by the sales. price: n x T paid (NaN = no sale),
     planned_price: n x (T + H) (NaN = none), price_held: the parts of periods that it holds for; None where nothing is known of the kind.
+    priced: whether changes of the regular price count; without, prices tell the depth of promotions alone.
     """
 
     width: int
@@ -77,6 +94,7 @@ class Covariates:
     price: Floats | None = None
     planned_price: Floats | None = None
     price_held: Floats | None = None
+    priced: bool = True
     signals: tuple[Signal, ...] = ()
     notes: list[str] = field(default_factory=list)
     findings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
@@ -86,7 +104,7 @@ class Covariates:
         """The kinds of which something is known."""
         found = {line.kind for line in self.lines}
         found |= {"promotion"} if self.planned is not None or self.seen is not None else set()
-        found |= {"price"} if self.price is not None else set()
+        found |= {"price"} if self.price is not None and self.priced else set()
         found |= {"signal"} if self.signals else set()
         return tuple(k for k in KINDS if k in found)
 
@@ -98,6 +116,19 @@ class Covariates:
             return past
         past |= bool((self.planned[:, : self.width] > 0).any())
         return past and not (self.planned[:, self.width :] > 0).any()
+
+    @property
+    def planned_until(self) -> int | None:
+        """The last period ahead with a promotion of any series, where as long a time without one follows as the past never had."""
+        if self.planned is None:
+            return None
+        on: Flags = np.asarray((self.planned > 0).any(0))
+        if self.seen is not None:
+            on[: self.width] |= (self.seen > 0).any(0)
+        past, ahead = np.flatnonzero(on[: self.width]), np.flatnonzero(on[self.width :]) + self.width
+        if len(past) < 3 or not ahead.size:
+            return None
+        return int(ahead[-1]) if self.length - 1 - ahead[-1] > np.diff(past).max() - 1 else None
 
     def as_planned(self) -> Covariates:
         """The same where what the sales tell of the past counts as planned then, kind by kind, if the calendar plans ahead and tells no plan
@@ -125,17 +156,18 @@ class Covariates:
             found = replace(found, notes=[*self.notes, note])
         return found
 
-    def only(self, kinds: Sequence[str]) -> Covariates:
-        """The same without the other kinds."""
+    def only(self, kinds: Sequence[str], lines: Sequence[Line] | None = None) -> Covariates:
+        """The same without the other kinds, and without other holidays and events than `lines`."""
         promo, price = "promotion" in kinds, "price" in kinds
         return replace(
             self,
-            lines=tuple(line for line in self.lines if line.kind in kinds),
+            lines=tuple(x for x in self.lines if x.kind in kinds and (lines is None or any(x is y for y in lines))),
             planned=self.planned if promo else None,
             seen=self.seen if promo else None,
-            price=self.price if price else None,
-            planned_price=self.planned_price if price else None,
-            price_held=self.price_held if price else None,
+            price=self.price if price or promo else None,
+            planned_price=self.planned_price if price or promo else None,
+            price_held=self.price_held if price or promo else None,
+            priced=price,
             signals=self.signals if "signal" in kinds else (),
         )
 

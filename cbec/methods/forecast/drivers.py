@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import effects, global_model, history
+from cbec.methods.forecast import effects, global_model, history, occasions
 from cbec.methods.forecast.covariates import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from cbec.methods.forecast.covariates import Covariates, Line
     from cbec.methods.forecast.demand import Outlook
     from cbec.methods.forecast.history import Panel
 
@@ -38,11 +39,7 @@ class Driven:
     count: int
     h: int
     kinds: tuple[str, ...]
-    saved: float = 0.0
-
-    def only(self, kinds: tuple[str, ...], saved: float = 0.0) -> Driven | None:
-        """The same with some of the kinds; None without any. saved: part of the error at the past origins that they saved."""
-        return replace(self, kinds=kinds, saved=saved) if kinds else None
+    saved: float = 0.0  # part of the error at the past origins that they saved
 
     def of(self, rows: Ints) -> Driven:
         """The same for some of the series."""
@@ -68,22 +65,41 @@ class Driven:
             return np.ones((self.count, self.h))
         return np.broadcast_to(one.ahead(self._of(one)), (self.count, self.h))
 
-    def judged(self, loss: Callable[[tuple[str, ...]], float]) -> tuple[tuple[str, ...], float]:
-        """The kinds that do better at the past origins, one after the other, and the part of the error that they save there.
-
-        loss: kinds -> usual error there.
-        """
-        used: tuple[str, ...] = ()
-        plain = best = loss(used)
-        for kind in self.kinds:
-            seen = any(o is not None and kind in o.factor and (o.ahead((kind,)) != 1).any() for o in self.origins[1:])
-            found = loss((*used, kind))
-            if found < best * (WORTH if seen else UNJUDGED):
-                used, best = (*used, kind), found
-        return used, 1 - best / plain if plain > 0 else 0.0
+    def seen(self, kind: str) -> bool:
+        """Whether a past horizon had effects of this kind."""
+        return any(o is not None and kind in o.factor and (o.ahead((kind,)) != 1).any() for o in self.origins[1:])
 
     def _of(self, one: effects.Effects) -> tuple[str, ...]:
         return tuple(k for k in self.kinds if k in one.factor)
+
+
+def judged(
+    panel: Panel, back: tuple[int, ...], h: int, loss: Callable[[Driven | None], float]
+) -> tuple[Covariates, float]:
+    """What of a panel's covariates does better at the past origins, kind by kind, and the part of the error that it saves there.
+
+    loss: usual error there with some effects. Each kind is learnt beside those that are used, not beside those that are not, which would
+    take from it. Holidays and events of which the kind as a whole does no better are tried with those alone that have proved
+    themselves: the horizons of a few origins seldom have what comes once a year.
+    """
+    assert panel.covariates is not None
+    known, used = panel.covariates, panel.covariates.only(())
+    plain = best = loss(None)
+    for kind in known.kinds:
+        lines: Sequence[Line] = [line for line in known.lines if line.kind == kind]
+        for _ in range(2 if kind in ("holiday", "event") else 1):
+            trial = known.only((*used.kinds, kind), [*used.lines, *lines])
+            found = learn(replace(panel, covariates=trial), back, h)
+            if found is None or kind not in found.kinds:
+                break
+            error = loss(found)
+            if error < best * (WORTH if found.seen(kind) else UNJUDGED):
+                used, best = trial, error
+                break
+            today = found.origins[0]
+            proved = () if today is None else today.learnt.proved
+            lines = [line for line, sure in zip(trial.lines, proved, strict=True) if sure and line.kind == kind]
+    return used, 1 - best / plain if plain > 0 else 0.0
 
 
 def learn(panel: Panel, back: tuple[int, ...], h: int) -> Driven | None:
@@ -91,7 +107,8 @@ def learn(panel: Panel, back: tuple[int, ...], h: int) -> Driven | None:
     if panel.covariates is None or not panel.covariates.kinds:
         return None
     width, count = panel.units.shape[1], len(panel.keys)
-    some = panel
+    crowd = occasions.crowds(panel.covariates.market, panel.group)
+    some, rows = panel, np.arange(count)
     if count > LEARNERS and not {"promotion", "price"} & set(panel.covariates.kinds):
         # What whole markets have in common is seen in some of their series.
         rows = np.unique(np.linspace(0, count - 1, LEARNERS).astype(np.int64))
@@ -101,9 +118,10 @@ def learn(panel: Panel, back: tuple[int, ...], h: int) -> Driven | None:
         known = some.covariates
         assert known is not None
         cov = known.until(cut) if cut else known
-        one = effects.learn(some.units[:, : width - cut], cov, h, panel.frequency, some.group)
+        one = effects.learn(some.units[:, : width - cut], cov, h, panel.frequency, some.group, crowd[rows])
         if one is not None and some is not panel:
-            one = replace(one, factor={k: (f, panel.covariates.market) for k, (f, _) in one.factor.items()})
+            of = {k: panel.covariates.market if k == "signal" else crowd for k in one.factor}
+            one = replace(one, factor={k: (f, of[k]) for k, (f, _) in one.factor.items()})
         found.append(one)
     if found[0] is None or not found[0].factor:
         return None

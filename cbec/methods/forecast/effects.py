@@ -1,9 +1,11 @@
 """Effects of promotions, holidays, events, prices and signals on demand, learnt over all series, taken out and put in.
 
 Demand is base x product of (1 + u x) over promotions, holidays and events that take the part x of a period, x exp(b z) over
-prices and signals z. What a promotion takes off the price has the elasticity of prices, and is part of the promotion. The base for the
+prices and signals z. What a promotion takes off the price has the elasticity of prices, and is part of the promotion, as is what it
+takes from the time after it (stockpiling: van Heerde, Leeflang & Wittink 2000). The base for the
 estimate is the mean of the days around without any of them, times the days of the week of the group. Each u is a ratio of sums over all series that have it: first of all promotions (all holidays of a
-market), then of each name, then of each series, each shrunk to the one before by its own standard error, where days are the
+market), then of each name, then of each name in a group of series (a category of a market), then of each series, each shrunk to the
+one before by its own standard error, where days are the
 sample, since all series live through the same days (empirical Bayes: James & Stein 1961; Efron & Morris 1975).
 """
 
@@ -14,7 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cbec.methods.forecast import occasions
 from cbec.methods.forecast.baseline import WINDOW, around, expected
+from cbec.methods.forecast.byday import LEAST, MOST, beside, shrunk, shrunk_each
+from cbec.methods.forecast.covariates import broken
 from cbec.methods.forecast.pricecells import total
 
 if TYPE_CHECKING:
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cbec.methods.forecast.covariates import Covariates, Line
+    from cbec.methods.forecast.covariates import Covariates
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -30,28 +35,30 @@ if TYPE_CHECKING:
 
 #: Rounds in which the kinds are estimated beside each other.
 ROUNDS = 2
-#: Bounds of a whole effect, of the elasticity, and of what a signal may do.
-LEAST, MOST = 0.05, 20.0
+#: Bounds of the elasticity, and of what a signal may do.
 ELASTICITY = -4.0
 SIGNAL = 0.7
-#: Periods of the mean that signals are held against.
-NEAR = 29
+#: Periods after a promotion whose demand it may have taken: so many, and as many again.
+AFTER = {"H": 168, "D": 7, "W": 1, "M": 1}
+#: Series of a crowd that has effects of its own.
+GROUP = 20
 #: Steps of Newton's method towards the elasticity, per round.
 STEPS = 8
-#: Usual difference of an effect from day to day, and variance of counts over their mean: no standard error is smaller.
-BETWEEN, OVER = 0.2, 2.0
 
 
 @dataclass(frozen=True)
 class Learnt:
     """Effects as learnt from one origin. promotion: per name (0 = without); own: n, what a series has beside; lines: as
-    those of the covariates; elasticity; signals: as those of the covariates, per standard deviation."""
+    those of the covariates; elasticity; signals: as those of the covariates, per standard deviation; after: of the first and the second
+    stretch after a promotion; proved: lines whose occasions tell each other."""
 
     promotion: Floats
     own: Floats
     lines: Floats
     elasticity: float
     signals: Floats
+    after: Floats
+    proved: Flags
 
 
 @dataclass(frozen=True)
@@ -82,51 +89,63 @@ class Effects:
         return np.clip(out, LEAST, MOST)
 
 
-def learn(units: Floats, cov: Covariates, h: int, frequency: str, group: Ints) -> Effects | None:
+def learn(
+    units: Floats, cov: Covariates, h: int, frequency: str, group: Ints, crowd: Ints | None = None
+) -> Effects | None:
     """Effects of an origin at the end of `units` (n x T', NaN = not known), h periods ahead; None where nothing is seen.
 
-    cov: as known at that origin. group: n, whose days of the week are alike.
+    cov: as known at that origin. group: n, whose days of the week are alike. crowd: see `occasions.crowds`, where these series are some of a whole.
     """
-    work = _Work(units, cov, h, frequency, group)
+    work = _Work(units, cov, h, frequency, group, occasions.crowds(cov.market, group) if crowd is None else crowd)
     if not work.anything:
         return None
     for _ in range(ROUNDS):
         work.prices()
         work.promotions()
+        work.aftermath()
         work.lines()
         work.signals()
+    work.settle()
     return work.answer()
 
 
 class _Work:
     """The estimate of one origin: base, factors as they stand, and one method per kind."""
 
-    def __init__(self, units: Floats, cov: Covariates, h: int, frequency: str, group: Ints) -> None:
-        self.cov, self.h = cov, h
+    def __init__(self, units: Floats, cov: Covariates, h: int, frequency: str, group: Ints, crowd: Ints) -> None:
+        self.cov, self.h, self.frequency, self.crowd = cov, h, frequency, crowd
+        self.home = np.full(int(crowd.max(initial=0)) + 1, -1, np.int64)  # the market of each crowd
+        self.home[crowd] = cov.market
+        self.large = np.bincount(crowd, minlength=len(self.home)) >= GROUP
         self.cell: tuple[NDArray[np.intp], ...] = ()
         self.count, self.width = units.shape
         self.share: Floats | None
         self.share, self.label = cov.promotion(self.width)
+        self.since = self._since()
         self.x = np.stack([line.x for line in cov.lines]) if cov.lines else np.zeros((0, cov.length))
         busy: Flags = np.zeros(units.shape, bool) if self.share is None else self.share[:, : self.width] > 0
         taken = np.zeros((len(cov.markets), self.width), bool)
         for line in cov.lines:
             taken[line.markets] |= line.x[: self.width] != 0
         busy = np.asarray(busy | taken[cov.market])
+        late = busy if self.since is None else busy | (self.since[:, : self.width] > 0)
         self.price, self.depth = self._price()
         self.told = [s.known(self.width, cov.length) for s in cov.signals]
         self.standard = [_standard(v, self.width) for v in self.told]
         self.anything = bool(busy.any()) or self.price is not None or any(z is not None for z in self.standard)
         self.dear = np.zeros((self.count, self.width))
         self.promotion = np.zeros(len(cov.names))
-        self.own = np.zeros(self.count)
-        self.u = np.zeros(len(cov.lines))
+        self.within = np.zeros((len(cov.names), len(self.home)))
+        self.own, self.after = np.zeros(self.count), np.zeros(2)
+        self.found = occasions.nothing(len(cov.lines), len(self.home))
         self.elasticity, self.beta = 0.0, np.zeros(len(cov.signals))
-        self.line_factor = np.ones((len(cov.markets), cov.length))
+        self.line_factor = np.ones((len(self.home), cov.length))
         self.signal_factor = np.ones((len(cov.markets), cov.length))
         if not self.anything:
             return
-        self.base = expected(units, busy, frequency, group)
+        self.base = expected(units, late, frequency, group)
+        if late is not busy:  # where promotions follow close upon each other
+            self.base = np.where(np.isnan(self.base), expected(units, busy, frequency, group), self.base)
         self.known = ~np.isnan(units) & ~np.isnan(self.base)
         self.y = np.where(self.known, units, 0.0)
         self.base = np.where(self.known, self.base, 0.0)
@@ -140,6 +159,17 @@ class _Work:
         self.dear = np.where(self.known, self.dear, 0.0)
         if self.share is not None and self.label is not None:
             self.cell = np.nonzero((self.share[:, : self.width] > 0) & self.known)
+
+    def _since(self) -> NDArray[np.int8] | None:
+        """N x (T + H): 1 and 2 in the first and the second stretch after a promotion that is over, else 0."""
+        if self.share is None:
+            return None
+        at = np.arange(self.cov.length)
+        on = self.share > 0
+        last = np.maximum.accumulate(np.where(on, at, -self.cov.length), 1)
+        stretch = (at - last - 1) // AFTER[self.frequency]
+        out = np.where(on | (stretch > 1), 0, stretch + 1).astype(np.int8)
+        return out if out[:, : self.width].any() else None
 
     def _price(self) -> tuple[Floats | None, Floats | None]:
         """N x (T + H) logarithms of the regular price over today's, and of what is paid on promotion over the regular one (0
@@ -165,7 +195,7 @@ class _Work:
         if on is not None and depth is not None:
             out[:, self.width :] = np.where(on[:, self.width :], 0.0, out[:, self.width :])
         out = np.clip(out, -1.5, 1.5)
-        return out if (np.abs(out) > 0.005).any() else None, depth
+        return out if self.cov.priced and (np.abs(out) > 0.005).any() else None, depth
 
     def _now(self, paid: Floats) -> Floats:
         """N: the regular price from here on where no plan tells it. paid: n x T', carried on where nothing was sold.
@@ -193,7 +223,7 @@ class _Work:
         told[:, : self.width] = np.log(self.cov.price[:, : self.width] / regular)
         if self.cov.planned_price is not None:
             told[:, self.width :] = np.log(self._planned(self._now(regular)))
-        there = on & np.isfinite(told)
+        self.there = there = on & np.isfinite(told)
         past = there[:, : self.width]
         if not past.any():
             return None
@@ -206,6 +236,19 @@ class _Work:
         out = np.where(there, taken, np.where(on, own[:, None] * self.share, 0.0))
         return out if (np.abs(out) > 0.005).any() else None
 
+    def settle(self) -> None:
+        """The depth of promotions whose price is not told: that which brings what the series' usual ones bring on the average (the mean of
+        their factors, which is more than the factor of their mean)."""
+        if self.depth is None or self.share is None or not self.elasticity:
+            return
+        past = self.there[:, : self.width]
+        whole = np.where(past, self.depth[:, : self.width] / np.where(past, self.share[:, : self.width], 1.0), 0.0)
+        gain, number = np.where(past, np.exp(self.elasticity * np.clip(whole, -1.5, 1.5)), 0.0).sum(1), past.sum(1)
+        own = np.where(number > 0, gain / np.maximum(number, 1), gain.sum() / max(int(number.sum()), 1))
+        untold = (self.share > 0) & ~self.there
+        usual = np.log(own)[:, None] / self.elasticity * self.share
+        self.depth = np.where(untold, usual, self.depth)
+
     def _others(self, *, promotion: bool = True, price: bool = True, lines: bool = True, signal: bool = True) -> Floats:
         """N x T' base times the factors of some kinds; price: regular prices and what promotions take off them."""
         out = self.base
@@ -213,12 +256,11 @@ class _Work:
             out = out * self._uplift(slice(0, self.width))
         if price:
             out = out * np.exp(self.elasticity * self.dear)
-        at = np.ones((len(self.cov.markets), self.width))
         if lines:
-            at = at * self.line_factor[:, : self.width]
+            out = out * self.line_factor[:, : self.width][self.crowd]
         if signal:
-            at = at * self.signal_factor[:, : self.width]
-        return np.asarray(out * at[self.cov.market])
+            out = out * self.signal_factor[:, : self.width][self.cov.market]
+        return np.asarray(out)
 
     def promoted(self, columns: slice) -> Floats:
         """N x columns: factor of promotions, with what they take off the price."""
@@ -229,8 +271,11 @@ class _Work:
         """N x columns: factor of promotions beside their price."""
         if self.share is None or self.label is None:
             return np.ones((self.count, columns.stop - columns.start))
-        u = self.promotion[self.label[:, columns]] + self.own[:, None]
-        return np.clip(1 + u * self.share[:, columns], LEAST, MOST)
+        u = self.within[self.label[:, columns], self.crowd[:, None]] + self.own[:, None]
+        out = 1 + u * self.share[:, columns]
+        if self.since is not None and self.after.any():
+            out = out * (1 + np.concatenate([[0.0], self.after]))[self.since[:, columns]]
+        return np.clip(out, LEAST, MOST)
 
     def promotions(self) -> None:
         """Uplift of all promotions, of each name, of each series."""
@@ -243,52 +288,43 @@ class _Work:
 
         whole = shrunk(total(day, excess, self.width), total(day, weight, self.width), 0.0)
         self.promotion[:] = whole
-        for number in np.unique(name):
-            of = name == number
-            gap, size = total(day[of], excess[of], self.width), total(day[of], weight[of], self.width)
-            self.promotion[number] = shrunk(gap, size, whole)
-        rest = excess - self.promotion[name] * weight
+        self.promotion = shrunk_each(name, day, excess, weight, self.promotion, self.width)
+        self.within[:] = self.promotion[:, None]
+        own = self.large[self.crowd[row]]
+        if len(self.home) > 1 and own.any():
+            pair = (name * len(self.home) + self.crowd[row])[own]
+            prior = self.within.ravel()
+            inside = shrunk_each(pair, day[own], excess[own], weight[own], prior, self.width)
+            self.within = inside.reshape(self.within.shape)
+        rest = excess - self.within[name, self.crowd[row]] * weight
         self.own = beside(
             total(row, rest, self.count),
             total(row, weight, self.count),
             float((rest**2 / np.where(x > 0, x, 1.0) ** 2).sum() / max(float(base.sum()), 1e-9)),
         )
 
-    def lines(self) -> None:
-        """Holidays: those of a market together, then each; events each. Sums over a market's series tell all of it."""
-        lines = self.cov.lines
-        if not lines:
+    def aftermath(self) -> None:
+        """What promotions take from the time after them, in two stretches: one effect of all promotions each."""
+        if self.since is None:
             return
-        size = len(self.cov.markets), self.width
-        sold, usual = np.zeros(size), np.zeros(size)
-        np.add.at(sold, self.cov.market, self.y)
-        np.add.at(usual, self.cov.market, self._others(lines=False))
-        groups: dict[tuple[str, bytes], list[int]] = {}
-        for i, line in enumerate(lines):
-            around = line.kind == "holiday" and line.name.endswith(("before", "after"))
-            key = (line.kind, line.markets.tobytes()) if line.kind == "holiday" and not around else (str(i), b"")
-            groups.setdefault(key, []).append(i)
-        for members in groups.values():
-            x = self.x[members][:, : self.width]
-            prior = self._line(np.minimum(x.sum(0), 1.0) if len(members) > 1 else x[0], members, sold, usual, 0.0)
-            for i in members if len(members) > 1 else []:
-                self.u[i] = self._line(self.x[i, : self.width], [i], sold, usual, prior)
-            if len(members) == 1:
-                self.u[members[0]] = prior
-        self.line_factor = _line_factor(lines, self.u, len(self.cov.markets), self.cov.length)
+        self.after[:] = 0.0
+        base, since = self._others(), self.since[:, : self.width]
+        for stretch in (1, 2):
+            here = (since == stretch) & self.known
+            gap, size = np.where(here, self.y - base, 0.0).sum(0), np.where(here, base, 0.0).sum(0)
+            self.after[stretch - 1] = np.clip(shrunk(gap, size, 0.0), -0.9, 0.0)
 
-    def _line(self, x: Floats, members: list[int], sold: Floats, usual: Floats, prior: float) -> float:
-        """The effect of x on the markets of these lines, beside the other lines as they stand."""
-        rest = [i for i in range(len(self.u)) if i not in members]
-        lines = [self.cov.lines[i] for i in rest]
-        here = self.cov.lines[members[0]].markets
-        days = np.flatnonzero(x)
-        if not len(days):
-            return prior
-        other = _line_factor(lines, self.u[rest], len(here), self.cov.length, days)[here]
-        base = usual[here][:, days] * other
-        gap = sold[here][:, days] - base
-        return shrunk((x[days] * gap).sum(0), (x[days] ** 2 * base).sum(0), prior)
+    def lines(self) -> None:
+        """Holidays and events."""
+        if not self.cov.lines:
+            return
+        size = len(self.home), self.width
+        sold, usual = np.zeros(size), np.zeros(size)
+        np.add.at(sold, self.crowd, self.y)
+        np.add.at(usual, self.crowd, self._others(lines=False))
+        apart = WINDOW[self.frequency] // 2
+        self.found = occasions.learn(self.cov.lines, self.home, self.large, sold, usual, self.found, apart)
+        self.line_factor = occasions.factor(self.cov.lines, self.found.inside, np.arange(self.cov.length))
 
     def prices(self) -> None:
         """Elasticity of all series, from prices over those around and the depth of promotions, beside what promotions bring anyway:
@@ -305,8 +341,9 @@ class _Work:
             pure = z - float((x * z * mean).sum()) / size * x
             weight = total(cell[1], pure * pure * mean, self.width)
             excess = total(cell[1], pure * (y - mean), self.width) + self.elasticity * weight
+            push = total(cell[1], pure * mean, self.width)
             before = self.elasticity
-            self.elasticity = float(np.clip(shrunk(excess, weight, 0.0), ELASTICITY, 0.0))
+            self.elasticity = float(np.clip(shrunk(excess, weight, 0.0, push), ELASTICITY, 0.0))
             mean = mean * np.exp((self.elasticity - before) * z)
             anyway = float(np.clip(anyway + (x * (y - mean)).sum() / size, np.log(LEAST), np.log(MOST)))
 
@@ -320,7 +357,7 @@ class _Work:
                 continue
             past = z[: self.width]
             rows = signal.markets[self.cov.market]
-            near = past - np.nan_to_num(around(past[None], NEAR)[0])
+            near = past - np.nan_to_num(around(past[None], WINDOW[self.frequency])[0])  # the base holds the rest of it
             near = np.where(np.isnan(near), 0.0, near)
             sold, usual = self.y[rows].sum(0), base[rows].sum(0)
             self.beta[i] = shrunk(near * (sold - usual), near * near * usual, 0.0)
@@ -340,55 +377,22 @@ class _Work:
         for kind in ("holiday", "event"):
             some = [i for i, line in enumerate(cov.lines) if line.kind == kind]
             if some:
-                lines = [cov.lines[i] for i in some]
-                factor[kind] = _line_factor(lines, self.u[some], len(cov.markets), cov.length)[:, span], market
+                lines, days = [cov.lines[i] for i in some], np.arange(self.width + self.h)
+                factor[kind] = occasions.factor(lines, self.found.inside[some], days), self.crowd
         if self.price is not None:
             factor["price"] = np.exp(self.elasticity * self.price[:, span]), every
         if any(z is not None for z in self.standard):
             factor["signal"] = self.signal_factor[:, span], market
         factor = {k: v for k, v in factor.items() if (v[0] != 1).any()}
-        return Effects(self.width, factor, Learnt(self.promotion, self.own, self.u, self.elasticity, self.beta))
-
-
-def _line_factor(lines: Sequence[Line], u: Floats, markets: int, length: int, days: Ints | None = None) -> Floats:
-    """S x (T + H), or x days: product of the lines' factors."""
-    out = np.ones((markets, length if days is None else len(days)))
-    for line, effect in zip(lines, u, strict=True):
-        if effect:
-            out[line.markets] *= np.clip(1 + effect * (line.x if days is None else line.x[days]), LEAST, MOST)
-    return out
-
-
-def shrunk(excess: Floats, weight: Floats, prior: float) -> float:
-    """An effect shrunk to `prior`: excess, weight are sums per day, sum x (y - base) and sum x^2 base."""
-    total = float(weight.sum())
-    if total <= 0 or not float((weight * weight).sum()):  # nothing, or 1e-300 units
-        return prior
-    u = float(excess.sum()) / total
-    days = total**2 / float((weight * weight).sum())
-    rest = excess - u * weight
-    variance = BETWEEN**2 / days + OVER / total
-    if days > 1.5:
-        variance = max(variance, float((rest * rest).sum()) / total**2 * days / (days - 1))
-    gap = u - prior
-    return prior + gap * max(0.0, 1 - variance / gap**2) if gap else prior
-
-
-def beside(excess: Floats, weight: Floats, over: float) -> Floats:
-    """What each series has beside the common effect, shrunk by the variance between series (DerSimonian & Laird 1986)."""
-    here = weight > 0
-    if here.sum() < 8:
-        return np.zeros_like(weight)
-    gap = np.where(here, excess / np.where(here, weight, 1.0), 0.0)
-    noise = np.where(here, max(over, 1.0) / np.where(here, weight, 1.0), np.inf)
-    w = np.where(here, 1 / noise, 0.0)
-    heterogeneity = float((w * gap * gap).sum()) - (int(here.sum()) - 1)
-    between = max(heterogeneity / max(float(w.sum() - (w * w).sum() / w.sum()), 1e-12), 0.0)
-    return np.asarray(np.where(here, gap * between / (between + noise), 0.0))
+        learnt = Learnt(
+            self.promotion, self.own, self.found.u, self.elasticity, self.beta, self.after, self.found.proved
+        )
+        return Effects(self.width, factor, learnt)
 
 
 def _standard(value: Floats, width: int) -> Floats | None:
     """A signal in standard deviations of its past; None where it is not known ahead or never moved."""
+    value = np.where(broken(value, width), np.nan, value)
     past, ahead = value[:width], value[width:]
     n = int((~np.isnan(past)).sum())
     if n < 8 or np.isnan(ahead).all():

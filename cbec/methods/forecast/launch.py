@@ -169,22 +169,26 @@ def _with(rows: Ints, starts: Ints, by_hand: dict[int, list[int]]) -> tuple[Ints
 
 
 def _record(panel: Panel, out: Outlook, products: pl.DataFrame | None, h: int) -> tuple[float | None, int]:
-    """By what share analogues were nearer (mean squared errors of the total) than what was chosen, at the past origins."""
-    ours, theirs, judged = 0.0, 0.0, 0
+    """By what share analogues were nearer (mean squared errors of the total) than what was chosen, at the past origins.
+
+    Errors are measured in what was expected then of such a launch: in what came, too much would weigh more than too little. Judged
+    is who was as young as counts as new today.
+    """
+    ours, theirs, judged, youth = 0.0, 0.0, 0, _youth(panel)
     for k, cut in enumerate(out.rolled.cuts, 1):
         width = panel.units.shape[1] - cut
         if width < 4:
             continue
         past = history.until(panel, cut, products)
         of = likeness.catalogue(past, out.chosen[k], products, h)
-        young = (of.age < _youth(past)) & of.seen & (of.age > 0) & ~past.obsolete
+        young = (of.age < youth) & of.seen & (of.age > 0) & ~past.obsolete
         actual = out.rolled.actual[k]
         rows = np.flatnonzero(young & np.isfinite(actual).any(1))
         made = likeness.forecast(of, rows, h, np.zeros(len(rows), np.int64), {}, width)
         for i, row in enumerate(made.rows.tolist()):
             known = np.isfinite(actual[row])
             came = float(actual[row][known].sum())
-            size = max(came, float(known.sum()) * made.told[i]["prior"] * 0.1, 1e-9)
+            size = max(float(known.sum()) * made.told[i]["prior"], 1e-9)
             ours += ((made.point[i][known].sum() - came) / size) ** 2
             theirs += ((out.chosen[k, row][known].sum() - came) / size) ** 2
             judged += 1

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 WANTED, ENOUGH = 8, 3
 #: Prices within this ratio are of one band.
 BAND = 2.0
+#: Launches without any course that stand beside those seen, at most.
+FLAT = 4.0
+#: Periods of a launch that are read together where few launches are known, at most.
+SPAN = 5
 #: Spread of the level around that of an analogue named by hand, as a share of it.
 BY_HAND = 0.5
 #: And around that of analogues at least: a handful that are alike by chance makes nobody that sure.
@@ -121,14 +125,15 @@ def _kinship(panel: Panel, products: pl.DataFrame | None) -> tuple[dict[str, Int
 
 
 def _dispersion(value: Floats) -> float:
-    """Usual variance over mean of a series' periods around its level, at least that of counts."""
+    """Usual variance over mean of a series' periods, at least that of counts; by the differences from one period to the next (von
+    Neumann 1941), since the course of a launch is no noise."""
     known = ~np.isnan(value)
     n = known.sum(1)
     use = n >= 8
     if not use.any():
         return 1.0
     mean = np.nanmean(value[use], 1)
-    var = np.nanvar(value[use], 1, ddof=1)
+    var = np.nanmean(np.diff(value[use], axis=1) ** 2, 1) / 2
     ratio = var[mean > 0] / mean[mean > 0]
     return float(np.clip(np.median(ratio), 1.0, 50.0)) if ratio.size else 1.0
 
@@ -195,15 +200,38 @@ def _launches(of: Catalogue, donors: Ints, length: int) -> tuple[Floats, float, 
     use = level > 0
     if not use.any():
         return np.ones(length), 0.0, 0.0
-    relative = value[use] / level[use, None]
-    known = (~np.isnan(relative)).sum(0)
-    # Few launches tell little of one period: their mean is drawn to 1 as by four more.
-    course = (np.nansum(relative, 0) + 4.0) / (known + 4.0)
+    course = _course(value[use] / level[use, None], of.dispersion / float(level[use].mean()))
     long = np.concatenate([course, np.full(max(length - len(course), 0), course[-4:].mean() if len(course) else 1.0)])
     # The variance of levels holds what chance adds to each; only the rest is a difference of the products.
     noise = float(np.mean(of.dispersion * level / np.maximum((~np.isnan(value)).sum(1), 1)))
     spread = float(level.var(ddof=1)) if len(level) > 1 else 0.0
     return long, float(level.mean()), max(spread - noise, 0.0)
+
+
+def _course(relative: Floats, noise: float) -> Floats:
+    """Mean course of launches over their own level (m x ages, NaN = not known), drawn to 1 as by launches without any course.
+
+    Few launches tell little of one period: they are read over those beside it, and as many stand against them as their
+    disagreement over a period (of a single one: `noise`, that of its counts) is larger than the ups and downs of the course; FLAT at most.
+    """
+    there = ~np.isnan(relative)
+    at = np.arange(relative.shape[1])
+    half = np.minimum(
+        min(SPAN, WANTED // len(relative)) // 2, np.minimum(at, at[::-1])
+    )  # the first weeks rise: no mean of later ones
+
+    def near(values: Floats) -> Floats:
+        total = np.append(0.0, np.cumsum(values))
+        return np.asarray(total[at + half + 1] - total[at - half])
+
+    count = near(there.sum(0))
+    usual = near(np.where(there, relative, 0.0).sum(0)) / np.maximum(count, 1)
+    single = np.where(there, relative, 0.0).sum(0) / np.maximum(there.sum(0), 1)
+    freedom = int((there.sum(0) - 1).clip(0).sum())
+    within = np.nansum((relative - single) ** 2) / freedom if freedom else noise
+    between = float(np.mean((usual - 1) ** 2 - within / np.maximum(count, 1)))
+    more = float(np.clip(within / between, 0.0, FLAT)) if between > 0 else FLAT
+    return np.asarray((usual * count + more) / np.maximum(count + more, 1e-9))
 
 
 def quantiles(mean: Floats, dispersion: float, shape: Floats) -> Floats:

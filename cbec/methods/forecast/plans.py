@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,10 @@ import polars as pl
 
 from cbec.core.words import of
 from cbec.methods.forecast import cells, periods
-from cbec.methods.forecast.covariates import UNNAMED, Covariates, Line, Signal
+from cbec.methods.forecast.covariates import UNNAMED, Covariates, Line, Signal, broken
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 FINE, HOLIDAYS = ("H", "D", "W", "M"), ("H", "D", "W")
 #: Days before and after a public holiday that have an effect of their own, where a period is a day.
 AROUND = (-2, -1, 1)
+#: What the table of holidays says of a day besides its name, and how it calls a day off for a Sunday worked; days to the holiday it belongs to.
+_REMARK = re.compile(r" \((?:observed|estimated)(?:, (?:observed|estimated))*\)$")
+_EVE = "Eve"
+_INSTEAD, INSTEAD = " (substituted from", timedelta(days=7)
 #: Names that are told in a note.
 TOLD = 5
 
@@ -125,6 +131,15 @@ def attach(
         grid.notes.append(
             "promotions in the past and none planned ahead: the horizon is forecast without any; a calendar tells them"
         )
+    until = found.planned_until
+    if until is not None:
+        days = (
+            periods.starts(grid.start + np.array([until + 1, grid.length]), grid.frequency).astype("datetime64[D]") - 1
+        )
+        grid.notes.append(
+            f"promotions are planned until {days[0]} and the horizon lasts until {days[1]}, longer than ever went by without one: what "
+            "comes after the plan is forecast without any"
+        )
     return replace(panel, covariates=found) if found.kinds or found.findings or found.notes else panel
 
 
@@ -208,10 +223,8 @@ def _holidays(grid: Grid) -> list[Line]:
     for number, code in codes:
         if code not in known:
             continue
-        days = holidays.country_holidays(code, years=years)
-        # A holiday moved to a weekday is still the same one.
-        name = {d: n.removesuffix(" (observed)").split("; ")[0] for d, n in days.items()}
-        rows = list(name.items())
+        name = _named(holidays.country_holidays(code, years=years))
+        rows = [(d, n) for d, both in name.items() for n in both]
         if grid.frequency == "D":
             step = np.timedelta64(1, "D")
             for lead in AROUND:
@@ -221,6 +234,26 @@ def _holidays(grid: Grid) -> list[Line]:
         only = np.arange(len(grid.markets)) == number
         lines += _lines(frame.with_columns(value=pl.lit(1.0)), "holiday", only, grid)
     return lines
+
+
+def _named(days: Mapping[date, str]) -> dict[date, list[str]]:
+    """Days of a country with the names that come again every year: a holiday that is moved to a weekday, or whose day is not sure yet
+    (those by the moon, in years to come), is still the same one, a day off instead of a Sunday is one of the holiday beside it, and so is
+    what bears its name besides (Eid al-Fitr Holiday, Second Day of Lunar New Year): of these days each year gives others."""
+    name = {d: [_REMARK.sub("", n) for n in both.split("; ")] for d, both in days.items()}
+    proper = [d for d in sorted(name) if _INSTEAD not in days[d]]
+
+    def of_day(one: str, d: date) -> str:
+        beside = min(proper, key=lambda other: abs(other - d), default=date.max)
+        return name[beside][0] if abs(beside - d) <= INSTEAD else one.split(_INSTEAD, maxsplit=1)[0]
+
+    name = {d: [of_day(n, d) if _INSTEAD in n else n for n in both] for d, both in name.items()}
+
+    def feast(one: str, d: date) -> str:
+        near = (n for o in proper if abs(o - d) <= INSTEAD for n in name[o] if n in one and _EVE not in one)
+        return min(near, key=len, default=one)
+
+    return {d: list(dict.fromkeys(feast(n, d) for n in both)) for d, both in name.items()}
 
 
 def _events(events: pl.DataFrame, grid: Grid) -> list[Line]:
@@ -342,6 +375,14 @@ def _signals(signals: pl.DataFrame | None, grid: Grid) -> tuple[Signal, ...]:
             mean = part.group_by("at", "seen").agg(pl.col("value").sort().mean()).sort("at", "seen")
             arrays = mean["at"].to_numpy(), mean["seen"].to_numpy(), mean["value"].to_numpy().astype(np.float64)
             found.append(Signal(str(name), which, *arrays))
-            if not np.isfinite(found[-1].known(grid.width, grid.length)[grid.width :]).any():
-                grid.notes.append(f"signal {name}: nothing recorded for the time ahead, so that only its past is used")
+            known = found[-1].known(grid.width, grid.length)
+            far = known[broken(known, grid.width)]
+            if far.size:
+                grid.notes.append(
+                    f"signal {name}: {of(far.size, 'value')} far beyond all others ({far[0]:g}): not used"
+                )
+            if not np.isfinite(known[grid.width :]).any():
+                grid.notes.append(
+                    f"signal {name}: nothing recorded for the time ahead, without which its past says nothing: not used"
+                )
     return tuple(found)

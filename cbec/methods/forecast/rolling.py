@@ -6,7 +6,7 @@ forecasts from all origins and from today. Nothing after an origin enters its fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,17 +127,21 @@ def roll(panel: Panel, h: int, *, every: bool = False, trees: str = "off") -> Ro
     """
     back = cuts(panel.units.shape[1], h)
     global_ = global_model.wanted(trees, panel, 1 + len(back), h)
-    effect = drivers.learn(panel, back, h)
-    if effect is None:
+    if panel.covariates is None or not panel.covariates.kinds:
         return _roll(panel, h, every=every, global_=global_)
     rows = np.unique(np.linspace(0, len(panel.keys) - 1, min(JUDGES, len(panel.keys))).astype(np.int64))
-    few, part = history.some(panel, rows), effect.of(rows)
+    few = history.some(panel, rows)
 
-    def loss(kinds: tuple[str, ...]) -> float:
-        tried = _roll(few, h, part.only(kinds)) if kinds else _roll(few, h)
+    def loss(effect: drivers.Driven | None) -> float:
+        tried = _roll(few, h, effect)
         return float(errors(tried, tried.forecasts[DEFAULT]).sum())
 
-    return _roll(panel, h, effect.only(*effect.judged(loss)), every=every, global_=global_)
+    used, saved = drivers.judged(few, back, h, loss)
+    chosen = panel.covariates.only(used.kinds, used.lines)
+    effect = drivers.learn(replace(panel, covariates=chosen), back, h)
+    if effect is not None:
+        effect = replace(effect, saved=saved)
+    return _roll(panel, h, effect, every=every, global_=global_)
 
 
 def _roll(

@@ -71,7 +71,7 @@ def test_its_own_sales_move_the_level_as_far_as_they_tell():
         made = demand(sales, products({}), s=Demand(frequency="W", horizon=8, as_of=AS_OF)).tables["analogues"]
         return float(made.filter(pl.col("sku") == "L09")["level"][0])
 
-    low, usual, high = level(2.0), level(20.0), level(60.0)
+    low, usual, high = level(5.0), level(20.0), level(60.0)
     assert low < 0.9 * usual and high > 2 * usual
     assert usual == pytest.approx(20.0, rel=0.4)
 
@@ -180,3 +180,41 @@ def test_collections_end_and_what_stays_goes_on():
     assert told["ST"].sum() == pytest.approx(12 * 12 * 26, rel=0.1)
     # Those of this spring have 14 weeks to go, and fade.
     assert told["C3"][:4].sum() > 2000 and told["C3"][16:].sum() < 0.15 * told["C3"][:4].sum()
+
+
+def test_too_much_and_too_little_weigh_the_same_in_the_record():
+    """Launches of very different levels, which rise over weeks: measured in what came, half of each looked nearer than what was expected of it."""
+    rng = np.random.default_rng(1)
+    starts = [*(5 + int(2.3 * i) for i in range(29)), WEEKS - 2]
+    sales = launches(np.exp(rng.normal(2.5, 0.7, 30)).tolist(), starts, 1)
+    about = pl.DataFrame({"sku": sales["sku"].unique().sort(), "category": "toys", "price": 10.0}).with_columns(
+        brand=pl.lit(None, pl.String), launch_date=pl.lit(None, pl.Date)
+    )
+    rows = demand(sales, about, s=Demand(frequency="W", horizon=12, as_of=AS_OF)).tables["forecast"]
+    assert rows.filter(pl.col("sku") == "L29")["model"].unique().to_list() == ["analogues"]
+
+
+def test_a_course_is_no_noise_and_is_told_where_launches_agree():
+    rng = np.random.default_rng(3)
+    course = np.array([0.2, 0.5, 1.0, 1.6, 1.5, 1.3, 1.1, 0.9, 0.8, 0.7, 0.7, 0.7]) / 0.9167
+    value = rng.poisson(60 * course, (9, 12)).astype(float)
+    of = likeness.Catalogue(
+        value, np.ones(30), np.full(9, 12), np.ones(9, bool), {}, np.full(9, np.nan), likeness._dispersion(value)
+    )
+    assert of.dispersion < 4  # around one level for all weeks it would be 12
+    told, mean, _ = likeness._launches(of, np.arange(9), 12)
+    np.testing.assert_allclose(told, course, atol=0.12)
+    assert mean == pytest.approx(60, rel=0.1)
+    flat, _, _ = likeness._launches(of, np.arange(1), 12)
+    assert np.abs(flat - 1).max() < np.abs(value[0] / value[0].mean() - 1).max()
+
+
+def test_the_course_of_one_analogue_is_told_by_the_periods_beside():
+    """Named by hand: a peak and a decay that single weeks hide in the noise of their counts."""
+    rng = np.random.default_rng(4)
+    course = np.interp(np.arange(24), [0, 3, 6, 23], [0.6, 1.8, 1.6, 0.5])
+    course /= course.mean()
+    told = likeness._course((rng.poisson(12 * course) / 12)[None], 1 / 12)
+    assert np.abs(told[6:] - course[6:]).mean() < 0.15 and told[20:].mean() < 0.75
+    flat = likeness._course((rng.poisson(np.full(24, 12.0)) / 12)[None], 1 / 12)
+    assert np.abs(flat - 1).mean() < 0.12

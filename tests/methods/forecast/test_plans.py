@@ -97,12 +97,52 @@ def test_a_hole_in_the_promotion_plan_is_told():
     assert whole.covariates.notes == [] and not any("no_promo_plan" in f for f in whole.flags())
 
 
+def test_a_plan_that_ends_early_is_told():
+    promo = ((pl.col("date") - START).dt.total_days() % 20) < 3
+    sale = {"date": START + timedelta(days=142), "name": "sale", "kind": "promotion"}
+    short = attached(rows(promo=promo), calendar(sale), h=40).covariates
+    assert any("planned until 2025-05-28 and the horizon lasts until 2025-07-04" in n for n in short.notes)
+    rest = calendar(sale, sale | {"date": START + timedelta(days=162)})
+    assert attached(rows(promo=promo), rest, h=40).covariates.notes == []
+
+
+def test_a_broken_value_of_a_signal_is_told():
+    days = [START + timedelta(days=i) for i in range(160)]
+    value = [15.0 + i % 7 if i != 90 else 1e6 for i in range(160)]
+    told = pl.DataFrame(
+        {"date": days, "name": "temperature", "value": value, "recorded": [d - timedelta(days=30) for d in days]}
+    )
+    notes = attached(rows(), None, told).covariates.notes
+    assert any("temperature: 1 value far beyond all others (1e+06): not used" in n for n in notes)
+
+
 def test_holidays_of_country_codes_only():
     names = {line.name for line in attached(rows(days=400)).covariates.lines}
     assert "Christmas Day" in names and "the day after" in names
     assert attached(rows(market="*")).covariates is None
     assert attached(rows(market="Shop 1")).covariates is None
     assert attached(rows(market="QZ")).covariates is None  # no such country
+
+
+def test_a_holiday_has_one_name_in_all_years():
+    """Days of the moon are `estimated` in years to come, some are moved to a weekday, two may fall on one day, and where a Sunday is worked
+    another day is off: what was learnt of the past belongs to them."""
+    days = {
+        date(2024, 4, 10): "Eid al-Fitr",
+        date(2027, 3, 9): "Eid al-Fitr (observed, estimated)",
+        date(2027, 5, 19): "Youth Day; Eid al-Adha (estimated)",
+        date(2024, 2, 12): "New Year (Spring Festival)",
+        date(2024, 2, 15): "Day off (substituted from 02/04/2024)",
+        date(2024, 8, 15): "Day off (substituted from 08/18/2024)",
+    }
+    assert plans._named(days) == {
+        date(2024, 4, 10): ["Eid al-Fitr"],
+        date(2027, 3, 9): ["Eid al-Fitr"],
+        date(2027, 5, 19): ["Youth Day", "Eid al-Adha"],
+        date(2024, 2, 12): ["New Year (Spring Festival)"],
+        date(2024, 2, 15): ["New Year (Spring Festival)"],
+        date(2024, 8, 15): ["Day off"],
+    }
 
 
 def test_rows_of_no_series_are_told_and_left_out():
@@ -132,7 +172,7 @@ def test_what_is_known_only_afterwards_is_refused():
     cov = attached(rows(), signals=signal(range(154))).covariates
     assert [f[3] for f in cov.findings] == ["signal_refused"] and "14 values" in cov.findings[0][4]
     assert np.isnan(cov.signals[0].known(140, 154)[140:]).all()
-    assert any("only its past" in n for n in cov.notes)
+    assert any("nothing recorded for the time ahead" in n for n in cov.notes)
 
 
 def test_a_signal_recorded_before_is_known_ahead_from_that_day_on():
