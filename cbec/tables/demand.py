@@ -26,7 +26,7 @@ sales = Contract(
         optional("price", "float", "price per unit paid", min=0, aliases=("单价", "价格", "unit_price", "商品单价", "产品单价", "成交单价", *_SOLD_FOR)),
         optional("currency", "currency", "currency of price", aliases=("币种", "货币")),
         optional("promo", "bool", "on promotion that day", aliases=("促销", "活动")),
-        optional("in_stock", "bool", "false = could not be bought, so units say nothing of demand", aliases=("有货", "在库")),
+        optional("in_stock", "bool", "false = could not be bought, at least by the evening: demand may have been more than units", aliases=("有货", "在库")),
     ),
     key=("date", "sku", "market", "warehouse", "channel"),
     time="date",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: A period needs this share of its slots in stock before their mean is scaled up to the whole.
 MIN_IN_STOCK = 0.25
+#: Part of a slot that its goods were there, on the average, where it sold and ended with an empty shelf.
+SOLD_OUT = 0.5
 
 
 def span(first_slot: int, last_slot: int, as_of: date, spacing: str, chosen: str) -> tuple[int, int, tuple[str, ...]]:
@@ -89,9 +91,12 @@ def totals(rows: pl.DataFrame, shape: tuple[int, int], start: int) -> tuple[Floa
 def masked(
     rows: pl.DataFrame, units: Floats, shape: tuple[int, int], start: int, spacing: str, chosen: str
 ) -> tuple[Flags, Floats]:
-    """Periods out of stock: NaN, or the mean of the slots in stock times the slots of the period.
+    """Periods out of stock: NaN, or what was sold while in stock, scaled up to the slots of the period.
 
-    A slot is out of stock where in_stock is false in its rows and true (or empty) in none.
+    A slot is out of stock where in_stock is false in its rows and true (or empty) in none. Stock counted in the evening marks the
+    day on which the last unit went, so that leaving out what such slots sold hides the very sales of what sells seldom: its forecast falls,
+    less is ordered, more days are out. So they count, as SOLD_OUT of a slot in stock. A period that is one slot counts as it stands
+    where it sold no less than the mean of those in stock before it, since no less was asked for; with less it tells nothing.
     """
     out = rows.filter(pl.col("in_stock").eq_missing(False)).select("series", "slot").unique()
     if out.is_empty():
@@ -99,15 +104,24 @@ def masked(
     there = rows.filter(pl.col("in_stock").ne_missing(False) & (pl.col("units") > 0)).select("series", "slot").unique()
     out = out.join(there, on=["series", "slot"], how="anti")
     hidden = rows.join(out, on=["series", "slot"], how="semi")
-    once = hidden.unique(["series", "slot"]).with_columns(pl.lit(1.0).alias("value"))
-    lost = _sum(once, shape, start, "value")
-    sold = _sum(hidden.with_columns(pl.col("units").clip(lower_bound=0).alias("value")), shape, start, "value")
+    once = hidden.group_by("series", "slot").agg(pl.col("period").first(), (pl.col("units") > 0).any().alias("sold"))
+    lost = _sum(once.with_columns(value=pl.when("sold").then(1 - SOLD_OUT).otherwise(1.0)), shape, start, "value")
+    mark = lost > 0
     inside = slots(start + np.arange(shape[1]), spacing, chosen)
     known = inside - lost
+    if spacing == chosen:
+        return mark, np.where(mark & ~((units > 0) & (units >= _before(units, mark))), np.nan, units)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.where(known >= MIN_IN_STOCK * inside, (units - sold) * inside / known, np.nan)
-    mark = lost > 0
+        scaled = np.where(known >= MIN_IN_STOCK * inside, units * inside / known, np.nan)
     return mark, np.where(mark, scaled, units)
+
+
+def _before(units: Floats, mark: Flags) -> Floats:
+    """Mean of the unmarked periods between the first sale and each period, n x T; 0 where there is none."""
+    use = ~mark & (np.cumsum(units > 0, 1) > 0)
+    total, count = (np.cumsum(x, 1) - x for x in (np.where(use, units, 0.0), use.astype(np.float64)))
+    out: Floats = total / np.maximum(count, 1.0)
+    return out
 
 
 def slots(ordinals: NDArray[np.int64], spacing: str, chosen: str) -> Floats:

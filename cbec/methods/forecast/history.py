@@ -2,7 +2,7 @@
 
 One function for all methods, so that each sees the same demand:
 - gaps are zero sales only between the first sale and the end (or the delisting); before the first sale nothing is known;
-- periods out of stock are masked, not zero (partly out of stock: mean of the days in stock, scaled up);
+- periods out of stock are masked, not zero (partly out of stock: what was sold until the shelf was empty, scaled up);
 - a period far above all before it is a one-off bulk order: capped at the largest before;
 - returns (negative units) are netted apart;
 - a last period that is not over, and a first one that began before the data, are dropped.

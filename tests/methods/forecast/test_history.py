@@ -73,6 +73,41 @@ def test_a_week_with_a_single_day_in_stock_is_masked():
     assert np.isnan(p.units[0, 1])
 
 
+def test_a_day_that_ends_with_an_empty_shelf_counts_as_half_a_day_with_what_it_sold():
+    rows = [(i, "a", {8: 2, 9: 0, 10: 0, 11: 0}.get(i, 3)) for i in range(21)]
+    p = panel(sales(rows, in_stock=[not 8 <= i < 12 for i in range(21)]), 20, frequency="W")
+    assert p.units[0].tolist() == [21, 11 * 7 / 3.5, 21]
+    assert p.stock_out[0].tolist() == [False, True, False]
+
+
+def test_a_period_sold_out_counts_where_it_sold_no_less_than_usual():
+    rows = [(i, "a", u) for i, u in enumerate([4, 6, 3, 0, 7, 5])]
+    p = panel(sales(rows, in_stock=[True, True, False, False, False, True]), 5, frequency="D")
+    assert p.units[0][[0, 1, 4, 5]].tolist() == [4, 6, 7, 5]
+    assert np.isnan(p.units[0, 2:4]).all()  # 3 is less than the 5 of the days before: more may have been asked for
+
+
+@pytest.mark.parametrize(("frequency", "days"), [("D", 1), ("W", 7)])
+@pytest.mark.parametrize(("per_day", "stock", "lead"), [(0.02, 2, 45), (0.1, 2, 20)])
+def test_sales_that_empty_the_shelf_do_not_hide_demand(frequency, days, per_day, stock, lead):
+    """Base stock, lost sales, in_stock by the count of the evening: the mean that methods see is the demand, not what is left
+    of it without the days on which the last unit went."""
+    rng = np.random.default_rng(4)
+    width, many = 7 * 140, 60
+    asked = rng.poisson(per_day, (width, many))
+    asked[0] = 1
+    shelf, coming, rows, there = np.full(many, stock), np.zeros((width + lead + 1, many), int), [], []
+    for t in range(width):
+        sold = np.minimum(asked[t], shelf)
+        shelf = shelf - sold
+        coming[t + lead] += sold
+        rows += [(t, f"s{i:02d}", units) for i, units in enumerate(sold)]
+        there += (shelf > 0).tolist()
+        shelf = shelf + coming[t]
+    p = panel(sales(rows, in_stock=there), width - 1, frequency=frequency)
+    assert np.nanmean(p.units[:, 28 // days :]) == pytest.approx(days * per_day, rel=0.2)
+
+
 def test_a_day_sold_out_in_one_warehouse_and_open_in_another_counts():
     rows = [(0, "a", 2), (1, "a", 0), (1, "a", 2), (2, "a", 2)]
     p = panel(sales(rows, in_stock=[True, False, True, True]), 2, frequency="D")
