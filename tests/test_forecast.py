@@ -140,6 +140,17 @@ def test_a_flat_history_or_a_leap_widens_no_neighbour(frequency, leap):
     assert result.tables["forecast"]["q99"].max() < 7 * 100 * max(leap)
 
 
+def test_days_know_the_season_of_the_year_as_weeks_do():
+    """Two and a half years, a season of their own each: the next eight weeks, half a year from where the level is now."""
+    rng, at = np.random.default_rng(8), np.arange(910 + 56)
+    true = [6 * (1 + 0.6 * np.sin(2 * np.pi * (at / 364 + i / 4))) for i in range(4)]
+    frame = sales({f"s{i}": rng.poisson(t[:910]).astype(float).tolist() for i, t in enumerate(true)})
+    for frequency, horizon in (("D", 56), ("W", 8)):
+        told = demand(frame, s=Demand(frequency=frequency, horizon=horizon)).tables["forecast"].filter(h=horizon)
+        miss = np.abs(told.sort("sku")["cum_mean"].to_numpy() - [t[910:].sum() for t in true])
+        assert miss.sum() < 0.15 * sum(t[910:].sum() for t in true)
+
+
 def test_masking_a_stock_out_lifts_the_level():
     units = [4.0] * 80 + [0.0] * 10
     seen = {"a": units, "b": [3.0] * 90}

@@ -156,9 +156,11 @@ def _roll(
     shape = actual.shape
     y = stack.reshape(-1, width)
     recency = seasonal.RECENCY_SHORT if panel.frequency in "HD" else seasonal.RECENCY
-    around = periods.AROUND.get(panel.frequency, 0)
-    season: seasonal.Seasons = seasonal.nested(stack, panel.season, around, recency, panel.group)
+    longer = periods.AROUND.get(panel.frequency, 0)
+    inner = seasonal.nested(stack, panel.season, longer, recency, panel.group)
+    season: seasonal.Seasons = inner
     if panel.frequency == "D":
+        season = seasonal.around(stack, inner, periods.SEASON["W"], panel.group)
         season = monthdays.within(season, stack, panel.ordinals, back, h, panel.group)
     sales = (stack > 0).sum(2)
     least = [usual_least(known) for known in sales]  # what comes after an origin must not tell who teaches at it

@@ -106,6 +106,50 @@ def nested(stack: Floats, m: int, around: int, recency: float = RECENCY, group: 
     return Season(factor * outer.factor, outer.shift + shift / np.maximum(outer.factor, 0.01))
 
 
+@dataclass(frozen=True)
+class Around:
+    """A season and, around it, one of whole inner seasons: the weekdays, and the weeks of the year.
+
+    outer: an index per inner season, the last of which ends with the history.
+    """
+
+    inner: Season
+    outer: Season
+
+    def of(self, rows: slice | Groups) -> Around:
+        """Those of some of the histories."""
+        return Around(self.inner.of(rows), self.outer.of(rows))
+
+    def out_of(self, y: Floats) -> Floats:
+        """Histories without them."""
+        return self._each().out_of(self.inner.out_of(y))
+
+    def into(self, forecast: Floats) -> Floats:
+        """Forecasts with them."""
+        return self.inner.into(self._each().into(forecast))
+
+    def _each(self) -> Season:
+        m = self.inner.factor.shape[1]
+        return Season(np.repeat(self.outer.factor, m, 1), np.repeat(self.outer.shift, m, 1))
+
+
+def around(stack: Floats, inner: Season, count: int, group: Groups | None = None) -> Seasons:
+    """The inner season with one of `count` such seasons around it, told by their means, where the history is long enough.
+
+    Single days of two or three years tell no index of a day of the year; the weeks they make do, as they do where they are
+    all that is looked at.
+    """
+    deep, series, width = stack.shape
+    m = inner.factor.shape[1]
+    whole = width // m
+    if whole < SEASONS * count:
+        return inner
+    flat = inner.out_of(stack.reshape(-1, width))[:, width - whole * m :].reshape(-1, whole, m)
+    known = (~np.isnan(flat)).sum(2)
+    mean = np.where(known > 0, np.nan_to_num(flat).sum(2) / np.maximum(known, 1), np.nan)
+    return Around(inner, estimate(mean.reshape(deep, series, whole), count, group=group))
+
+
 def centred_mean(y: Floats, m: int) -> Floats:
     """Centred moving average over m periods (2 x m for even m); NaN where a period is not known."""
     _count, width = y.shape

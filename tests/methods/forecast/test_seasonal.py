@@ -171,6 +171,24 @@ def test_recent_years_weigh_more():
     assert 1 - late[4] > 1.3 * (1 - even[4]) > 0.1
 
 
+def test_days_of_some_years_tell_the_weeks_of_the_year():
+    rng = np.random.default_rng(5)
+    week, at = np.array([1.3, 0.7, 1.0]), np.arange(-3 * 12 * 3, 0)
+    year = WAVE[at // 3 % 12]
+    y = rng.poisson(40 * week[at % 3] * year, (6, len(at))).astype(float)
+    y[:, 20:23] = np.nan
+    inner = seasonal.estimate(y[None], 3)
+    season = seasonal.around(y[None], inner, 12)
+    truth = week[at % 3] * year
+    flat = season.out_of(y)
+    known = ~np.isnan(y)
+    assert np.corrcoef(inner.out_of(y)[known], np.tile(year, (6, 1))[known])[0, 1] > 0.7
+    assert abs(np.corrcoef(flat[known], np.tile(year, (6, 1))[known])[0, 1]) < 0.2
+    ahead = season.of(slice(2, 4)).into(np.full((2, 36), 40.0))
+    np.testing.assert_allclose(ahead, np.tile(40 * truth[-36:], (2, 1)), rtol=0.2)
+    assert seasonal.around(y[None, :, -70:], inner, 12) is inner  # less than two years
+
+
 def test_groups_add_what_they_have_besides():
     rng = np.random.default_rng(2)
     at = np.arange(-60, 0) % 12
