@@ -31,9 +31,10 @@ _RATIOS = np.array(sorted((1.15**i for i in range(-23, 30)), key=lambda r: abs(n
 _LARGEST_COUNT = 200
 
 
-def cdf(x: Floats, mean: Floats, var: Floats) -> Floats:
-    """P(D <= x). x, mean, var: broadcastable, in units (of a sum of periods, whatever its length)."""
-    x, mean, var = np.broadcast_arrays(np.floor(x), mean, var)
+def cdf(x: Floats, mean: Floats, var: Floats, lot: Floats | float = 1.0) -> Floats:
+    """P(D <= x). x, mean, var: broadcastable, in units (of a sum of periods, whatever its length). lot: units bought at a time, of
+    which the demand is a whole number."""
+    x, mean, var = np.broadcast_arrays(np.floor(np.floor(x) / lot), mean / lot, var / lot**2)
     out = np.where(x >= 0, 1.0, 0.0)
     small = (x >= 0) & (mean > 0) & (mean < COUNT_MEAN)
     if small.any():
@@ -45,13 +46,13 @@ def cdf(x: Floats, mean: Floats, var: Floats) -> Floats:
     return out
 
 
-def shortage(x: Floats, mean: Floats, var: Floats) -> Floats:
-    """E[(D - x)+], the expected units short of a stock of x.
+def shortage(x: Floats, mean: Floats, var: Floats, lot: Floats | float = 1.0) -> Floats:
+    """E[(D - x)+], the expected units short of a stock of x. lot: see `cdf`.
 
     Counts: E = mean P(D' >= x) - x P(D > x), D' being the same family one step on (negative binomial r + 1, Poisson
     itself, binomial n - 1), exact at whole x and linear between, as the function of a count is.
     """
-    x, mean, var = np.broadcast_arrays(x, mean, var)
+    x, mean, var = np.broadcast_arrays(x / lot, mean / lot, var / lot**2)
     out = np.where(x < mean, mean - x, 0.0)
     small = (x > 0) & (mean > 0) & (mean < COUNT_MEAN)
     if small.any():
@@ -66,7 +67,7 @@ def shortage(x: Floats, mean: Floats, var: Floats) -> Floats:
         shape, scale = _gamma(mean[large], var[large])
         at = x[large] / scale
         out[large] = mean[large] * special.gammaincc(shape + 1, at) - x[large] * special.gammaincc(shape, at)
-    return np.maximum(out, 0.0)
+    return np.asarray(np.maximum(out, 0.0) * lot)
 
 
 def left_over(x: Floats, mean: Floats, var: Floats) -> Floats:
@@ -74,18 +75,20 @@ def left_over(x: Floats, mean: Floats, var: Floats) -> Floats:
     return np.maximum(x - mean + shortage(x, mean, var), 0.0)
 
 
-def level(target: Floats, mean: Floats, var: Floats, weight: Floats) -> Floats:
-    """The smallest whole S >= 0 with sum over j of weight[:, j] P(D_j <= S) >= target.
+def level(target: Floats, mean: Floats, var: Floats, weight: Floats, lot: Floats | float = 1.0) -> Floats:
+    """The smallest whole number S >= 0 of lots, in units, with sum over j of weight[:, j] P(D_j <= S) >= target.
 
-    target: n; mean, var, weight: n x J, a mixture over J lead times (J = 1: none). Searched between brackets by
+    target: n; mean, var, weight: n x J, a mixture over J lead times (J = 1: none). lot: n, see `cdf`. Searched between brackets by
     regula falsi on the normal scale, on which these functions are nearly straight, in turn with halving.
     """
+    each = np.asarray(lot).reshape(-1, 1)
+    mean, var = mean / each, var / each**2
 
     def reached(rows: NDArray[np.intp], s: Floats) -> Floats:
         out: Floats = (weight[rows] * cdf(s[:, None], mean[rows], var[rows])).sum(1)
         return out
 
-    return smallest(target, reached, *moments(mean, var, weight))
+    return np.asarray(smallest(target, reached, *moments(mean, var, weight)) * lot)
 
 
 def smallest(

@@ -20,6 +20,7 @@ from scipy import special
 from cbec.core.errors import InputRejected
 from cbec.core.words import of
 from cbec.methods import counts, words
+from cbec.tables.demand import IN_LOTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,8 @@ class Linked:
 
     items: n rows sku, warehouse, sorted. item, series, share: one entry per link, sorted by item. mean, seller:
     S x H cumulative mean and S daily rate of the seller formula (NaN = none). quantiles: 3 x S x H cumulative
-    quantiles of counts.UPPER. known: periods that each series has. names: the SERIES columns of the S series.
+    quantiles of counts.UPPER. known: periods that each series has. names: the SERIES columns of the S series. lot: S, units
+    that its customers buy at a time.
     """
 
     items: pl.DataFrame
@@ -93,6 +95,7 @@ class Linked:
     seller: Floats
     known: NDArray[np.intp]
     names: pl.DataFrame
+    lot: Floats
 
     def rate(self, clock: Clock) -> Floats:
         """Expected units per day and item, over the whole forecast."""
@@ -109,12 +112,14 @@ class Linked:
 
 @dataclass(frozen=True)
 class Demand:
-    """Cumulative demand of n items: days (K, from 0), mean and var (n x K), reach (n, days known)."""
+    """Cumulative demand of n items: days (K, from 0), mean and var (n x K), reach (n, days known), lot (n, units bought at a
+    time, 1 = any number)."""
 
     days: Floats
     mean: Floats
     var: Floats
     reach: Floats
+    lot: Floats
 
     def at(self, days: Floats, rows: Rows | None = None) -> tuple[Floats, Floats]:
         """Mean and variance of the demand of the next `days` days.
@@ -180,9 +185,11 @@ def link(forecast: pl.DataFrame, coverage: pl.DataFrame | None, clock: Clock) ->
         "channel",
         "h",
         *(pl.col(c).cast(pl.Float64) for c in columns),
+        lot=pl.col("flags").str.extract(rf"(?:^|\|){IN_LOTS}(\d+)").cast(pl.Float64),
     )
     names = rows.select(SERIES).unique().sort(SERIES, nulls_last=True).with_row_index("series")
     cells = rows.join(names, on=list(SERIES), how="left", nulls_equal=True, maintain_order="left")
+    columns.append("lot")
     shape = (names.height, len(clock.edges) - 1)
     at = (cells["series"].to_numpy(), cells["h"].to_numpy() - 1)
     values = np.full((len(columns), *shape), np.nan)
@@ -208,6 +215,7 @@ def link(forecast: pl.DataFrame, coverage: pl.DataFrame | None, clock: Clock) ->
         values[4][:, 0] / (clock.edges[1] - clock.edges[0]),
         known.astype(np.intp),
         names.select(SERIES),
+        np.nan_to_num(np.fmax.reduce(values[5], axis=1), nan=1.0),
     )
 
 
@@ -270,12 +278,12 @@ def demand(
     at = np.minimum(np.searchsorted(ends, horizon - 1e-9), len(ends) - 1)[linked.item]
     mean = linked.mean[linked.series]
     longer = np.zeros(len(near), bool) if short is None else short[linked.item]
+    share, lot = linked.share[:, None], linked.lot[linked.series, None]
     var = _variance(linked, mean, at, near, np.where(np.isnan(target), 1.0, OTHER)[linked.item], longer)
-    share = linked.share[:, None]
     # Each buyer of the market is served from this warehouse with probability `share`: the count is thinned. A share
     # of the quantile would leave nothing of the chance in small counts (half of a Poisson 2 is a Poisson 1, not
     # half as spread).
-    mean, var = share * mean, share**2 * var + share * (1 - share) * mean
+    mean, var = share * mean, share**2 * var + share * (1 - share) * lot * mean
     first = np.flatnonzero(np.diff(linked.item, prepend=-1))
     together = np.add.reduceat(var, first, axis=0)
     if correlation > 0:
@@ -287,20 +295,24 @@ def demand(
             f"forecast: its periods of SKU {name['sku']} for {name['warehouse']} end before {clock.today} ({of(int((reach <= 0).sum()), 'item')})",
             hint="make a new forecast, or see whether rows of it were left out (--max-bad)",
         )
-    return _from_today(clock, np.add.reduceat(mean, first, axis=0), together, reach)
+    of_all = np.gcd.reduceat(lot[:, 0].astype(np.int64), first).astype(np.float64)
+    return _from_today(clock, np.add.reduceat(mean, first, axis=0), together, reach, of_all)
 
 
 def _variance(linked: Linked, mean: Floats, at: Rows, near: Rows, other: Floats, longer: NDArray[np.bool_]) -> Floats:
-    """Variance of each link's market per horizon (before thinning), links x H.
+    """Variance of each link's market per horizon (before thinning), links x H. What is bought in lots is counted in lots.
 
     at: the period at whose end it matters; near: the level that decides; other: what the other levels weigh; longer: whether
     longer totals do too. One entry per link.
     """
-    var = np.zeros_like(mean)
+    lot = linked.lot[linked.series]
+    var, mean = np.zeros_like(mean), mean / lot[:, None]
     for i in range(len(counts.UPPER)):
         of = np.flatnonzero(near == i)
         # Rounded up: stock comes in whole units, and the continuity correction of `counts.cdf` gives the same unit back.
-        var[of] = counts.implied_variance(i, mean[of], np.ceil(linked.quantiles[i][linked.series[of]] - 1e-6))
+        var[of] = counts.implied_variance(
+            i, mean[of], np.ceil(linked.quantiles[i][linked.series[of]] / lot[of, None] - 1e-6)
+        )
     rows = np.arange(len(mean))
     here = mean[rows, at]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -312,32 +324,33 @@ def _variance(linked: Linked, mean: Floats, at: Rows, near: Rows, other: Floats,
     # horizon that matters holds for all (that of a compound Poisson demand does not depend on the horizon).
     limit = np.where(here < counts.COUNT_MEAN, counts.COUNT_MEAN, 10.0)
     var = np.where(mean < limit[:, None], ratio[:, None] * mean, var)
-    out: Floats = np.maximum.accumulate(var, axis=1)
+    out: Floats = np.maximum.accumulate(var, axis=1) * lot[:, None] ** 2
     return out
 
 
 def _dispersion(linked: Linked, mean: Floats, at: Rows, near: Rows, other: Floats, rows: Rows, more: int) -> Floats:
     """Variance over mean of the links `rows` by their totals of periods 1..at + 1 and of `more` longer times, further and
-    further apart: those weigh LONGER_WEIGHT times what another level does, since errors that last spread them wider."""
+    further apart: those weigh LONGER_WEIGHT times what another level does, since errors that last spread them wider. mean: in lots."""
     own, width = at + 1.0, mean.shape[1]
     ends = [np.rint(own * (width / own) ** (i / max(more, 1))).astype(np.intp) - 1 for i in range(more + 1)]
     totals = np.stack([mean[rows, end] for end in ends])
-    quantiles = [np.stack([q[linked.series[rows], end] for end in ends]) for q in linked.quantiles]
+    series = linked.series[rows]
+    quantiles = [np.stack([q[series, end] / linked.lot[series] for end in ends]) for q in linked.quantiles]
     levels = np.arange(len(counts.UPPER))[:, None]
     weights = [np.where(levels == near, 1.0, other)]
     weights += [np.where(m < counts.COUNT_MEAN, LONGER_WEIGHT * other, 0.0) + 0.0 * levels for m in totals[1:]]
     return counts.dispersion(totals, quantiles, np.stack(weights))
 
 
-def _from_today(clock: Clock, mean: Floats, var: Floats, reach: Floats) -> Demand:
+def _from_today(clock: Clock, mean: Floats, var: Floats, reach: Floats, lot: Floats) -> Demand:
     """Totals since the first period's start into totals since today."""
     zero = np.zeros((len(mean), 1))
-    whole = Demand(clock.edges, np.hstack([zero, mean]), np.hstack([zero, var]), reach)
+    whole = Demand(clock.edges, np.hstack([zero, mean]), np.hstack([zero, var]), reach, lot)
     if clock.edges[0] < 0:
         keep = clock.edges > 0
         past = whole.at(np.zeros(len(mean)))
         mean, var = (a[:, keep] - b[:, None] for a, b in zip((whole.mean, whole.var), past, strict=True))
-        whole = Demand(np.append(0.0, clock.edges[keep]), np.hstack([zero, mean]), np.hstack([zero, var]), reach)
+        whole = Demand(np.append(0.0, clock.edges[keep]), np.hstack([zero, mean]), np.hstack([zero, var]), reach, lot)
     return whole
 
 

@@ -6,6 +6,8 @@ from cbec.core.contract import Column, Contract, optional
 
 QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95", "q99")
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
+#: Beginning of the flag of a series whose customers buy a whole number of lots; the units of one follow.
+IN_LOTS = "lots_of_"
 
 _SKU = Column("sku", "text", "stock keeping unit, verbatim", aliases=("商品编码", "商品SKU", "SKU编码", "货号", "stockcode", "product_code", "seller_sku", "msku"))
 _WAREHOUSE = Column("warehouse", "text", "where it lies: UN/LOCODE or your own code", aliases=("仓库", "仓库编码", "warehouse_id"))

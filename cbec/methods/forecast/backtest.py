@@ -16,7 +16,7 @@ from cbec.core.errors import NoAnswer
 from cbec.core.money import Z90, Headline
 from cbec.core.words import of
 from cbec.methods import counts
-from cbec.methods.forecast import demand, history, launch, metrics, periods, rolling, stockreplay
+from cbec.methods.forecast import demand, history, launch, lots, metrics, periods, rolling, stockreplay
 from cbec.tables.demand import LEVELS
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def replay(
             start = periods.starts(past.ahead(1), panel.frequency)[0]
             day: date = (start.astype("datetime64[D]") - np.timedelta64(1, "D")).astype(object)
             name = str(start.astype("datetime64[h]")) + ":00" if panel.frequency == "H" else str(day)
-            kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper, name))
+            lot = lots.sizes(past)[rows]
+            kept.append(stockreplay.Origin(day, rows, known, after[rows], made, OURS, upper, lot, name))
         scales = metrics.seasonal_scale(known, panel.season), metrics.squared_scale(known)
         parts.append((made, out.single[:, rows], after[rows], *scales, rows))
     # The global model is not among the methods of origins that left it nothing to learn.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cbec.methods.forecast import calibrate, counted
+from cbec.methods.forecast import calibrate, counted, lots
 from cbec.tables.demand import LEVELS
 
 if TYPE_CHECKING:
@@ -31,9 +31,13 @@ def around(panel: Panel, rolled: Rolled, chosen: Floats, point: Floats) -> tuple
     they are written.
     """
     actual = np.where(rolled.valid[1:, :, None], rolled.actual[1:], np.nan)
-    # Weeks that were scaled up from their days in stock are no sign of goods sold by weight.
-    whole = bool((np.where(np.isnan(panel.units) | panel.stock_out, 0.0, panel.units) % 1 == 0).all())
+    whole = lots.whole(panel)
     of = calibrate.spread(panel, rolled, chosen)
+    lot = lots.sizes(panel) if whole else np.ones(len(point))
+    if (lot > 1).any():
+        # What is always bought by the dozen is counted in dozens.
+        point, chosen, actual = point / lot[:, None], chosen / lot[:, None], actual / lot[:, None]
+        of = calibrate.Spread(of.scale / lot, of.group)
     mean = point.mean(1)
     noisy = (of.scale[0] >= NOISY * mean) | panel.obsolete | (panel.demand_class == "empty")
     single, total = np.empty((len(LEVELS), *point.shape)), np.empty((len(LEVELS), *point.shape))
@@ -45,15 +49,17 @@ def around(panel: Panel, rolled: Rolled, chosen: Floats, point: Floats) -> tuple
             rows = now[~noisy], past[:, ~noisy], came[:, ~noisy]
             out[:, ~noisy] = calibrate.quantiles(*rows, smooth, total=sums, whole=whole)
         if noisy.any():
-            shape = _shape(rolled, chosen[:, noisy], of.scale[:, noisy], noisy)
+            shape = _shape(rolled, chosen[:, noisy], of.scale[:, noisy], noisy, lot[noisy])
             out[:, noisy] = counted.quantiles(now[noisy], past[:, noisy], came[:, noisy], shape, LEVELS, whole=whole)
+    single, total = single * lot[:, None], total * lot[:, None]
     total[:, :, 0] = single[:, :, 0]
     return single, np.maximum.accumulate(total, 2)
 
 
-def _shape(rolled: Rolled, chosen: Floats, scale: Floats, rows: Flags) -> counted.Shape:
-    """Dispersion by the spread of the history and by the usual error, between them."""
+def _shape(rolled: Rolled, chosen: Floats, scale: Floats, rows: Flags, lot: Floats) -> counted.Shape:
+    """Dispersion by the spread of the history and by the usual error, between them. chosen, scale: in lots."""
     level = np.maximum(chosen.mean(2), 1e-9)
-    own = counted.dispersion(*rolled.moments[:, :, rows])
+    moments = rolled.moments[:, :, rows] / np.stack([np.ones(len(lot)), lot, lot**2])[:, None]
+    own = counted.dispersion(*moments)
     ratio = np.maximum(own, 0.1) ** OWN * np.maximum(scale**2 / level, 0.1) ** (1 - OWN)
     return counted.Shape(ratio, counted.bins(level, rolled.valid[:, rows]))

@@ -94,7 +94,7 @@ def position(
     mean, var = markdown.ahead(demand, cover[:, None])
     there = held.free + coming
     dead = (free > 0) & (silent | ~expected)
-    needed = np.where(dead, 0.0, counts.level(np.full(len(cover), level), mean, var, np.ones_like(mean)))
+    needed = np.where(dead, 0.0, counts.level(np.full(len(cover), level), mean, var, np.ones_like(mean), demand.lot))
     excess = np.clip(there - needed, 0.0, free)
     excess = np.where(excess >= LEAST, excess, 0.0)
     return Position(demand, cover, free, coming, needed, there, excess, mean[:, 0], dead, silent, last_sale)

@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from cbec.core.errors import InputRejected, UsageFault, did_you_mean
-from cbec.methods.forecast import cells, classes, local, periods
+from cbec.methods.forecast import cells, classes, local, lots, periods
+from cbec.tables.demand import IN_LOTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,11 @@ class Panel:
         }
         names = sorted(marks)
         table = np.stack([marks[n] for n in names], 1)
-        return ["|".join(n for n, on in zip(names, row, strict=True) if on) for row in table.tolist()]
+        found = [[n for n, on in zip(names, row, strict=True) if on] for row in table.tolist()]
+        size = lots.sizes(self)
+        for i in np.flatnonzero(size > 1).tolist():
+            found[i] = sorted([*found[i], f"{IN_LOTS}{size[i]:.0f}"])
+        return ["|".join(row) for row in found]
 
 
 def series_keys(by: str) -> list[str]:

@@ -97,11 +97,12 @@ def _draw(
     """rows x DRAWS units of the days after `start` up to `end`."""
     (first, low), (last, high) = demand.at(start, rows), demand.at(end, rows)
     mean = np.maximum(last - first, 0.0)
-    return drawn(mean, np.maximum(high - low, 0.0) + (0.0 if more is None else more), DRAWS, rng)
+    return drawn(mean, np.maximum(high - low, 0.0) + (0.0 if more is None else more), DRAWS, rng, demand.lot[rows])
 
 
-def drawn(mean: Floats, var: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """n x count units of demands of these means and variances: negative binomial, gamma where many are expected."""
+def drawn(mean: Floats, var: Floats, count: int, rng: np.random.Generator, lot: Floats | float = 1.0) -> Floats:
+    """n x count units of demands of these means and variances: negative binomial, gamma where many are expected. lot: see `counts.cdf`."""
+    mean, var = mean / lot, var / lot**2
     ratio = np.maximum(var / np.maximum(mean, 1e-12), 1.001)
     shape = np.where(mean > 0, mean / (ratio - 1), 1.0)
     rate = rng.gamma(shape[:, None], (ratio - 1)[:, None], (len(mean), count))
@@ -110,7 +111,7 @@ def drawn(mean: Floats, var: Floats, count: int, rng: np.random.Generator) -> Fl
     if many.any():
         scale = np.maximum(var[many], 1e-12) / mean[many]
         out[many] = np.round(rng.gamma((mean[many] / scale)[:, None], scale[:, None], (int(many.sum()), count)))
-    return out
+    return np.asarray(out * np.asarray(lot).reshape(-1, 1))
 
 
 def rank(level: Floats, count: int) -> Rows:
@@ -125,12 +126,12 @@ class Replayed:
         self.var = np.zeros((0, 0))
         self.units = np.zeros((0, 0, 0))
 
-    def of(self, mean: Floats, var: Floats) -> Floats:
-        """mean, var: m x (h + 1), of the running totals."""
+    def of(self, mean: Floats, var: Floats, lot: Floats) -> Floats:
+        """mean, var: m x (h + 1), of the running totals. lot: m, see `counts.cdf`."""
         if not np.array_equal(self.var, var):
             rng = np.random.default_rng(len(var))
             single = (np.maximum(np.diff(a, axis=1), 0.0).T for a in (mean, var))
-            self.units = np.stack([drawn(m, v, REPLAYED, rng) for m, v in zip(*single, strict=True)])
+            self.units = np.stack([drawn(m, v, REPLAYED, rng, lot) for m, v in zip(*single, strict=True)])
             self.var = var
         return self.units
 

@@ -35,22 +35,23 @@ class Interval:
     """Demand of an interval that begins today, n each: level = smallest stock that reaches the service level.
 
     mixed: mean, variance and weight (m x J) of the lead times of items with a fill rate whose lead time is random; place: n, their
-    row in it (-1 = none).
+    row in it (-1 = none). lot: units bought at a time.
     """
 
     level: Floats
     mean: Floats
     var: Floats
     place: Rows
+    lot: Floats
     mixed: tuple[Floats, Floats, Floats] | None = None
 
     def short(self, at: Rows, s: Floats) -> Floats:
         """E[(D - s)+] of the items `at`, mixed over their lead times."""
-        out = counts.shortage(s, self.mean[at], self.var[at])
+        out = counts.shortage(s, self.mean[at], self.var[at], self.lot[at])
         some = np.flatnonzero(self.place[at] >= 0)
         if self.mixed is not None and some.size:
             mean, var, weight = (x[self.place[at][some]] for x in self.mixed)
-            out[some] = (weight * counts.shortage(s[some, None], mean, var)).sum(1)
+            out[some] = (weight * counts.shortage(s[some, None], mean, var, self.lot[at][some, None])).sum(1)
         return out
 
 
@@ -73,11 +74,12 @@ def interval(demand: Demand, terms: Terms, extra: Floats, target: Floats) -> Int
         m, v = demand.at(days + extra[rows, None], rows)
         mean[rows], var[rows] = counts.moments(m, v, weight)
         wanted = np.flatnonzero(~np.isnan(target[rows]))
-        level[rows[wanted]] = counts.level(target[rows][wanted], m[wanted], v[wanted], weight[wanted])
+        few = rows[wanted]
+        level[few] = counts.level(target[few], m[wanted], v[wanted], weight[wanted], demand.lot[few])
         filled = np.flatnonzero(~np.isnan(terms.fill[rows]))
         if m.shape[1] > 1 and filled.size:
             place[rows[filled]], mixed = np.arange(filled.size), (m[filled], v[filled], weight[filled])
-    return Interval(level, mean, var, place, mixed)
+    return Interval(level, mean, var, place, demand.lot, mixed)
 
 
 def order_up_to(terms: Terms, lead: Interval, whole: Interval) -> Floats:
@@ -159,7 +161,7 @@ def plan(demand: Demand, terms: Terms, held: Stock, lot: Floats | None = None, c
     point = lead.level
     alone = np.isnan(terms.service) & ~by_lot
     if alone.any():
-        reached = np.clip(counts.cdf(up_to, cover.mean, cover.var), 0.01, 0.9999)
+        reached = np.clip(counts.cdf(up_to, cover.mean, cover.var, cover.lot), 0.01, 0.9999)
         again = interval(demand, terms, np.zeros_like(terms.lead), np.where(alone, reached, np.nan))
         point = np.where(alone, again.level, point)
     if by_lot.any():
@@ -213,13 +215,13 @@ def stock_out_chance(demand: Demand, terms: Terms, held: Stock) -> Floats:
             until = np.full(n, -1.0)
             until[rows] = days[:, j]
             there[:, j] = held.free[rows] + held.coming(until)[rows]
-        worst[rows] = (weight * (1 - counts.cdf(there, mean, var))).sum(1)
+        worst[rows] = (weight * (1 - counts.cdf(there, mean, var, demand.lot[rows, None]))).sum(1)
     within = (held.day > 1) & (held.day <= terms.lead[held.item])
     item, before = held.item[within], (held.day[within] - 1).astype(np.float64)
     if item.size:
         mean, var = demand.at(before, item)
         grid = np.cumsum(held.by_day(int(before.max())), axis=1)
         there = held.free[item] + grid[item, before.astype(np.intp) - 1]
-        np.maximum.at(worst, item, 1 - counts.cdf(there, mean, var))
+        np.maximum.at(worst, item, 1 - counts.cdf(there, mean, var, demand.lot[item]))
     out: Floats = np.clip(worst, 0.0, 1.0)
     return out

@@ -30,7 +30,9 @@ def curve(case: Case) -> pl.DataFrame:
     costing = Costing(case.demand, case.terms, case.held, plan, prices, case.due)
     rows = []
     for level in LEVELS if known.any() else ():
-        up_to = counts.level(np.full_like(mean, level), mean[:, None], var[:, None], np.ones((len(mean), 1)))
+        up_to = counts.level(
+            np.full_like(mean, level), mean[:, None], var[:, None], np.ones((len(mean), 1)), plan.cover.lot
+        )
         order = whole_packs(up_to - plan.position, case.terms)
         way = costing.of(order)
         held = {

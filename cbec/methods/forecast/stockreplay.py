@@ -46,7 +46,8 @@ RECENT = 26
 @dataclass(frozen=True)
 class Origin:
     """One past origin, told by `name`: rows = numbers of its m series; known: m x T units before it; after: m x H units that came (NaN =
-    not known); forecasts: per method m x H means; cumulative: 3 x m x H upper quantiles (counts.UPPER) of cbec's totals."""
+    not known); forecasts: per method m x H means; cumulative: 3 x m x H upper quantiles (counts.UPPER) of cbec's totals; lot: m, units
+    bought at a time."""
 
     day: date
     rows: Rows
@@ -55,6 +56,7 @@ class Origin:
     forecasts: dict[str, Floats]
     ours: str
     cumulative: Floats
+    lot: Floats
     name: str = ""
 
 
@@ -124,7 +126,7 @@ def by_method(world: World, origin: Origin) -> dict[str, Floats]:
             world,
             origin,
             need,
-            lostsales.Replayed().of(need.mean, need.var) if world.lost and name == origin.ours else None,
+            lostsales.Replayed().of(need.mean, need.var, need.lot) if world.lost and name == origin.ours else None,
         )
         cost = np.nansum(played.holding(world, rows) + played.shortage(world, rows), 1)
         out[name] = np.where(costed(world)[rows], cost, np.nan)
@@ -142,6 +144,7 @@ def _parts(origin: Origin) -> list[Origin]:
             after=origin.after[b],
             forecasts={name: values[b] for name, values in origin.forecasts.items()},
             cumulative=origin.cumulative[:, b],
+            lot=origin.lot[b],
         )
         for b in blocks
     ]
@@ -160,15 +163,15 @@ def by_factor(
     level = np.nan_to_num(terms.service[origin.rows], nan=0.95)
     need = _distribution(world, origin, level)
     return level, play(
-        world, origin, need, (draws or lostsales.Replayed()).of(need.mean, need.var) if world.lost else None
+        world, origin, need, (draws or lostsales.Replayed()).of(need.mean, need.var, need.lot) if world.lost else None
     )
 
 
 class _Need:
     """Order-up-to level at decision t for the periods t .. end - 1."""
 
-    def __init__(self, mean: Floats, var: Floats, level: Floats | None, z: Floats | None) -> None:
-        self.mean, self.var, self.level, self.z = mean, var, level, z
+    def __init__(self, mean: Floats, var: Floats, level: Floats | None, z: Floats | None, lot: Floats) -> None:
+        self.mean, self.var, self.level, self.z, self.lot = mean, var, level, z, lot
 
     def at(self, t: int, end: Rows, some: Rows) -> Floats:
         last = np.minimum(end, self.mean.shape[1] - 1)
@@ -178,13 +181,13 @@ class _Need:
             out: Floats = np.maximum(np.ceil(mean + self.z[some] * np.sqrt(var) - 1e-9), 0.0)
             return out
         assert self.level is not None
-        return counts.level(self.level[some], mean[:, None], var[:, None], np.ones((len(some), 1)))
+        return counts.level(self.level[some], mean[:, None], var[:, None], np.ones((len(some), 1)), self.lot[some])
 
 
 def _textbook(cumulative: Floats, sd: Floats, z: Floats) -> _Need:
     zero = np.zeros((len(cumulative), 1))
     steps = np.arange(cumulative.shape[1] + 1)
-    return _Need(np.hstack([zero, cumulative]), sd[:, None] ** 2 * steps, None, z)
+    return _Need(np.hstack([zero, cumulative]), sd[:, None] ** 2 * steps, None, z, np.ones(len(cumulative)))
 
 
 def _distribution(world: World, origin: Origin, level: Floats) -> _Need:
@@ -201,12 +204,13 @@ def _distribution(world: World, origin: Origin, level: Floats) -> _Need:
         np.full(m, np.nan),
         np.full(m, h),
         pl.DataFrame(),
+        origin.lot,
     )
     clock = protection.Clock(origin.day, world.frequency, np.arange(h + 1) * world.days)
     # Of lost sales each review is drawn by itself (see `lostsales`).
     reach = ((0 if world.lost else world.lead(origin.rows)) + world.review(origin.rows)) * world.days
     demand = protection.demand(linked, clock, np.minimum(reach, h * world.days), level, 0.0)
-    return _Need(demand.mean, demand.var, level, None)
+    return _Need(demand.mean, demand.var, level, None, origin.lot)
 
 
 def _recent(known: Floats) -> tuple[Floats, Floats]:

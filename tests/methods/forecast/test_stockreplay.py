@@ -28,7 +28,9 @@ def origin(after, forecast=None, known=None):
     mean = np.full((1, h), 4.0) if forecast is None else np.array([forecast], dtype=float)
     upper = np.stack([np.ceil(np.cumsum(mean, 1) + k * np.sqrt(np.cumsum(mean, 1))) for k in (1.28, 1.64, 2.33)])
     known = np.full((1, 30), 4.0) if known is None else known
-    return replay.Origin(date(2026, 1, 31), np.array([0]), known, after, {"cbec": mean, "naive": mean}, "cbec", upper)
+    return replay.Origin(
+        date(2026, 1, 31), np.array([0]), known, after, {"cbec": mean, "naive": mean}, "cbec", upper, np.ones(1)
+    )
 
 
 def test_a_walk_by_hand():
@@ -101,7 +103,7 @@ def test_orders_of_lost_sales_are_those_of_what_the_review_lacks():
     bare = replace(origin([4] * 5, known=np.zeros((1, 30))), rows=np.array([0]))
     level = np.array([0.8])
     need = replay._distribution(box, bare, level)
-    draws = lostsales.Replayed().of(need.mean, need.var)
+    draws = lostsales.Replayed().of(need.mean, need.var, np.ones(1))
     played = replay.play(box, bare, need, draws)
     first = np.sort(draws[2, 0])[47]  # the 48th of 60 draws of the third day holds 80 %
     assert played.left[0, 2] + (4 - played.short[0, 2]) == first and 4 <= first <= 8
@@ -124,6 +126,7 @@ def test_a_large_catalogue_of_lost_sales_is_drawn_in_blocks(monkeypatch):
         after=np.repeat(one.after, 7, 0),
         forecasts={name: np.repeat(mean, 7, 0) for name, mean in one.forecasts.items()},
         cumulative=np.repeat(one.cumulative, 7, 1),
+        lot=np.ones(7),
     )
     whole = replay.by_method(box, many)
     monkeypatch.setattr(replay, "BLOCK", 3)
