@@ -3,9 +3,8 @@
 Which orders to cut, or to fill up a container with: those that cost least by it. The expected cost of an item is a
 convex function of its order (holding rises, shortage falls), here in pieces between whole packs, so that the program
 needs integers only for packs, smallest orders and containers. A unit short counts at least what the service level
-implies that it costs (Co / (1 - p)), so that no level is cut for what holding it costs. Cost decides all else: an order
-whose placing, or whose smallest size, costs more than its lack is left out even where there is room for it. What firm
-orders need is never cut.
+implies that it costs (Co / (1 - p)). What the policy wants is never cut for its own cost: a wanted unit left out saves nothing,
+and an order costs at most what its lack would, so that only a limit cuts. What firm orders need is not cut at all.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from cbec.core.errors import InputRejected
 from cbec.core.money import rate_to
 from cbec.core.words import of
 from cbec.methods import milp
-from cbec.methods.forecast.ordercost import Costing
+from cbec.methods.forecast.ordercost import DAYS_OF_YEAR, Costing
 from cbec.methods.forecast.orders import in_packs
 
 if TYPE_CHECKING:
@@ -37,8 +36,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-#: Pieces of an item's cost between no order and its largest one.
-PIECES = 10
+#: Pieces of an item's cost between no order and the wanted one, and between that and the largest one.
+PIECES, MORE = 10, 5
+#: A wanted unit left out costs at least this part of what holding it for a review does, where its lack costs next to nothing.
+WANTED = 0.1
 #: Time for the containers of a rival's orders: a program of some ten whole numbers.
 _SECONDS = 10.0
 _CM3 = 1e-6
@@ -247,19 +248,21 @@ def _credit(q: Question, box: Boxes | None, rows: Rows) -> Floats:
 def _items(model: milp.Model, q: Question, rows: Rows, most: Floats, credit: Floats) -> Rows:
     """Columns of packs, pieces of cost and, where an order has a cost or a least size, whether there is one."""
     pack, fixed = q.terms.pack[rows], q.fixed[rows]
-    count = np.round(most / pack)
+    count, wanted = np.round(most / pack), np.round(q.plan.order[rows] / pack)
     packs = model.add(-credit, np.where(fixed, count, np.round(q.least[rows] / pack)), count, whole=True)
-    grid = np.round(count[:, None] * np.linspace(0, 1, PIECES + 1)) * pack[:, None]
-    slopes, width, nothing = _slopes(q, rows, grid)
+    slopes, width, nothing = _slopes(q, rows, _grid(wanted, count) * pack[:, None])
     model.constant += nothing
     pieces = model.add(slopes.ravel(), 0.0, width.ravel()).reshape(slopes.shape)
     for i in range(len(rows)):
         own = pieces[i][width[i] > 0]
         model.row([packs[i], *own], [pack[i], *-np.ones(len(own))], 0.0, 0.0)
     least = np.ceil(q.terms.moq[rows] / pack - 1e-9)
-    chosen = np.flatnonzero(~fixed & ((q.terms.order_cost[rows] > 0) | (least > 1)))
+    # Placing a wanted order counts as long as its lack costs more: which order to leave out, not whether one pays.
+    lack = -(slopes * width)[:, :PIECES].sum(1) - WANTED * _per_review(q, rows) * q.plan.order[rows]
+    placing = (q.terms.order_cost * q.terms.review / q.plan.cycle)[rows]
+    placing = np.where(wanted > 0, np.minimum(placing, np.maximum(lack, 0.0)), placing)
+    chosen = np.flatnonzero(~fixed & ((placing > 0) | (least > 1)))
     if chosen.size:
-        placing = (q.terms.order_cost * q.terms.review / q.plan.cycle)[rows]
         any_order = model.add(placing[chosen], 0.0, 1.0, whole=True)
         for i, y in zip(chosen.tolist(), any_order, strict=True):
             model.row([packs[i], y], [1.0, -count[i]], -np.inf, 0.0)
@@ -268,17 +271,33 @@ def _items(model: milp.Model, q: Question, rows: Rows, most: Floats, credit: Flo
     return packs
 
 
+def _per_review(q: Question, rows: Rows) -> Floats:
+    """Cost of holding a unit for a review, m."""
+    return (q.prices.unit_cost * q.terms.holding_rate / DAYS_OF_YEAR * q.terms.review)[rows]
+
+
+def _grid(wanted: Floats, most: Floats) -> Floats:
+    """Packs (m x K + 1) between which cost is taken as straight: the wanted order is one of them. wanted, most: m packs."""
+    grid = np.round(wanted[:, None] * np.linspace(0, 1, PIECES + 1))
+    if (most > wanted).any():
+        more = np.round(wanted[:, None] + (most - wanted)[:, None] * np.linspace(0, 1, MORE + 1)[1:])
+        grid = np.concatenate([grid, more], 1)
+    return grid
+
+
 def _slopes(q: Question, rows: Rows, grid: Floats) -> tuple[Floats, Floats, float]:
     """Cost per unit of each piece, rising, its width, and the cost of no order at all, as `ordercost` counts it but for the part
-    that no order changes and for placing it. grid: rows x PIECES + 1 orders."""
+    that no order changes, for placing it and for what leaving out wanted units would save. grid: rows x K + 1 orders."""
     costing = Costing(q.demand, q.terms, q.held, q.plan, q.prices, q.due)
     per_day = costing.per_day[rows]
     level = np.clip(np.nan_to_num(q.terms.service[rows], nan=0.95), 0.0, 0.999)
-    short = np.fmax(q.prices.shortage[rows], per_day * q.terms.review[rows] / (1 - level))
+    short = np.fmax(q.prices.shortage[rows], _per_review(q, rows) / (1 - level))
     days, after = costing.review(rows, grid)
     cost = per_day[:, None] * days + short[:, None] * after
     width = np.diff(grid, axis=1)
     slopes = np.where(width > 0, np.diff(cost, axis=1) / np.maximum(width, 1e-12), -np.inf)
+    settled = -WANTED * _per_review(q, rows)[:, None]
+    slopes = np.where(grid[:, 1:] <= q.plan.order[rows][:, None] + 1e-9, np.minimum(slopes, settled), slopes)
     out: Floats = np.maximum.accumulate(slopes, axis=1)  # rounding only: the functions are convex
     return np.where(np.isfinite(out), out, 0.0), width, float(cost[:, 0].sum())
 

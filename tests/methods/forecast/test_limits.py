@@ -57,14 +57,22 @@ def case(given, budget=0.0, containers=None):
 
 
 def all_plans(c):
-    """Orders that each item may have, and what they cost."""
+    """Orders that each item may have, and what they cost: leaving out what is wanted saves nothing."""
     q = c.question
     costing = Costing(q.demand, q.terms, q.held, q.plan, q.prices, q.due)
     most, least = limits._most(q, c.boxes), np.maximum(q.terms.moq, q.terms.pack)
     for i in range(3):
         orders = np.arange(0, most[i] + 1e-9, q.terms.pack[i])
         orders = orders[(orders == 0) | (orders >= np.minimum(least[i], most[i]) - 1e-9)]
-        yield [(x, costing.of(np.where(np.arange(3) == i, x, 0.0)).cost[i]) for x in orders]
+        wanted, floor = c.wanted[i], limits.WANTED * costing.per_day[i] * q.terms.review[i]
+        placing = q.terms.order_cost[i] * q.terms.review[i] / q.plan.cycle[i]
+        every = np.unique(np.concatenate([np.arange(0, most[i] + 1e-9, q.terms.pack[i]), [wanted]]))
+        cost = {x: costing.of(np.where(np.arange(3) == i, x, 0.0)).cost[i] - placing * (x > 0) for x in every}
+        settled = {x: min(cost[y] + floor * y for y in every if y <= x) - floor * x for x in every if x <= wanted}
+        settled |= {x: settled[wanted] + cost[x] - cost[wanted] for x in every if x > wanted}
+        if wanted > 0:
+            placing = min(placing, max(settled[0] - settled[wanted] - floor * wanted, 0.0))
+        yield [(x, settled[x] + placing * (x > 0)) for x in orders]
 
 
 def freight(c, order, kinds=12):
@@ -115,12 +123,29 @@ def test_no_plan_in_containers_costs_less(seed):
     assert mine <= best * 1.003
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_budget_just_under_what_is_wanted_cuts_one_order_at_most(seed):
+    """Only money that lacks cuts, not what placing an order or its smallest size costs."""
+    given = shop(np.random.default_rng(20 + seed))
+    wanted = case(given)
+    value = wanted.plan.order * wanted.prices.unit_cost
+    made = case(given, budget=float(value.sum()) * 0.99)
+    assert (made.plan.order < made.wanted).sum() == 1
+    assert (made.plan.order <= made.wanted).all() and made.limited.value >= value.sum() - value.max() - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_containers_that_cost_nothing_cut_nothing(seed):
+    """Smallest orders and costs of ordering included."""
+    kind = {"container": "BIG", "capacity_kg": 1e6, "capacity_m3": 1e6, "cost": 0.0, "currency": "EUR"}
+    made = case(shop(np.random.default_rng(40 + seed)), containers=room.table("containers", [kind]))
+    assert made.wanted.sum() > 0 and (made.plan.order >= made.wanted).all()
+
+
 def test_containers_with_room_cut_nothing_though_a_shortage_is_cheap():
-    """What is short counts what the service level says that it costs: a level asked for is kept, but for part of a piece."""
+    """What is short counts what the service level says that it costs, and what is wanted is settled."""
     given = shop(np.random.default_rng(3))
-    given["policies"] = given["policies"].with_columns(
-        shortage_cost=pl.lit(0.001), moq=pl.lit(0.0), order_cost=pl.lit(0.0)
-    )
-    kind = {"container": "BIG", "capacity_kg": 1e6, "capacity_m3": 1e6, "cost": 1.0, "currency": "EUR"}
+    given["policies"] = given["policies"].with_columns(shortage_cost=pl.lit(0.001))
+    kind = {"container": "BIG", "capacity_kg": 1e6, "capacity_m3": 1e6, "cost": 0.001, "currency": "EUR"}
     made = case(given, containers=room.table("containers", [kind]))
-    assert made.wanted.sum() > 0 and (made.plan.order > made.wanted * (1 - 1 / limits.PIECES)).all()
+    assert made.wanted.sum() > 0 and (made.plan.order >= made.wanted).all()
