@@ -26,8 +26,8 @@ def panel_of(y, frequency):
     empty = np.zeros(y.shape, bool)
     names = pl.DataFrame({"sku": [f"S{i:04d}" for i in range(count)]})
     return history.finish(
-        names, frequency, first, date(2000, 1, 1), y.copy(), np.zeros(y.shape), empty, empty, empty, np.zeros(count, np.int64),
-        (), [],
+        names, frequency, first, date(2000, 1, 1), y.copy(), excess=np.zeros(y.shape), returned=np.zeros(y.shape), stock_out=empty,
+        promo=empty, gap=empty, group=np.zeros(count, np.int64), dropped=(), notes=[],
     )  # fmt: skip
 
 
