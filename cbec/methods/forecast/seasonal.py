@@ -296,7 +296,7 @@ def _common(told: Floats, m: int, recency: float) -> Floats:
 
     The centred mean is carried on in a straight line to both ends. The correlation r of a season with the one before says how
     much of an index is season: with k of them, k r / (1 + (k - 1) r) (Spearman & Brown 1910). A young line, whose seasons can
-    hardly be compared, is believed as much as those of other catalogues were, less what chance made of it (docs/decisions/0038).
+    hardly be compared, is believed as much as those of other catalogues were, less what chance made of it (docs/decisions/0042).
     """
     none = np.ones(m)
     line, noise = told[:, ~np.isnan(told[0])]
