@@ -2,7 +2,7 @@
 in five windows inside the history (an order is sold three weeks later, 1.0 per lost unit, 0.2 per unit in stock at the end of
 a week).
 
-Before each window the stock replay of `forecast backtest` chooses the factor on the critical ratio, from the history until then alone.
+Before each window the stock replay of `forecast backtest` chooses the factor in the critical ratio (how many times a lost unit counts), from the history until then alone.
 At each of six decisions the history is forecast three weeks ahead, and `forecast replenish` orders what is lacking where unmet demand
 is lost. The simulator that scores is taken from the folder that --simulator names, where vn2_sim.py lies. `--part dev` plays three
 earlier windows.
@@ -33,7 +33,7 @@ from cbec.forecast import Demand, Replenish, StockBacktest, backtest, demand, re
 from cbec.methods.forecast.ordercost import DAYS_OF_YEAR
 
 ORIGINS = {"test": (105, 118, 131, 141, 149), "dev": (81, 89, 97)}
-FACTORS = (0.8, 0.85, 0.9, 0.95, 1.0)
+FACTORS = (0.4, 0.5, 0.63, 0.8, 1.0)
 #: Weeks from the order to the shelf, of a round, and from one order to the next; what a unit costs is 1.
 LEAD, ROUND, REVIEW = 2, 8, 1
 HOLDING, SHORTAGE = 0.2, 1.0
@@ -103,7 +103,7 @@ class World:
 
     @cache  # noqa: B019 - one world per run
     def factor(self, weeks: int) -> float:
-        """The factor on the critical ratio that `forecast backtest` chooses on the first weeks."""
+        """The factor in the critical ratio that `forecast backtest` chooses on the first weeks."""
         begin = cpu_here()
         sales, last = self.known(weeks)
         s = StockBacktest(horizon=ROUND, frequency="W", by=BY, unmet="lost", as_of=last)
@@ -165,7 +165,7 @@ def main() -> None:
         "--write-tables", type=Path, help="and the tables that the commands were given into this folder"
     )
     options.add_argument("--data", type=Path, help="folder of history, initial_state and master")
-    options.add_argument("--factor", type=float, help="on the critical ratio; default: chosen on the history")
+    options.add_argument("--factor", type=float, help="in the critical ratio; default: chosen on the history")
     chosen = options.parse_args()
     world = World(chosen.data or data_folder("forecast/vn2"))
     if chosen.write_orders:
@@ -197,7 +197,7 @@ def main() -> None:
     out.rows.append({"weeks known": "mean"} | {name: float(np.mean([r[name] for r in out.rows])) for name in figures})
     if chosen.part == "test":
         out.notes += [f"{name}, measured: {figure:,.0f}" for name, figure in PEERS]
-    out.notes.append("columns `x f`: one factor on the critical ratio for all windows, seen afterwards")
+    out.notes.append("columns `x f`: one factor in the critical ratio for all windows, seen afterwards")
     out.notes.append(f"CPU of forecasts and backtests: {world.seconds:.0f} s")
     out.finish()
 

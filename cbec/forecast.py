@@ -179,7 +179,7 @@ class Replenish(_Stock):
         choices=("auto", "service_level", "cost_carry_over", "cost_single_period"),
     )
     ratio_factor: float = setting(
-        1.0, "factor on the critical ratio of cost targets, where no `stock_record` tells it", min=0.1, max=2
+        1.0, "how many times a unit short counts in cost targets, where no `stock_record` tells it", min=0.01, max=100
     )
     budget: float = setting(0.0, "value of all orders at unit cost, at most, in the home currency; 0 = no limit", min=0)
     solver_seconds: float = setting(60.0, "time for the program of budget and containers", min=1)
@@ -290,7 +290,7 @@ def backtest(
     """How good every method would have been in the past, against last year's sales and the seller's formula.
 
     The row `cbec` is what `forecast demand` would have said at each origin, quantiles included. With --policies the stock
-    is replayed too: what the orders of each method would have cost, and which factor on the critical ratio costs least.
+    is replayed too: what the orders of each method would have cost, and which factor in the critical ratio costs least.
     """
     from cbec.methods.forecast import backtest as method
     from cbec.methods.forecast import stockreplay

@@ -58,7 +58,7 @@ def test_the_replay_of_a_shop_tells_a_factor(cbec, tmp_path):
     wape, added = (dict(table.select("model", c).rows()) for c in ("wape", "value_added_seller"))
     assert added["cbec"] == pytest.approx(1 - wape["cbec"] / wape["seller_formula"], abs=2e-4)
     assert added["seller_formula"] == 0
-    assert 0.6 <= metrics["ratio_factor"] <= 1.1 and metrics["decision_cost"] > 0
+    assert 0.2 <= metrics["ratio_factor"] <= 10 and metrics["decision_cost"] > 0
     factors = pl.read_csv(tmp_path / "factors.csv")
     assert factors.filter(pl.col("verdict") == "chosen").height == factors["origin"].n_unique()
     near = cbec(*words, "--horizon", "5", "-o", "b.csv")

@@ -112,7 +112,7 @@ def _gap(gap: Any) -> str:
 
 
 def record(page: Page, view: View, rows: dict[str, dict[str, Any]]) -> None:
-    """What orders by each method would have cost, and what a factor on the critical ratio does."""
+    """What orders by each method would have cost, and what a factor in the critical ratio does."""
     known = {m: r["decision_cost"] for m, r in rows.items() if r.get("decision_cost") is not None}
     if not known:
         return
@@ -138,15 +138,15 @@ def record(page: Page, view: View, rows: dict[str, dict[str, Any]]) -> None:
     whole = frame.filter(pl.col("origin") == "all").sort("ratio_factor")
     best = whole.sort("cost").row(0, named=True)
     drawn = svg.bars(
-        "Cost by factor on the critical ratio", [f"x {f:g}" for f in whole["ratio_factor"]],
+        "Cost by factor in the critical ratio", [f"x {f:g}" for f in whole["ratio_factor"]],
         {"holding": whole["holding"].to_list(), "shortage": whole["shortage"].to_list()}, write=partial(money, currency=view.currency),
         texts=[f"{money(c, view.currency)} at {percent(p)}" for c, p in zip(whole["cost"], whole["service_level"], strict=True)],
         axis="holding + shortage over all origins; at = the mean service level",
     )  # fmt: skip
     page.chart(
         drawn,
-        "Factor on the critical ratio: what its orders would have cost",
-        "Critical ratio: cost of a unit short over that and the cost of a unit too many, the service level that pays. "
+        "Factor in the critical ratio: what its orders would have cost",
+        "Critical ratio: cost of a unit short over that and the cost of a unit too many, the service level that pays; x 2: a unit short counts twice. "
         f"x {best['ratio_factor']:g} costs least over {of(frame['origin'].n_unique() - 1, 'origin')}; the table says what earlier origins alone would have chosen.",
     )
     page.table(

@@ -77,10 +77,10 @@ stock_curve = Contract(
 
 stock_record = Contract(
     "stock_record",
-    "Replay of the stock from past origins with orders at several factors on the critical ratio.",
+    "Replay of the stock from past origins with orders at several factors in the critical ratio.",
     (
         Column("origin", "text", "last day known (of hours: the first hour not known), or all"),
-        Column("ratio_factor", "float", "factor on the critical ratio", digits=4),
+        Column("ratio_factor", "float", "how many times a unit short counts in the critical ratio", digits=4),
         Column("service_level", "float", "mean level that follows", digits=4),
         Column("holding", "float", digits=2),
         Column("shortage", "float", digits=2),

@@ -315,7 +315,7 @@ def _money(
     )
     beside = "" if factor == 1 else f"x 1: {cost[1.0]:,.2f}; "
     advice = (
-        f"critical ratio x {factor:g} costs least in the replay ({cost[factor]:,.2f}; {beside}factors chosen on earlier origins only: "
+        f"critical ratio with a unit short counted x {factor:g} costs least in the replay ({cost[factor]:,.2f}; {beside}factors chosen on earlier origins only: "
         f"{tuned:,.2f}): give `forecast replenish --target cost_carry_over` the table stock_record, or --ratio-factor {factor:g}"
     )
     notes = [replayed, advice]

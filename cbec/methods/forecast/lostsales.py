@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-#: Draws per item of an order, and per series and period of a replay of the past.
-DRAWS, REPLAYED = 400, 60
+#: Draws per item of an order, and per series and period of a replay of the past at least; draws wanted beyond the level asked for, since
+#: sixty know nothing of one of 99 %.
+DRAWS, REPLAYED, BEYOND = 400, 60, 4.0
 _BLOCK = 4096
 
 
@@ -120,9 +121,13 @@ def rank(level: Floats, count: int) -> Rows:
 
 
 class Replayed:
-    """Demand of the periods after an origin by chance, h x m x REPLAYED: made anew only where the spread is another."""
+    """Demand of the periods after an origin by chance, h x m x count: made anew only where the spread is another.
 
-    def __init__(self) -> None:
+    highest: level for which orders are drawn; it tells how many draws there are.
+    """
+
+    def __init__(self, highest: float) -> None:
+        self.count = int(np.clip(np.ceil(BEYOND / max(1 - highest, 1e-9) - 1e-9), REPLAYED, DRAWS))
         self.var = np.zeros((0, 0))
         self.units = np.zeros((0, 0, 0))
 
@@ -131,14 +136,14 @@ class Replayed:
         if not np.array_equal(self.var, var):
             rng = np.random.default_rng(len(var))
             single = (np.maximum(np.diff(a, axis=1), 0.0).T for a in (mean, var))
-            self.units = np.stack([drawn(m, v, REPLAYED, rng, lot) for m, v in zip(*single, strict=True)])
+            self.units = np.stack([drawn(m, v, self.count, rng, lot) for m, v in zip(*single, strict=True)])
             self.var = var
         return self.units
 
 
 def lacking(draws: Floats, stock: Floats, arriving: Floats, t: int, arrival: Rows, end: Rows, level: Floats) -> Floats:
     """Units that the periods arrival .. end - 1 lack with the chance asked for, seen before period t; what is lost before
-    needs none. draws: h x n x REPLAYED, arriving: n x h, the others n."""
+    needs none. draws: h x n x count, arriving: n x h, the others n."""
     left, asked = np.repeat(stock[:, None], draws.shape[2], axis=1), np.zeros(draws.shape[1:])
     for p in range(t, int(end.max())):
         net = arriving[:, p, None] - draws[p]

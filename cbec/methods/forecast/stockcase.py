@@ -71,7 +71,7 @@ class Case:
 
     firm_due: firm orders where they asked for more than the policy (else NaN). due, early: all of them, and those that no order
     serves in time. question, boxes: what the limits were asked. wanted: orders before them; plan.order: within them. uncosted: a
-    target in money, but a cost is not known. factor: on the critical ratio, where a replay of the past told it.
+    target in money, but a cost is not known. factor: in the critical ratio, where a replay of the past told it.
     """
 
     clock: Clock

@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-#: Factors on the critical ratio that are tried.
-FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1)
-#: Series whose demand is drawn at a time, where unmet demand is lost.
-BLOCK = 4096
+#: How many times a unit short counts in the critical ratio: preferred numbers (ISO 3), R20 (steps of an eighth) where most are best, R10
+#: further out.
+FACTORS = (
+    0.2, 0.25, 0.32, 0.4, 0.45, 0.5, 0.56, 0.63, 0.71, 0.8, 0.9, 1.0, 1.12, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0, 10.0,
+)  # fmt: skip
+#: Series times draws whose demand is drawn at a time, where unmet demand is lost.
+BLOCK = 4096 * lostsales.REPLAYED
 #: Recent known periods from which the starting stock and the spread of methods without a distribution come.
 RECENT = 26
 
@@ -111,10 +114,11 @@ def by_method(world: World, origin: Origin) -> dict[str, Floats]:
     Methods without a distribution hold the textbook's safety stock: z x sd of recent demand x sqrt(periods).
     """
     rows = origin.rows
-    if world.lost and len(rows) > BLOCK:
-        parts = [by_method(world, part) for part in _parts(origin)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in origin.forecasts}
     level = np.clip(np.nan_to_num(world.terms.service[rows], nan=0.95), targets.LOWEST, targets.HIGHEST)
+    draws = lostsales.Replayed(float(level.max(initial=0.0)))
+    if world.lost and len(rows) * draws.count > BLOCK and len(rows) > 1:
+        parts = [by_method(world, part) for part in _parts(origin, draws.count)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in origin.forecasts}
     sd = _recent(origin.known)[1]
     out = {}
     for name, mean in origin.forecasts.items():
@@ -126,16 +130,17 @@ def by_method(world: World, origin: Origin) -> dict[str, Floats]:
             world,
             origin,
             need,
-            lostsales.Replayed().of(need.mean, need.var, need.lot) if world.lost and name == origin.ours else None,
+            draws.of(need.mean, need.var, need.lot) if world.lost and name == origin.ours else None,
         )
         cost = np.nansum(played.holding(world, rows) + played.shortage(world, rows), 1)
         out[name] = np.where(costed(world)[rows], cost, np.nan)
     return out
 
 
-def _parts(origin: Origin) -> list[Origin]:
+def _parts(origin: Origin, draws: int) -> list[Origin]:
     """Blocks of the series of an origin: what is drawn of them has to fit into memory."""
-    blocks = [slice(at, at + BLOCK) for at in range(0, len(origin.rows), BLOCK)]
+    size = max(BLOCK // draws, 1)
+    blocks = [slice(at, at + size) for at in range(0, len(origin.rows), size)]
     return [
         replace(
             origin,
@@ -153,18 +158,21 @@ def _parts(origin: Origin) -> list[Origin]:
 def by_factor(
     world: World, origin: Origin, factor: float, draws: lostsales.Replayed | None = None
 ) -> tuple[Floats, Played]:
-    """Orders of cbec's distribution at the critical ratio times `factor`: their levels (m), and what became of them.
+    """Orders of cbec's distribution at the critical ratio with a unit short counted `factor` times: their levels (m), and what became of them.
 
     draws: of the origin, kept for the next factor.
     """
-    terms = replace(world.terms, target=np.full(len(world.terms.lead), "cost_carry_over"))
-    single = np.where(world.terms.target == "cost_single_period", world.terms.target, terms.target)
-    terms, _ = targets.by_cost(replace(terms, target=single), world.prices, world.terms.review, factor)
-    level = np.nan_to_num(terms.service[origin.rows], nan=0.95)
+    level = _levels(world, origin, factor)
     need = _distribution(world, origin, level)
-    return level, play(
-        world, origin, need, (draws or lostsales.Replayed()).of(need.mean, need.var, need.lot) if world.lost else None
-    )
+    draws = draws or lostsales.Replayed(float(level.max(initial=0.0)))
+    return level, play(world, origin, need, draws.of(need.mean, need.var, need.lot) if world.lost else None)
+
+
+def _levels(world: World, origin: Origin, factor: float) -> Floats:
+    """m, service levels of targets in money."""
+    target = np.where(world.terms.target == "cost_single_period", world.terms.target, "cost_carry_over")
+    terms, _ = targets.by_cost(replace(world.terms, target=target), world.prices, world.terms.review, factor)
+    return np.nan_to_num(terms.service[origin.rows], nan=0.95)
 
 
 class _Need:
@@ -290,13 +298,13 @@ def record(world: World, origins: list[Origin]) -> tuple[pl.DataFrame, float | N
             for f in FACTORS
         }
         cost = {f: float((cells[i, f][0] + cells[i, f][1]).sum()) for f in FACTORS}
-        chosen = min(FACTORS, key=lambda f: (past[f], abs(f - 1)))
+        chosen = min(FACTORS, key=lambda f: (past[f], abs(np.log(f))))
         rows += [
             _row(origin.name or str(origin.day), f, [cells[i, f]], f == chosen, f == min(FACTORS, key=cost.__getitem__))
             for f in FACTORS
         ]
     whole = {f: sum(float((cells[i, f][0] + cells[i, f][1]).sum()) for i in range(len(order))) for f in FACTORS}
-    best = min(FACTORS, key=lambda f: (whole[f], abs(f - 1)))
+    best = min(FACTORS, key=lambda f: (whole[f], abs(np.log(f))))
     rows += [_row("all", f, [cells[i, f] for i in range(len(order))], f == best, False) for f in FACTORS]
     return pl.DataFrame(rows, schema=_RECORD), best
 
@@ -306,8 +314,9 @@ def _cells(world: World, origin: Origin, known: NDArray[np.bool_]) -> dict[float
     on = np.flatnonzero(known[origin.rows]).size
     h = origin.after.shape[1]
     sums = {f: (np.zeros(h), np.zeros(h), 0.0, 0.0) for f in FACTORS}
-    for part in _parts(origin) if world.lost else [origin]:
-        draws, here = lostsales.Replayed(), known[part.rows]
+    highest = float(_levels(world, origin, max(FACTORS)).max(initial=0.0))
+    for part in _parts(origin, lostsales.Replayed(highest).count) if world.lost else [origin]:
+        draws, here = lostsales.Replayed(highest), known[part.rows]
         for factor, (hold, miss, short, level) in sums.items():
             found, played = by_factor(world, part, factor, draws)
             costs = (played.holding(world, part.rows), played.shortage(world, part.rows))

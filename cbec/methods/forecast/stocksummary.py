@@ -207,7 +207,7 @@ def notes(parts: Sequence[dict[str, Any]]) -> list[str]:
         )
     if factors := {p["factor"] for p in parts} - {None}:
         out.append(
-            f"levels of targets in money: critical ratio x {factors.pop():g}, as the replay in stock_record chose"
+            f"levels of targets in money: critical ratio with a unit short counted x {factors.pop():g}, as the replay in stock_record chose"
         )
     if sums["uncosted"]:
         out.append(

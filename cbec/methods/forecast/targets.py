@@ -55,22 +55,23 @@ def cycle(terms: Terms, lot: Floats, per_day: Floats) -> Floats:
 def by_cost(terms: Terms, prices: Prices, days: Floats, factor: float) -> tuple[Terms, NDArray[np.bool_]]:
     """Terms with the service level of the cost targets, and which of those items lack a cost (their level stays).
 
-    days: n, of `cycle`. factor: on the critical ratio, 1 = as it is; `forecast backtest` tunes it.
+    days: n, of `cycle`. factor: how many times a unit short counts, 1 = as it is; `forecast backtest` tunes it. On the ratio itself one
+    factor would mean nothing to an item whose ratio is .5 and several times the stock to one whose ratio is .99.
     """
     wanted = np.char.startswith(terms.target, "cost")
     over = prices.unit_cost * np.where(
         terms.target == "cost_single_period", 1 - terms.salvage, terms.holding_rate * days / DAYS_OF_YEAR
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = prices.shortage / (prices.shortage + over)
+        ratio = prices.shortage * factor / (prices.shortage * factor + over)
     known = wanted & ~np.isnan(ratio)
-    level = np.clip(np.where(known, ratio, 0.5) * factor, LOWEST, HIGHEST)
+    level = np.clip(np.where(known, ratio, 0.5), LOWEST, HIGHEST)
     level = np.where(known & (ratio <= 0), 0.0, level)  # being short costs nothing: nothing is bought for it
     return replace(terms, service=np.where(known, level, terms.service)), wanted & ~known
 
 
 def tuned(record: pl.DataFrame) -> float:
-    """The factor on the critical ratio that a replay of the stock chose for the orders of today (table `stock_record`)."""
+    """The factor in the critical ratio that a replay of the stock chose for the orders of today (table `stock_record`)."""
     chosen = record.filter(pl.col("origin") == "all", pl.col("verdict") == "chosen")
     if chosen.is_empty():
         raise InputRejected(

@@ -104,7 +104,7 @@ def test_carry_over_and_a_single_period_are_told_apart():
     sold_off = one(run(policies=room.policy(row | {"target": "cost_single_period", "salvage_rate": 0.4})))
     assert sold_off["order_up_to"] == stats.poisson(25).ppf(0.5)  # a unit left loses 6
     factor = one(run(policies=room.policy(row | {"target": "cost_carry_over"}), s=Replenish(ratio_factor=0.8)))
-    assert factor["order_up_to"] == stats.poisson(25).ppf(0.8 * 6 / 6.01)
+    assert factor["order_up_to"] == stats.poisson(25).ppf(4.8 / 4.81)
 
 
 def test_what_costs_nothing_to_be_without_is_not_bought():
@@ -391,8 +391,8 @@ def test_the_factor_of_a_replay_sets_the_level():
     )  # fmt: skip
     policies = room.policy({"target": "cost_carry_over", "holding_rate": 36.5, "shortage_cost": 4.0})
     told = run(policies=policies, stock_record=record)
-    assert any("critical ratio x 0.6" in note for note in told.notes)
+    assert any("unit short counted x 0.6" in note for note in told.notes)
     same = run(policies=policies, s=Replenish(ratio_factor=0.6))
-    assert one(told)["order_up_to"] == one(same)["order_up_to"] == stats.poisson(25).ppf(0.8 * 0.6)
+    assert one(told)["order_up_to"] == one(same)["order_up_to"] == stats.poisson(25).ppf(2.4 / 3.4)
     with pytest.raises(InputRejected, match="no factor is chosen"):
         run(policies=policies, stock_record=record.head(1))

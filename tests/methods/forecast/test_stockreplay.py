@@ -103,7 +103,7 @@ def test_orders_of_lost_sales_are_those_of_what_the_review_lacks():
     bare = replace(origin([4] * 5, known=np.zeros((1, 30))), rows=np.array([0]))
     level = np.array([0.8])
     need = replay._distribution(box, bare, level)
-    draws = lostsales.Replayed().of(need.mean, need.var, np.ones(1))
+    draws = lostsales.Replayed(0.8).of(need.mean, need.var, np.ones(1))
     played = replay.play(box, bare, need, draws)
     first = np.sort(draws[2, 0])[47]  # the 48th of 60 draws of the third day holds 80 %
     assert played.left[0, 2] + (4 - played.short[0, 2]) == first and 4 <= first <= 8
@@ -129,10 +129,39 @@ def test_a_large_catalogue_of_lost_sales_is_drawn_in_blocks(monkeypatch):
         lot=np.ones(7),
     )
     whole = replay.by_method(box, many)
-    monkeypatch.setattr(replay, "BLOCK", 3)
+    monkeypatch.setattr(replay, "BLOCK", 3 * lostsales.DRAWS)
     record, costs = replay.record(box, [many])[0], replay.by_method(box, many)
-    alone = [replay.record(box, [part])[0]["cost"] for part in replay._parts(many)]
+    alone = [replay.record(box, [part])[0]["cost"] for part in replay._parts(many, lostsales.DRAWS)]
     assert len(alone) == 3 and record["cost"].to_list() == pytest.approx(sum(alone).to_list())
     for name, cost in whole.items():
         assert costs[name].shape == cost.shape and np.isfinite(costs[name]).all()
     np.testing.assert_array_equal(costs["naive"], whole["naive"])
+
+
+def test_high_levels_of_lost_sales_are_told_apart():
+    # A unit short costs a hundred times what holding it for a review does: the level of 99 % needs more draws than one of 80 %.
+    rng = np.random.default_rng(4)
+    box = world(lost=True, holding_rate=0.365, shortage_cost=3.65, target="cost_carry_over")
+    many = origin(rng.poisson(4, 40).tolist())
+    frame, _ = replay.record(box, [many])
+    every = frame.filter(origin="all").sort("ratio_factor")
+    assert every["service_level"].is_sorted() and every["service_level"].max() > 0.99
+    assert every["holding"].n_unique() >= 5
+    assert lostsales.Replayed(0.8).count == lostsales.REPLAYED and lostsales.Replayed(0.999).count == lostsales.DRAWS
+
+
+def test_one_factor_moves_items_of_every_margin_alike():
+    terms = room.policy({"target": "cost_carry_over"})
+    keys = pl.DataFrame({"sku": ["A", "B"]})
+    products = room.table(
+        "products",
+        [{"sku": s, "unit_cost": 10.0, "price": p, "currency": "EUR"} for s, p in (("A", 10.1), ("B", 20.0))],
+    )
+    box = replay.world(
+        keys, "D", terms, None, products, None, replay.Rules(0.95, 1.0, 36.5, 0.5, False, room.AS_OF, None)
+    )
+    odds = []
+    for factor in (1.0, 2.0):
+        level = replay._levels(box, replace(origin([4.0] * 8), rows=np.arange(2)), factor)
+        odds.append(level / (1 - level))
+    assert odds[1] / odds[0] == pytest.approx([2.0, 2.0])
