@@ -16,6 +16,8 @@ X = date | datetime | float | int
 Tick = tuple[float, str, str]
 """Position in data units, first and second line of its label."""
 
+#: Numbers smaller than this are drawn as 0: ticks between them would be rounded to nothing.
+TINY = 1e-290
 _FIRST_MONTH, _LAST_MONTH = 12, 9999 * 12  # years 1..9999, all that Python's dates can hold
 
 
@@ -50,6 +52,8 @@ def span(values: Iterable[float | None], zero: bool = True) -> tuple[float, floa
     if not known:
         return 0.0, 1.0
     low, high = min(known), max(known)
+    if max(abs(low), abs(high)) < TINY:
+        return 0.0, 1.0
     if high - low <= 1e-8 * max(abs(low), abs(high)):
         pad = abs(low) / 2 or 1.0
         return (low, high + pad) if zero and low >= 0 else (low - pad, high + pad)

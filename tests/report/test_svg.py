@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cbec.report import scale, svg
@@ -71,6 +71,7 @@ def test_nothing_to_draw_is_said(draw: object) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example([5e-324], "", False)
 @given(st.lists(VALUES, min_size=1, max_size=12), st.text(max_size=8), st.booleans())
 def test_any_values_and_any_text_give_a_well_formed_chart(
     values: list[float | None], text: str, horizontal: bool
