@@ -6,7 +6,7 @@ import random
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.stockroom import policy
@@ -147,6 +147,7 @@ def many(seed: int, count: int):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 6))
+@example(493, 6)
 def test_what_always_holds(seed, count):
     result = run(*many(seed, count))
     table = result.tables["supplier_score"]
@@ -156,7 +157,7 @@ def test_what_always_holds(seed, count):
     assert (table["rank_best"] <= table["rank"]).all() and (table["rank"] <= table["rank_worst"]).all()
     assert (table["otif_low"] <= table["otif"] + 1e-9).all() and (table["otif"] <= table["otif_high"] + 1e-9).all()
     assert table["rank"].is_null().equals(table["due"] < 8)
-    order = table.drop_nulls("rank").sort("rank")["score"]
+    order = table.drop_nulls("rank").sort("rank")["score"].round(9)  # equal but for rounding share a rank
     assert order.to_list() == sorted(order.to_list(), reverse=True)
     assert not order.len() or table["rank"].min() == 1
 
