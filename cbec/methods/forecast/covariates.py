@@ -32,15 +32,12 @@ FAR, RARE = 10.0, 0.02
 def broken(value: Floats, width: int) -> Flags:
     """Values of a signal that are far beyond all that its first `width` periods had: faults of whoever measured. NaN = not known."""
     past = value[:width][~np.isnan(value[:width])]
+    none = np.zeros(len(value), bool)
     if past.size < 8:
-        return np.zeros(len(value), bool)
+        return none
     middle = np.median(past)
     usual = float(np.quantile(np.abs(past - middle), 1 - RARE))
-    return (
-        np.asarray(np.abs(np.nan_to_num(value, nan=middle) - middle) > FAR * usual)
-        if usual > 0
-        else np.isnan(value) & False
-    )
+    return np.asarray(np.abs(np.nan_to_num(value, nan=middle) - middle) > FAR * usual) if usual > 0 else none
 
 
 @dataclass(frozen=True)

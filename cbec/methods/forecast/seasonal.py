@@ -308,9 +308,9 @@ def _common(told: Floats, m: int, recency: float) -> Floats:
     open_ = usual > CLOSED * np.median(line)
     part = np.where(open_, line / np.where(open_, usual, 1.0) - 1, np.nan)
     young = life < SEASONS * m
-    if young and open_.sum() < m:
-        return none
     if young:
+        if open_.sum() < m:
+            return none
         at = np.linspace(-1, 1, life)
         part -= (1 - AGAIN_SLOW) * np.polyval(np.polyfit(at[open_], part[open_], 3), at)
     both = open_[:-m] & open_[m:]
